@@ -1,0 +1,175 @@
+//! The fleet: every device of an inventory with all its settings laid out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{DeviceId, FleetSlug, GroupName, Serial, SiteName};
+use crate::yaml::Node;
+
+/// Every device of an inventory, and what holds for all of them.
+///
+/// It can be serialised for digests and for people; secrets appear in it only as the place they
+/// are read from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fleet {
+    /// What holds for the whole inventory.
+    pub settings: Settings,
+    /// The devices by name.
+    pub devices: BTreeMap<DeviceId, Device>,
+    /// The devices in the order in which the file first names them.
+    pub order: Vec<DeviceId>,
+    /// The groups and their devices.
+    pub groups: BTreeMap<GroupName, BTreeSet<DeviceId>>,
+}
+
+/// What holds for the whole inventory.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settings {
+    /// Base address of the balena API, without a trailing slash.
+    pub api: String,
+    /// Where the token for the balena API is found.
+    pub token: Option<SecretSource>,
+    /// A folder or file with payloads, as written.
+    pub payloads: Option<String>,
+    /// The policy of a rollout.
+    pub policy: Option<PolicyChoice>,
+}
+
+impl Settings {
+    /// The API of balenaCloud (balena documentation: API overview).
+    pub const BALENA_CLOUD: &str = "https://api.balena-cloud.com";
+}
+
+/// Where a secret is found; the secret itself is never in the inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretSource {
+    /// The name of an environment variable.
+    Env(String),
+    /// The path of a file, as written.
+    File(String),
+}
+
+/// The policy an inventory asks for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PolicyChoice {
+    /// The name of a shipped policy, or a path, as written.
+    Named(String),
+    /// A policy written out in the inventory; its values still know their places in that file.
+    Inline(Node),
+}
+
+/// One device with everything the inventory says about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name in the inventory.
+    pub id: DeviceId,
+    /// How to reach it.
+    pub login: Login,
+    /// The groups it is in.
+    pub groups: BTreeSet<GroupName>,
+    /// Its free variables; the variable `site` is not among them, it is [`Device::site`].
+    pub vars: Vars,
+    /// Why it is left out, if it is.
+    pub hold: Option<Hold>,
+    /// The serial number it must have.
+    pub serial: Option<Serial>,
+    /// Where it stands.
+    pub site: Option<SiteName>,
+    /// The balena fleet it moves to.
+    pub balena_fleet: Option<FleetSlug>,
+    /// Operating system images by balena device type; paths as written.
+    pub images: BTreeMap<String, String>,
+    /// The balena device type to use, whatever the board says.
+    pub device_type: Option<String>,
+    /// What happens to the data on its card.
+    pub data: Option<DataChoice>,
+    /// Who watches while it changes over.
+    pub handover: Handover,
+}
+
+/// How to reach a device over SSH.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The user to log in as.
+    pub user: String,
+    /// Path of the private key, as written.
+    pub identity: Option<String>,
+    /// Path of the file of known host keys, as written.
+    pub known_hosts: Option<String>,
+    /// What to do about a host key that is not known yet.
+    pub host_keys: HostKeys,
+    /// Where the password for sudo is found, if sudo asks for one.
+    pub sudo_password: Option<SecretSource>,
+}
+
+impl Login {
+    /// The SSH port of a device that says nothing else.
+    pub const DEFAULT_PORT: u16 = 22;
+    /// The user Raspbian came with.
+    pub const DEFAULT_USER: &str = "pi";
+}
+
+/// What to do about a host key that is not known yet; a changed key is always refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKeys {
+    /// Take a new key and remember it.
+    #[default]
+    AcceptNew,
+    /// Refuse it.
+    Strict,
+}
+
+/// Why a device is left out; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hold(pub String);
+
+/// What happens to the data on a device's card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataChoice {
+    /// Nothing on the card is needed; all of it may be erased.
+    None,
+}
+
+/// Who watches while a device changes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handover {
+    /// The controller stays connected and gives the last permission itself.
+    #[default]
+    Attended,
+}
+
+/// Variables that the inventory gives a device for people and scripts to use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Vars(pub BTreeMap<String, serde_yaml::Value>);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::Device;
+    use crate::native::parse;
+
+    #[test]
+    fn a_stored_device_reads_back_the_same() {
+        let text = "
+migos: 1
+devices:
+  pi-1: { hold: why, data: none, ssh: { sudo_password: { env: SUDO } }, vars: { a: [1, x, ~] } }
+";
+        let fleet = parse("t", text).unwrap();
+        let device = fleet.devices.get("pi-1").unwrap();
+        let stored = serde_yaml::to_string(device).unwrap();
+        assert_eq!(&serde_yaml::from_str::<Device>(&stored).unwrap(), device);
+    }
+}

@@ -1,0 +1,36 @@
+//! Who: reads inventories, resolves variables, selects and folds sets of devices.
+//!
+//! An inventory is a YAML text. It becomes a [`Fleet`] in three moves:
+//!
+//! 1. [`yaml`] turns the text into a tree in which every value knows its line and column.
+//! 2. `native` reads that tree strictly into layers: the top level, `defaults`, one per group and
+//!    one per device. Whatever is wrong is collected, so that one look shows all of it.
+//! 3. `native::resolve` lays the layers over each other, device by device.
+//!
+//! A [`Fleet`] then answers which devices a pattern means ([`Fleet::select`]), and [`fold`] writes
+//! many names the short way people read them.
+//!
+//! This crate opens no file and knows no clock, environment or terminal: text goes in, values and
+//! [`Problems`] come out.
+
+mod fleet;
+mod fold;
+mod name;
+mod native;
+mod near;
+mod problem;
+mod range;
+mod select;
+pub mod yaml;
+
+pub use fleet::{
+    DataChoice, Device, Fleet, Handover, Hold, HostKeys, Login, PolicyChoice, SecretSource,
+    Settings, Vars,
+};
+pub use fold::fold;
+pub use name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
+pub use native::parse;
+pub use near::nearest;
+pub use problem::{Place, Problem, Problems, Report};
+pub use range::{MAX_DEVICES, RangeError};
+pub use select::PatternError;

@@ -1,0 +1,176 @@
+//! What can be said at every level of the inventory: for all devices, a group, or one device.
+
+use std::collections::BTreeMap;
+
+use super::login::Ssh;
+use crate::fleet::{DataChoice, Handover};
+use crate::name::{FleetSlug, InvalidText, SiteName};
+use crate::problem::{Place, Report};
+use crate::yaml::{Field, KeyPath, Keys, Kind, Mapping, Refused};
+
+/// The keys under `balena` below the top level.
+pub(super) const BALENA: Keys = Keys {
+    known: &["fleet"],
+    refused: &[
+        Refused { key: "api", message: ONE_API, hint: "write it under `balena:` at the top level" },
+        Refused {
+            key: "token",
+            message: ONE_API,
+            hint: "write it under `balena:` at the top level",
+        },
+    ],
+};
+
+const ONE_API: &str = "one balena API and token serve the whole inventory";
+
+/// The variable that is another way to write the key `site`.
+const SITE: &str = "site";
+
+/// A setting, and where it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Said<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+    pub(super) path: KeyPath,
+}
+
+impl<T> Said<T> {
+    /// Reads a setting if it is there.
+    pub(super) fn read(
+        field: Option<&Field<'_>>,
+        read: impl FnOnce(&Field<'_>) -> Option<T>,
+    ) -> Option<Self> {
+        let field = field?;
+        Some(Self { value: read(field)?, place: field.place(), path: field.path.clone() })
+    }
+}
+
+/// The settings of one level; what is not there is left to the levels below.
+#[derive(Default)]
+pub(super) struct Layer {
+    pub(super) fleet: Option<Said<FleetSlug>>,
+    pub(super) ssh: Ssh,
+    pub(super) images: BTreeMap<String, Said<String>>,
+    pub(super) data: Option<Said<DataChoice>>,
+    pub(super) handover: Option<Said<Handover>>,
+    pub(super) device_type: Option<Said<String>>,
+    pub(super) site: Option<Said<SiteName>>,
+    pub(super) vars: BTreeMap<String, Said<serde_yaml::Value>>,
+}
+
+impl Layer {
+    /// Reads the settings among the keys of one level.
+    ///
+    /// `balena` is opened by the caller, because the top level has more keys there.
+    pub(super) fn read(
+        level: &Mapping<'_>,
+        balena: Option<&Mapping<'_>>,
+        report: &mut Report,
+    ) -> Self {
+        let mut layer = Self {
+            fleet: Said::read(balena.and_then(|balena| balena.get("fleet")), |fleet| {
+                fleet.parse("a balena fleet", FleetSlug::new, report)
+            }),
+            ssh: level.get("ssh").map(|ssh| Ssh::read(ssh, report)).unwrap_or_default(),
+            images: level.get("images").map(|field| images(field, report)).unwrap_or_default(),
+            data: Said::read(level.get("data"), |field| data(field, report)),
+            handover: Said::read(level.get("handover"), |field| handover(field, report)),
+            device_type: Said::read(level.get("device_type"), |field| {
+                field.parse("a balena device type", device_type, report)
+            }),
+            site: Said::read(level.get("site"), |site| {
+                site.parse("a site name", SiteName::new, report)
+            }),
+            vars: BTreeMap::new(),
+        };
+        if let Some(vars) = level.get("vars") {
+            layer.read_vars(vars, report);
+        }
+        layer
+    }
+
+    /// Reads a level that is not the top one.
+    pub(super) fn read_below_top(level: &Mapping<'_>, report: &mut Report) -> Self {
+        let balena = level.get("balena").map(|balena| balena.mapping(&BALENA, report));
+        Self::read(level, balena.as_ref(), report)
+    }
+
+    fn read_vars(&mut self, vars: &Field<'_>, report: &mut Report) {
+        for member in vars.members(report) {
+            if member.key != SITE {
+                let said = Said::read(Some(&member.field), |field| Some(field.node.into()));
+                self.vars.extend(said.map(|said| (member.key.to_owned(), said)));
+                continue;
+            }
+            let site = Said::read(Some(&member.field), |site| {
+                site.parse("a site name", SiteName::new, report)
+            });
+            match (&self.site, &site) {
+                (Some(here), Some(there)) if here.value != there.value => {
+                    member.field.refuse_with_hint(
+                        report,
+                        format!("`site` on line {} says another site", here.place.line),
+                        "keep one of the two",
+                    );
+                }
+                _ => self.site = site.or(self.site.take()),
+            }
+        }
+    }
+}
+
+fn images(field: &Field<'_>, report: &mut Report) -> BTreeMap<String, Said<String>> {
+    let mut images = BTreeMap::new();
+    for member in field.members(report) {
+        if let Err(invalid) = device_type(member.key) {
+            let message = invalid.to_string();
+            report.add_with_hint(member.place, &member.field.path, message, invalid.hint);
+            continue;
+        }
+        let path = Said::read(Some(&member.field), |path| {
+            path.text("the path of an image", report).map(str::to_owned)
+        });
+        images.extend(path.map(|path| (member.key.to_owned(), path)));
+    }
+    images
+}
+
+fn device_type(text: &str) -> Result<String, InvalidText> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(InvalidText {
+        text: text.to_owned(),
+        what: "a balena device type",
+        hint: "write balena's own name for the board, such as raspberrypi3 or raspberrypi4-64",
+    })
+}
+
+fn data(field: &Field<'_>, report: &mut Report) -> Option<DataChoice> {
+    match &field.node.kind {
+        Kind::List(_) => {}
+        Kind::Text(text) if text.contains(['/', '~']) => {}
+        _ => return field.one_of(&[("none", DataChoice::None)], report),
+    }
+    field.refuse_with_hint(
+        report,
+        "backing up paths is not part of this version yet",
+        "write `data: none` if nothing on the cards is needed",
+    );
+    None
+}
+
+fn handover(field: &Field<'_>, report: &mut Report) -> Option<Handover> {
+    match &field.node.kind {
+        Kind::Text(text) if matches!(text.as_str(), "call-home" | "unattended") => {
+            field.refuse_with_hint(
+                report,
+                format!("the handover `{text}` is not part of this version yet"),
+                "write `handover: attended`, or leave it out",
+            );
+            None
+        }
+        _ => field.one_of(&[("attended", Handover::Attended)], report),
+    }
+}

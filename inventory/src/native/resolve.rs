@@ -1,0 +1,284 @@
+//! Lays the levels over each other: top level < `defaults` < groups < device.
+//!
+//! Groups are equals. When two groups of a device say different things and the device itself says
+//! nothing, there is no right answer, and guessing one would hide it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::Document;
+use super::layer::{Layer, Said};
+use crate::fleet::{Device, Fleet, Login, Vars};
+use crate::fold::fold;
+use crate::name::{DeviceId, GroupName};
+use crate::problem::{Place, Report};
+use crate::yaml::KeyPath;
+
+/// Gives every device its settings.
+pub(super) fn fleet(document: &Document, report: &mut Report) -> Fleet {
+    let mut groups_of: BTreeMap<&DeviceId, Vec<(&GroupName, &Layer)>> = BTreeMap::new();
+    for (name, group) in &document.groups {
+        for id in &group.devices {
+            groups_of.entry(id).or_default().push((name, &group.layer));
+        }
+    }
+    let mut clashes = Clashes::default();
+    let mut devices = BTreeMap::new();
+    for named in &document.named {
+        let id = &named.value;
+        let groups = groups_of.remove(id).unwrap_or_default();
+        devices.insert(id.clone(), device(id, document, &groups, &mut clashes));
+    }
+    clashes.tell(report);
+    Fleet {
+        settings: document.settings.clone(),
+        devices,
+        order: document.named.iter().map(|named| named.value.clone()).collect(),
+        groups: document
+            .groups
+            .iter()
+            .map(|(name, group)| (name.clone(), group.devices.clone()))
+            .collect(),
+    }
+}
+
+fn device(
+    id: &DeviceId,
+    document: &Document,
+    groups: &[(&GroupName, &Layer)],
+    clashes: &mut Clashes,
+) -> Device {
+    let own = document.devices.get(id);
+    let mut levels = Levels {
+        id,
+        own: own.map(|own| &own.layer),
+        groups,
+        below: [&document.defaults, &document.top],
+        clashes,
+    };
+    let host = own.and_then(|own| own.host.as_ref()).map(|host| host.value.clone());
+    let login = Login {
+        host: host.unwrap_or_else(|| id.to_string()),
+        port: levels.settle(|layer| layer.ssh.port.as_ref()).unwrap_or(Login::DEFAULT_PORT),
+        user: levels
+            .settle(|layer| layer.ssh.user.as_ref())
+            .unwrap_or_else(|| Login::DEFAULT_USER.to_owned()),
+        identity: levels.settle(|layer| layer.ssh.identity.as_ref()),
+        known_hosts: levels.settle(|layer| layer.ssh.known_hosts.as_ref()),
+        host_keys: levels.settle(|layer| layer.ssh.host_keys.as_ref()).unwrap_or_default(),
+        sudo_password: levels.settle(|layer| layer.ssh.sudo_password.as_ref()),
+    };
+    Device {
+        id: id.clone(),
+        login,
+        groups: groups.iter().map(|(name, _)| (*name).clone()).collect(),
+        vars: Vars(levels.settle_map(|layer| &layer.vars)),
+        hold: own.and_then(|own| own.hold.clone()),
+        serial: own.and_then(|own| own.serial.as_ref()).map(|serial| serial.value.clone()),
+        site: levels.settle(|layer| layer.site.as_ref()),
+        balena_fleet: levels.settle(|layer| layer.fleet.as_ref()),
+        images: levels.settle_map(|layer| &layer.images),
+        device_type: levels.settle(|layer| layer.device_type.as_ref()),
+        data: levels.settle(|layer| layer.data.as_ref()),
+        handover: levels.settle(|layer| layer.handover.as_ref()).unwrap_or_default(),
+    }
+}
+
+/// The levels that apply to one device.
+struct Levels<'a, 'c> {
+    id: &'a DeviceId,
+    own: Option<&'a Layer>,
+    groups: &'a [(&'a GroupName, &'a Layer)],
+    /// `defaults`, then the top level.
+    below: [&'a Layer; 2],
+    clashes: &'c mut Clashes,
+}
+
+impl<'a> Levels<'a, '_> {
+    /// The setting of the highest level that has one.
+    fn settle<T: Clone + PartialEq + 'a>(
+        &mut self,
+        get: impl Fn(&'a Layer) -> Option<&'a Said<T>>,
+    ) -> Option<T> {
+        if let Some(own) = self.own.and_then(&get) {
+            return Some(own.value.clone());
+        }
+        let mut of_groups =
+            self.groups.iter().filter_map(|(name, layer)| Some((*name, get(layer)?)));
+        let Some((first_group, first)) = of_groups.next() else {
+            return self.below.into_iter().find_map(get).map(|said| said.value.clone());
+        };
+        for (group, said) in of_groups.filter(|(_, said)| said.value != first.value) {
+            self.clashes.note(self.id, (first_group, first), (group, said));
+        }
+        Some(first.value.clone())
+    }
+
+    /// Settles every key of a mapping on its own.
+    fn settle_map<T: Clone + PartialEq + 'a>(
+        &mut self,
+        get: impl Fn(&'a Layer) -> &'a BTreeMap<String, Said<T>>,
+    ) -> BTreeMap<String, T> {
+        let groups = self.groups.iter().map(|(_, layer)| *layer);
+        let layers = self.own.into_iter().chain(groups).chain(self.below);
+        let keys: BTreeSet<&str> =
+            layers.flat_map(|layer| get(layer).keys().map(String::as_str)).collect();
+        let settled = keys
+            .into_iter()
+            .filter_map(|key| Some((key.to_owned(), self.settle(|layer| get(layer).get(key))?)));
+        settled.collect()
+    }
+}
+
+/// Settings on which two groups of a device do not agree, with the devices they share.
+#[derive(Default)]
+struct Clashes(BTreeMap<(Place, Place), Clash>);
+
+struct Clash {
+    groups: (GroupName, GroupName),
+    /// Where the second group says it.
+    path: KeyPath,
+    devices: Vec<DeviceId>,
+}
+
+impl Clashes {
+    fn note<T>(
+        &mut self,
+        id: &DeviceId,
+        (first_group, first): (&GroupName, &Said<T>),
+        (group, said): (&GroupName, &Said<T>),
+    ) {
+        let clash = self.0.entry((first.place, said.place)).or_insert_with(|| Clash {
+            groups: (first_group.clone(), group.clone()),
+            path: said.path.clone(),
+            devices: Vec::new(),
+        });
+        clash.devices.push(id.clone());
+    }
+
+    fn tell(self, report: &mut Report) {
+        for ((first_place, place), clash) in self.0 {
+            let (first_group, group) = clash.groups;
+            let message = format!(
+                "group `{group}` says otherwise than group `{first_group}` on line {}, and {} {} \
+                 in both",
+                first_place.line,
+                fold(&clash.devices),
+                if clash.devices.len() == 1 { "is" } else { "are" },
+            );
+            let hint = "say it on the devices themselves under `devices:`, or let the groups agree";
+            report.add_with_hint(place, &clash.path, message, hint);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use crate::native::parse;
+
+    /// Says what a device got, as YAML.
+    fn device(text: &str, id: &str) -> String {
+        let fleet = parse("t", text).unwrap();
+        serde_yaml::to_string(fleet.devices.get(id).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_device_of_few_words_gets_the_defaults() {
+        insta::assert_snapshot!(device("migos: 1\ndevices: { pi-1: }", "pi-1"), @r"
+        id: pi-1
+        login:
+          host: pi-1
+          port: 22
+          user: pi
+          identity: null
+          known_hosts: null
+          host_keys: accept-new
+          sudo_password: null
+        groups: []
+        vars: {}
+        hold: null
+        serial: null
+        site: null
+        balena_fleet: null
+        images: {}
+        device_type: null
+        data: null
+        handover: attended
+        ");
+    }
+
+    #[test]
+    fn the_nearest_level_wins_key_by_key() {
+        let text = r#"
+migos: 1
+balena: { fleet: acme/top }
+images: { raspberrypi3: top.img, raspberrypi2: top2.img, raspberry-pi: top1.img }
+data: none
+defaults:
+  balena: { fleet: acme/defaults }
+  ssh: { user: defaults, identity: ~/.ssh/defaults, port: 2222, host_keys: strict }
+  images: { raspberrypi3: defaults.img, raspberrypi2: defaults2.img }
+  vars: { a: 1, b: 1, c: 1 }
+groups:
+  north:
+    devices: ["kiosk-[1:2]"]
+    ssh: { user: north, identity: ~/.ssh/north, known_hosts: north_hosts }
+    images: { raspberrypi3: north.img }
+    vars: { b: 2, c: 2, site: north }
+  old: { devices: [kiosk-1], ssh: { user: north, port: 22 } }
+devices:
+  kiosk-1:
+    host: 10.0.0.1
+    serial: "00000000765FC593"
+    hold: |
+      screen being replaced,
+      ask the site
+    ssh: { user: own, sudo_password: { file: sudo.txt } }
+    device_type: raspberrypi3-64
+    vars: { c: [3] }
+"#;
+        insta::assert_snapshot!(device(text, "kiosk-1"), @r"
+        id: kiosk-1
+        login:
+          host: 10.0.0.1
+          port: 22
+          user: own
+          identity: ~/.ssh/north
+          known_hosts: north_hosts
+          host_keys: strict
+          sudo_password: !file sudo.txt
+        groups:
+        - north
+        - old
+        vars:
+          a: 1
+          b: 2
+          c:
+          - 3
+        hold: screen being replaced, ask the site
+        serial: 00000000765fc593
+        site: north
+        balena_fleet: acme/defaults
+        images:
+          raspberry-pi: top1.img
+          raspberrypi2: defaults2.img
+          raspberrypi3: north.img
+        device_type: raspberrypi3-64
+        data: none
+        handover: attended
+        ");
+    }
+
+    #[test]
+    fn a_device_settles_what_its_groups_dispute() {
+        let groups = "
+migos: 1
+groups:
+  a: { devices: [pi-1], site: north, ssh: { user: x } }
+  b: { devices: [pi-1], site: south, ssh: { user: x } }
+";
+        assert!(parse("t", groups).is_err());
+        let settled = format!("{groups}devices: {{ pi-1: {{ vars: {{ site: west }} }} }}\n");
+        assert!(device(&settled, "pi-1").contains("\nsite: west\n"));
+    }
+}

@@ -1,0 +1,27 @@
+//! The balena port over HTTPS: what the engine asks of balena, asked of a real balena API.
+//!
+//! [`Balena`] is one operator at one API (balenaCloud or openBalena). A request goes down through
+//! these rooms:
+//!
+//! - `port` says what each verb of the port asks, and `register` and `withdraw` the two that change
+//!   something and must not be done twice or too late;
+//! - `odata` writes the query, by hand, because the API refuses URLs that common encoders make;
+//! - `http` sends it once, with limits on time and size, and follows no redirect;
+//! - `failure` sorts what went wrong into what the engine can act on. Nothing is tried again here.
+//!
+//! Before that, `address` and `token` make sure that the token goes to the API only, and never in
+//! the clear over a network.
+
+mod address;
+mod failure;
+mod http;
+mod odata;
+mod port;
+mod register;
+mod setup;
+mod token;
+mod withdraw;
+
+pub use address::AddressError;
+pub use setup::{Balena, SetupError, Timeouts, install_tls_provider};
+pub use token::{Token, TokenError};

@@ -1,0 +1,385 @@
+//! The ports: what the engine asks of the world, and the world's answers.
+//!
+//! [`Transport`] and [`Session`] reach devices, [`BalenaApi`] reaches balena, [`Clock`] and [`Entropy`]
+//! are the wall clock and randomness. The engine is generic over them and never names what stands
+//! behind.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use migos_contract as contract;
+use migos_inventory::{DeviceId, FleetSlug};
+use migos_payload::digest::Sha256;
+use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Sighting};
+use migos_playbooks::facts::Identity;
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Opens sessions on devices.
+pub trait Transport: Send + Sync + 'static {
+    /// A session on one device.
+    type Session: Session;
+
+    /// Connects, checks the host key, logs in, and finds the way to root.
+    fn connect(
+        &self,
+        target: &Target,
+    ) -> impl Future<Output = Result<Self::Session, TransportError>> + Send;
+
+    /// The ed25519 key pair that this seed stands for.
+    fn key_pair(&self, seed: &Seed) -> KeyPair;
+}
+
+/// A logged-in connection to one device, on Raspbian or in MIGOS.
+///
+/// Every verb but [`migos`](Session::migos) is for Raspbian. Paths are absolute. A verb that writes
+/// returns once the bytes are on the medium.
+pub trait Session: Send + Sync + 'static {
+    /// Reads everything the planner wants to know, in one round trip; see
+    /// [`migos_playbooks::facts`] for the form.
+    fn probe(&self) -> impl Future<Output = Result<String, TransportError>> + Send;
+
+    /// Reads again what tells this device and its boot files from any other.
+    fn identity(&self) -> impl Future<Output = Result<Identity, TransportError>> + Send;
+
+    /// Reads a file of at most `limit` bytes; `None` if there is none.
+    fn read(
+        &self,
+        path: &str,
+        limit: u64,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, TransportError>> + Send;
+
+    /// Writes a small file whole: a new name, fsync, rename, fsync of the folder. Missing folders are
+    /// made. `mode` is octal, e.g. `0o600`; FAT has none and ignores it.
+    fn write(
+        &self,
+        path: &str,
+        mode: u32,
+        content: &[u8],
+    ) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Digests of files, read from the medium after dropping caches; `None` where there is no file.
+    fn sums(
+        &self,
+        paths: &[String],
+    ) -> impl Future<Output = Result<Vec<Option<Sha256>>, TransportError>> + Send;
+
+    /// Sends a large file: what is there already is not sent again, what was cut off is resumed, and the
+    /// result is compared on the device with the content's digest. Missing folders are made.
+    /// `progress` is told the bytes that are there so far.
+    fn send(
+        &self,
+        content: &Content,
+        path: &str,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> impl Future<Output = Result<Sent, TransportError>> + Send;
+
+    /// Removes files and folders with all they hold, and what an interrupted `write` or `send` of these
+    /// paths left; what is not there is fine.
+    fn remove(&self, paths: &[String]) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Sets the one-shot flag and reboots. Returns when the reboot has been asked for.
+    fn arm(&self) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Reboots without the flag. Returns when the reboot has been asked for.
+    fn reboot(&self) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Runs `migos-ctl` in MIGOS. `input` is for [`contract::Command::Configure`].
+    fn migos(
+        &self,
+        command: &contract::Command,
+        input: Option<&contract::Configuration>,
+    ) -> impl Future<Output = Result<contract::Status, TransportError>> + Send;
+
+    /// Ends the session in good order.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// Whom to connect to, and as whom.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The device, for messages.
+    pub device: DeviceId,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Login name.
+    pub user: String,
+    /// The key to log in with.
+    pub key: LoginKey,
+    /// Which host key is right.
+    pub host_key: HostKey,
+    /// How to become root.
+    pub root: Root,
+}
+
+/// The key to log in with.
+#[derive(Debug, Clone)]
+pub enum LoginKey {
+    /// The operator's private key, in a file.
+    File(PathBuf),
+    /// The run's own key, which MIGOS was told of.
+    Own(Arc<KeyPair>),
+}
+
+/// Which host key is right.
+#[derive(Debug, Clone)]
+pub enum HostKey {
+    /// The one in the operator's known-hosts file, or else in the transport's own; a host in neither is
+    /// taken in if `accept_new`, and refused if not.
+    Known {
+        /// The operator's file; `None` if there is none.
+        operator: Option<PathBuf>,
+        /// Whether a host that is in no file is taken in and written down.
+        accept_new: bool,
+    },
+    /// Exactly the key of this pair.
+    Pinned(Arc<KeyPair>),
+}
+
+/// How to become root on the device.
+#[derive(Clone)]
+pub enum Root {
+    /// `sudo -n`, unless the login is root.
+    Passwordless,
+    /// `sudo -n`, and where sudo asks, this password on standard input.
+    Password(Arc<str>),
+    /// MIGOS: the login is root and nothing else is wanted.
+    NotNeeded,
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Root::Passwordless => "Passwordless",
+            Root::Password(_) => "Password(…)",
+            Root::NotNeeded => "NotNeeded",
+        })
+    }
+}
+
+/// 32 random bytes that a key pair is made from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Seed(pub [u8; 32]);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(…)")
+    }
+}
+
+/// An ed25519 key pair in the forms that are wanted of it.
+#[derive(Clone)]
+pub struct KeyPair {
+    /// The seed it was made from.
+    pub seed: Seed,
+    /// The public half as an `authorized_keys` line, without options.
+    pub public_line: String,
+    /// The private half in dropbear's own form, which is the only one dropbear takes for host keys.
+    pub dropbear: Vec<u8>,
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyPair").field(&self.public_line).finish()
+    }
+}
+
+/// A file to be sent, hashed once and shared by all devices.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// Where its bytes are.
+    pub source: Source,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Sha256,
+}
+
+/// Where the bytes of a content are.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// In memory.
+    Memory(Bytes),
+    /// In a file that does not change.
+    File(Arc<PathBuf>),
+}
+
+/// What a `send` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes that crossed the network.
+    pub bytes: u64,
+}
+
+/// Why a device did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// No connection could be made.
+    #[error("failed to connect: {0}")]
+    Unreachable(String),
+    /// Another machine, or a changed one, answers at this address.
+    #[error("host key refused: {0}")]
+    HostKey(String),
+    /// The login was refused.
+    #[error("login refused: {0}")]
+    Login(String),
+    /// The login cannot become root.
+    #[error("cannot become root: {0}")]
+    Root(String),
+    /// The connection was lost while the verb ran; it may or may not have been done.
+    #[error("connection lost during {verb}")]
+    Lost {
+        /// The verb.
+        verb: &'static str,
+    },
+    /// Nothing moved for too long.
+    #[error("no progress for {seconds} s during {verb}")]
+    Stalled {
+        /// The verb.
+        verb: &'static str,
+        /// How long it was waited for, in seconds.
+        seconds: u64,
+    },
+    /// The file system is full.
+    #[error("no space left on device: {path}")]
+    NoSpace {
+        /// The file that did not fit.
+        path: String,
+    },
+    /// What is on the medium is not what was sent.
+    #[error("{path} on the medium differs from what was sent")]
+    Damaged {
+        /// The file.
+        path: String,
+    },
+    /// The verb ran and said no.
+    #[error("{verb} failed: {message}")]
+    Refused {
+        /// The verb.
+        verb: &'static str,
+        /// What the device said.
+        message: String,
+    },
+    /// The answer is not of the verb's form.
+    #[error("{verb} answered what cannot be understood: {message}")]
+    Garbled {
+        /// The verb.
+        verb: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A file of the controller could not be read.
+    #[error("failed to read {path} on this computer: {message}")]
+    Local {
+        /// The file.
+        path: String,
+        /// Why.
+        message: String,
+    },
+}
+
+impl TransportError {
+    /// True if the same may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            TransportError::Unreachable(_)
+            | TransportError::Lost { .. }
+            | TransportError::Stalled { .. } => true,
+            TransportError::HostKey(_)
+            | TransportError::Login(_)
+            | TransportError::Root(_)
+            | TransportError::NoSpace { .. }
+            | TransportError::Damaged { .. }
+            | TransportError::Refused { .. }
+            | TransportError::Garbled { .. }
+            | TransportError::Local { .. } => false,
+        }
+    }
+}
+
+/// The balena API, as far as the engine uses it.
+pub trait BalenaApi: Send + Sync + 'static {
+    /// Who the token belongs to: the check of the credentials.
+    fn whoami(&self) -> impl Future<Output = Result<String, BalenaError>> + Send;
+
+    /// The fleet of this slug; `None` if there is none or the token may not see it.
+    fn fleet(
+        &self,
+        slug: &FleetSlug,
+    ) -> impl Future<Output = Result<Option<BalenaFleet>, BalenaError>> + Send;
+
+    /// All devices of these fleets, in one request.
+    fn sightings(
+        &self,
+        fleets: &[FleetSlug],
+    ) -> impl Future<Output = Result<Vec<Sighting>, BalenaError>> + Send;
+
+    /// Registers a device under a uuid and key that we chose; repeated, it finds the same device again.
+    /// Returns balena's numeric id of the device.
+    fn register(
+        &self,
+        registration: &Registration,
+    ) -> impl Future<Output = Result<u64, BalenaError>> + Send;
+
+    /// Deletes a registered device that was never seen. True if it is gone; false if balena has seen it
+    /// and it was left alone.
+    fn withdraw(&self, uuid: &DeviceUuid) -> impl Future<Output = Result<bool, BalenaError>> + Send;
+}
+
+/// A device to be registered.
+#[derive(Clone)]
+pub struct Registration {
+    /// The fleet's numeric id.
+    pub fleet: u64,
+    /// The balena device type.
+    pub device_type: String,
+    /// The uuid we chose.
+    pub uuid: DeviceUuid,
+    /// The device key we chose: 32 hex digits.
+    pub device_key: String,
+    /// The name it shall have.
+    pub name: String,
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("uuid", &self.uuid).field("name", &self.name).finish()
+    }
+}
+
+/// Why balena did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BalenaError {
+    /// No answer, an overload or a fault of the service: says nothing about any device.
+    #[error("balena is away: {message}")]
+    Away {
+        /// What happened.
+        message: String,
+        /// Seconds after which the service asked to be tried again, if it did.
+        retry_after: Option<u64>,
+    },
+    /// The token is wrong or may not do this.
+    #[error("balena refused the token: {0}")]
+    Token(String),
+    /// The request was refused.
+    #[error("balena refused the request: {0}")]
+    Refused(String),
+    /// The answer is not of the API's form.
+    #[error("balena answered what cannot be understood: {0}")]
+    Garbled(String),
+}
+
+/// The wall clock; used for times shown to people and kept in the journal, never for deadlines.
+pub trait Clock: Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// A source of randomness fit for keys.
+pub trait Entropy: Send + Sync + 'static {
+    /// Fills the buffer with random bytes.
+    fn fill(&self, buffer: &mut [u8]);
+}

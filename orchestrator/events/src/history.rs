@@ -1,0 +1,218 @@
+//! What a sequence of records amounts to.
+
+use crate::event::{DeviceEvent, Event, Learned, Record, RunId, StepRef};
+use crate::outcome::Outcome;
+use crate::state::{DeviceState, IllegalTransition};
+use crate::tally::Tally;
+use migos_inventory::DeviceId;
+use migos_playbooks::balena::DeviceUuid;
+use migos_playbooks::step::Reversal;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What the records of a run amount to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// The run's name, once it has started.
+    pub run: Option<RunId>,
+    /// The number of records.
+    pub records: u64,
+    /// How long the run has been going.
+    pub elapsed: Duration,
+    /// Every device that something happened to.
+    pub devices: BTreeMap<DeviceId, Progress>,
+    /// The stage that is being worked on, by index.
+    pub stage: usize,
+    /// How far that stage is.
+    pub stage_progress: StageProgress,
+    /// What the run waits for, if it is paused.
+    pub paused: Option<String>,
+    /// Why the run was stopped, if it was.
+    pub stopped: Option<String>,
+    /// How the run ended, unless a controller is at work or was cut off.
+    pub ended: Option<Outcome>,
+    /// True if balena did not answer when last asked.
+    pub balena_away: bool,
+    to_migrate: u32,
+    refused_at_plan: u32,
+    unreachable_at_plan: u32,
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StageProgress {
+    /// It has not begun.
+    #[default]
+    Waiting,
+    /// Its devices are being migrated.
+    Started,
+    /// All have ended; they must stay well since this moment of the run.
+    Soaking(Duration),
+    /// Only a person's word is missing.
+    AtInstructions,
+}
+
+/// What has happened to one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Where it is.
+    pub state: DeviceState,
+    /// Since when of the run.
+    pub since: Duration,
+    /// When of the run it started last.
+    pub started: Duration,
+    /// Steps that were started and not taken back; a failure takes back all of them.
+    pub touched: BTreeSet<StepRef>,
+    /// What its steps found out.
+    pub learned: Learned,
+    /// Its uuid on balena, once it was seen there.
+    pub uuid: Option<DeviceUuid>,
+    /// The last step that was started.
+    pub last_step: Option<StepRef>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Progress {
+            state: DeviceState::Pending,
+            since: Duration::ZERO,
+            started: Duration::ZERO,
+            touched: BTreeSet::new(),
+            learned: Learned::default(),
+            uuid: None,
+            last_step: None,
+        }
+    }
+}
+
+/// Records that cannot have been written by this program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// A record is missing or doubled.
+    #[error("record {found} stands where record {expected} must")]
+    Sequence {
+        /// The number expected.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// Something happened to a device that cannot have.
+    #[error("record {seq} about {device} is impossible")]
+    Transition {
+        /// The record's number.
+        seq: u64,
+        /// The device.
+        device: DeviceId,
+        /// What is impossible.
+        source: Box<IllegalTransition>,
+    },
+}
+
+impl Progress {
+    /// Takes an event that happened at this moment of the run.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`]; nothing is changed then.
+    pub fn apply(&mut self, event: &DeviceEvent, at: Duration) -> Result<(), IllegalTransition> {
+        let next = self.state.next(event)?;
+        if next != self.state {
+            self.since = at;
+        }
+        match event {
+            DeviceEvent::StepStarted { step } => {
+                if self.state == DeviceState::Pending {
+                    self.started = at;
+                }
+                if step.action.reversal() == Reversal::Undo {
+                    self.touched.insert(*step);
+                }
+                self.last_step = Some(*step);
+            }
+            DeviceEvent::StepDone { learned, .. } => self.learned.add(learned),
+            DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
+            DeviceEvent::Migrated { uuid, .. } => self.uuid = Some(uuid.clone()),
+            _ => {}
+        }
+        self.state = next;
+        Ok(())
+    }
+}
+
+impl History {
+    /// Replays records from the first on.
+    ///
+    /// # Errors
+    /// [`ReplayError`] names the record that cannot be.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<History, ReplayError> {
+        let mut history = History::default();
+        for record in records {
+            history.take(record)?;
+        }
+        Ok(history)
+    }
+
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// [`ReplayError`]; nothing is changed then.
+    pub fn take(&mut self, record: &Record) -> Result<(), ReplayError> {
+        if record.seq != self.records {
+            return Err(ReplayError::Sequence { expected: self.records, found: record.seq });
+        }
+        match &record.event {
+            Event::Device { device, what } => {
+                let progress = self.devices.entry(device.clone()).or_default();
+                progress.apply(what, record.elapsed).map_err(|source| ReplayError::Transition {
+                    seq: record.seq,
+                    device: device.clone(),
+                    source: Box::new(source),
+                })?;
+            }
+            Event::RunStarted { run, devices, refused, unreachable, .. } => {
+                self.run = Some(run.clone());
+                self.to_migrate = *devices;
+                self.refused_at_plan = *refused;
+                self.unreachable_at_plan = *unreachable;
+            }
+            Event::RunResumed { .. } => {
+                self.paused = None;
+                self.ended = None;
+            }
+            Event::StageStarted { stage } => {
+                self.stage = *stage;
+                self.stage_progress = StageProgress::Started;
+            }
+            Event::SoakStarted { .. } | Event::SoakBroken { .. } => {
+                self.stage_progress = StageProgress::Soaking(record.elapsed);
+            }
+            Event::StagePassed { stage } => {
+                self.stage = stage + 1;
+                self.stage_progress = StageProgress::Waiting;
+            }
+            Event::Paused { reason, gate } => {
+                self.paused = Some(reason.clone());
+                if gate.is_some() {
+                    self.stage_progress = StageProgress::AtInstructions;
+                }
+            }
+            Event::Stopped { reason } => self.stopped = Some(reason.clone()),
+            Event::RunEnded { outcome } => self.ended = Some(*outcome),
+            Event::BalenaAway { .. } => self.balena_away = true,
+            Event::BalenaBack => self.balena_away = false,
+            Event::Interrupted | Event::Unknown => {}
+        }
+        self.records += 1;
+        self.elapsed = record.elapsed;
+        Ok(())
+    }
+
+    /// Counts all devices of the run, those included that nothing has happened to yet.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::of(self.devices.values().map(|progress| &progress.state));
+        let known = u32::try_from(self.devices.len()).unwrap_or(u32::MAX);
+        tally.pending += self.to_migrate.saturating_sub(known);
+        tally.refused_at_plan = self.refused_at_plan;
+        tally.unreachable_at_plan = self.unreachable_at_plan;
+        tally
+    }
+}

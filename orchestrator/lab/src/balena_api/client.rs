@@ -1,0 +1,175 @@
+//! The device's own side: what the supervisor on a virtual Pi says to the API at each poll.
+//!
+//! It speaks plain HTTP over a socket of its own, one request per connection, so that a virtual Pi
+//! needs no TLS and no more than the API's address from its `config.json`.
+
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A supervisor gives the API this long for one answer (balena supervisor: `apiTimeout`, 59 s).
+const ANSWER_LIMIT: Duration = Duration::from_secs(59);
+
+/// A virtual Pi as the API's client.
+pub struct DeviceClient {
+    host: String,
+    uuid: String,
+    device_key: String,
+}
+
+/// What came of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reported {
+    /// The API knows the device now.
+    Seen {
+        /// How long the device shall wait before the next report.
+        poll_interval: Duration,
+    },
+    /// The API has no such device; a real one stays silent and asks again.
+    Unregistered,
+}
+
+/// Why a report did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceClientError {
+    /// The endpoint is not an address of the lab.
+    #[error("the lab's devices need an API at http://host:port, not {0}")]
+    Endpoint(String),
+    /// The API could not be talked to.
+    #[error("failed to reach the API at {host}")]
+    Reach {
+        /// Host and port.
+        host: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The API refused; 401 is a wrong device key.
+    #[error("the API answered {status} to {request}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// Method and path.
+        request: String,
+    },
+    /// The answer is not of the API's form.
+    #[error("the API's answer to {request} cannot be understood")]
+    Garbled {
+        /// Method and path.
+        request: String,
+    },
+}
+
+impl fmt::Debug for DeviceClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceClient").field("host", &self.host).field("uuid", &self.uuid).finish()
+    }
+}
+
+impl DeviceClient {
+    /// A client for the device of this uuid and key, as its `config.json` has them.
+    ///
+    /// # Errors
+    /// If the endpoint is not plain HTTP with a port.
+    pub fn new(
+        api_endpoint: &str,
+        uuid: impl Into<String>,
+        device_key: impl Into<String>,
+    ) -> Result<Self, DeviceClientError> {
+        let host = api_endpoint
+            .strip_prefix("http://")
+            .map(|rest| rest.trim_end_matches('/'))
+            .filter(|host| host.contains(':') && !host.contains('/'))
+            .ok_or_else(|| DeviceClientError::Endpoint(api_endpoint.to_owned()))?;
+        Ok(Self { host: host.to_owned(), uuid: uuid.into(), device_key: device_key.into() })
+    }
+
+    /// One poll: asks for the target state, which is the heartbeat, then reports the device's own.
+    ///
+    /// # Errors
+    /// If the API cannot be reached, refuses, or answers nonsense; the next poll may succeed.
+    pub async fn report(
+        &self,
+        os_version: &str,
+        mac_address: &str,
+        ip_address: &str,
+    ) -> Result<Reported, DeviceClientError> {
+        let path = format!("/device/v3/{}/state", self.uuid);
+        let (status, body) = self.send("GET", &path, None).await?;
+        let poll_interval = match status {
+            200 => poll_interval(&body, &self.uuid)
+                .ok_or_else(|| DeviceClientError::Garbled { request: format!("GET {path}") })?,
+            304 => return Ok(Reported::Unregistered),
+            _ => return Err(DeviceClientError::Refused { status, request: format!("GET {path}") }),
+        };
+        let own = json!({
+            "status": "Idle",
+            "os_version": os_version,
+            "os_variant": "prod",
+            "supervisor_version": "17.4.0",
+            "mac_address": mac_address,
+            "ip_address": ip_address,
+            "provisioning_state": "",
+            "provisioning_progress": null,
+        });
+        let body = Value::Object(Map::from_iter([(self.uuid.clone(), own)]));
+        let (status, _) = self.send("PATCH", "/device/v3/state", Some(&body)).await?;
+        match status {
+            200 => Ok(Reported::Seen { poll_interval }),
+            _ => {
+                let request = "PATCH /device/v3/state".to_owned();
+                Err(DeviceClientError::Refused { status, request })
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Vec<u8>), DeviceClientError> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.host,
+            self.device_key,
+            body.len(),
+        );
+        let answer = tokio::time::timeout(ANSWER_LIMIT, self.exchange(&request))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|source| DeviceClientError::Reach { host: self.host.clone(), source })?;
+        parse(&answer)
+            .ok_or_else(|| DeviceClientError::Garbled { request: format!("{method} {path}") })
+    }
+
+    /// Sends a request and reads until the API closes the connection.
+    async fn exchange(&self, request: &str) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(&self.host).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        if answer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(answer)
+    }
+}
+
+/// Status and body of an answer that ends with its connection.
+fn parse(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let (head, body) = answer.split_at(end + 4);
+    let status = std::str::from_utf8(head).ok()?.strip_prefix("HTTP/1.1 ")?.get(..3)?;
+    Some((status.parse().ok()?, body.to_vec()))
+}
+
+fn poll_interval(target: &[u8], uuid: &str) -> Option<Duration> {
+    let target: Value = serde_json::from_slice(target).ok()?;
+    let interval = target[uuid]["config"]["RESIN_SUPERVISOR_POLL_INTERVAL"].as_str()?;
+    Some(Duration::from_millis(interval.parse().ok()?))
+}

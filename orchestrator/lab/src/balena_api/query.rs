@@ -1,0 +1,216 @@
+//! Reads of fleets and devices, and PATCH and DELETE of devices: exactly the queries that are used.
+
+use super::odata::{Query, Shaped};
+use super::reply::{self, Reply};
+use super::state::{DEVICE_FIELDS, Device, Key, State};
+use hyper::StatusCode;
+use serde_json::{Map, Value, json};
+
+/// The one expansion of a fleet that is used.
+const DEVICE_TYPE: &str =
+    "is_for__device_type($select=slug;$expand=is_of__cpu_architecture($select=slug))";
+
+/// The fields of a fleet that may be selected.
+const FLEET_FIELDS: &[&str] = &["id", "slug"];
+
+/// Carries out a query; one that is not used by anybody is refused.
+pub(super) fn answer(
+    state: &mut State,
+    key: Option<Key>,
+    method: &str,
+    query: &Query,
+    body: &[u8],
+) -> Reply {
+    // A fleet's key may read nothing at all, not even devices that it registered.
+    let actor = match key {
+        Some(Key::User) => Actor::User,
+        Some(Key::Device { device }) => Actor::Device(device),
+        Some(Key::Provisioning { .. }) | None => return reply::empty(StatusCode::UNAUTHORIZED),
+    };
+    let done = match (method, query.resource.shape.as_str()) {
+        ("GET", "application" | "application(slug=?)") => fleets(state, actor, query),
+        ("GET", "device" | "device(uuid=?)") => devices(state, actor, query),
+        ("PATCH", "device(uuid=?)") => change(state, actor, query, body),
+        ("DELETE", "device(uuid=?)") => delete(state, actor, query),
+        _ => Err(Unknown),
+    };
+    done.unwrap_or_else(|Unknown| reply::not_in_the_lab(&format!("{method} {}", written(query))))
+}
+
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Actor {
+    User,
+    Device(u64),
+}
+
+impl Actor {
+    fn sees(self, device: &Device) -> bool {
+        self == Actor::User || self == Actor::Device(device.id)
+    }
+}
+
+/// A query that nobody uses.
+struct Unknown;
+
+fn fleets(state: &State, actor: Actor, query: &Query) -> Result<Reply, Unknown> {
+    only(query, &["$filter", "$select", "$expand"])?;
+    if actor != Actor::User {
+        return Ok(reply::empty(StatusCode::UNAUTHORIZED));
+    }
+    let slug = match (query.resource.literals.as_slice(), query.option("$filter")) {
+        ([slug], None) => slug,
+        ([], Some(Shaped { shape, literals })) if shape == "slug eq ?" => {
+            literals.first().ok_or(Unknown)?
+        }
+        _ => return Err(Unknown),
+    };
+    let expanded = match query.option("$expand") {
+        None => false,
+        Some(Shaped { shape, .. }) if shape == DEVICE_TYPE => true,
+        Some(_) => return Err(Unknown),
+    };
+    let fields = selected(query, FLEET_FIELDS)?;
+    let mut rows = Vec::new();
+    for fleet in state.config.fleets.iter().filter(|fleet| fleet.slug == *slug) {
+        let whole = json!({ "id": fleet.id, "slug": fleet.slug });
+        let mut row = pick(&whole, &fields);
+        if expanded {
+            let architecture = json!([{ "slug": fleet.architecture }]);
+            let device_type =
+                json!([{ "slug": fleet.device_type, "is_of__cpu_architecture": architecture }]);
+            row.insert("is_for__device_type".to_owned(), device_type);
+        }
+        rows.push(Value::Object(row));
+    }
+    Ok(list(rows))
+}
+
+fn devices(state: &State, actor: Actor, query: &Query) -> Result<Reply, Unknown> {
+    only(query, &["$filter", "$select", "$orderby"])?;
+    // The devices are kept by id, which is also the only order that is asked for.
+    if query.option("$orderby").is_some_and(|order| order.shape != "id asc") {
+        return Err(Unknown);
+    }
+    let wanted = match (query.resource.literals.as_slice(), query.option("$filter")) {
+        ([uuid], None) => Wanted::Uuid(uuid),
+        ([], Some(filter)) => wanted(filter)?,
+        _ => return Err(Unknown),
+    };
+    let fields = selected(query, DEVICE_FIELDS)?;
+    let mut rows = Vec::new();
+    for device in state.devices.values().filter(|device| actor.sees(device)) {
+        let fits = match wanted {
+            Wanted::Uuid(uuid) => device.uuid == *uuid,
+            Wanted::InFleets(slugs) => {
+                state.fleet(device.fleet).is_some_and(|fleet| slugs.contains(&fleet.slug))
+            }
+        };
+        if fits {
+            rows.push(Value::Object(pick(&state.row(device), &fields)));
+        }
+    }
+    Ok(list(rows))
+}
+
+/// Which devices are wanted.
+enum Wanted<'a> {
+    Uuid(&'a String),
+    InFleets(&'a [String]),
+}
+
+fn wanted(filter: &Shaped) -> Result<Wanted<'_>, Unknown> {
+    if filter.shape == "uuid eq ?" {
+        return filter.literals.first().map(Wanted::Uuid).ok_or(Unknown);
+    }
+    let slugs = filter
+        .shape
+        .strip_prefix("belongs_to__application/any(a:")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .ok_or(Unknown)?;
+    if slugs.split(" or ").all(|part| part == "a/slug eq ?") {
+        Ok(Wanted::InFleets(&filter.literals))
+    } else {
+        Err(Unknown)
+    }
+}
+
+fn change(state: &mut State, actor: Actor, query: &Query, body: &[u8]) -> Result<Reply, Unknown> {
+    only(query, &[])?;
+    let uuid = query.resource.literals.first().ok_or(Unknown)?;
+    let Ok(Value::Object(changes)) = serde_json::from_slice(body) else { return Err(Unknown) };
+    if changes.keys().any(|field| field != "device_name" && field != "note") {
+        return Err(Unknown);
+    }
+    let text = |field: &str| changes.get(field).and_then(Value::as_str).map(str::to_owned);
+    let (name, note) = (text("device_name"), text("note"));
+    if name.as_ref().is_some_and(|name| name.contains(['\r', '\n'])) {
+        let message = json!("The device name cannot have line breaks.");
+        return Ok(reply::json(StatusCode::BAD_REQUEST, &message));
+    }
+    // A PATCH that matches nothing succeeds just the same.
+    if let Some(device) = state.device_mut(uuid).filter(|device| actor.sees(device)) {
+        if let Some(name) = name {
+            device.name = name;
+        }
+        if note.is_some() {
+            device.note = note;
+        }
+    }
+    Ok(reply::empty(StatusCode::OK))
+}
+
+fn delete(state: &mut State, actor: Actor, query: &Query) -> Result<Reply, Unknown> {
+    only(query, &["$filter"])?;
+    if actor != Actor::User {
+        return Ok(reply::empty(StatusCode::UNAUTHORIZED));
+    }
+    let uuid = query.resource.literals.first().ok_or(Unknown)?;
+    let heartbeat = match query.option("$filter") {
+        None => None,
+        Some(Shaped { shape, literals }) if shape == "api_heartbeat_state eq ?" => literals.first(),
+        Some(_) => return Err(Unknown),
+    };
+    let fits = |device: &&Device| {
+        heartbeat.is_none_or(|wanted| state.heartbeat(device).to_string() == *wanted)
+    };
+    if let Some(id) = state.device(uuid).filter(fits).map(|device| device.id) {
+        state.remove_device(id);
+    }
+    Ok(reply::empty(StatusCode::OK))
+}
+
+/// Refuses options other than these, and any that is given twice.
+fn only(query: &Query, known: &[&str]) -> Result<(), Unknown> {
+    let mut seen = Vec::new();
+    for (name, _) in &query.options {
+        if !known.contains(&name.as_str()) || seen.contains(&name) {
+            return Err(Unknown);
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+/// The selected fields. Without a selection, a device's secrets would be in the answer, so nobody may
+/// leave it out.
+fn selected<'a>(query: &'a Query, known: &[&str]) -> Result<Vec<&'a str>, Unknown> {
+    let select = query.option("$select").ok_or(Unknown)?;
+    let fields: Vec<&str> = select.shape.split(',').collect();
+    if fields.iter().all(|field| known.contains(field)) { Ok(fields) } else { Err(Unknown) }
+}
+
+fn pick(whole: &Value, fields: &[&str]) -> Map<String, Value> {
+    fields.iter().map(|field| ((*field).to_owned(), whole[field].clone())).collect()
+}
+
+fn list(rows: Vec<Value>) -> Reply {
+    reply::json(StatusCode::OK, &json!({ "d": rows }))
+}
+
+/// The query for the message that refuses it, with `?` for literals.
+fn written(query: &Query) -> String {
+    let options: Vec<String> =
+        query.options.iter().map(|(name, value)| format!("{name}={}", value.shape)).collect();
+    format!("{}?{}", query.resource.shape, options.join("&"))
+}

@@ -1,0 +1,70 @@
+//! The SD card: what survives every reset and every power cut.
+
+mod content;
+mod file_system;
+
+use std::collections::BTreeMap;
+
+pub use content::{Content, Pool};
+pub use file_system::{FileSystem, FsError, Kind, Space};
+
+/// The card in a virtual Pi.
+#[derive(Debug)]
+pub struct Card {
+    /// Its MBR disk identifier.
+    pub disk_id: u32,
+    /// Its size in sectors of 512 bytes.
+    pub sectors: u64,
+    /// What is on it.
+    pub medium: Medium,
+}
+
+/// What is on a card.
+#[derive(Debug)]
+pub enum Medium {
+    /// The two partitions of Raspbian.
+    Raspbian(Partitions),
+    /// A balenaOS image, with the files that were added to its boot partition.
+    Flashed(Flashed),
+}
+
+/// The two partitions of Raspbian.
+#[derive(Debug)]
+pub struct Partitions {
+    /// The FAT boot partition, number 1.
+    pub boot: FileSystem,
+    /// The root file system, number 2.
+    pub root: FileSystem,
+}
+
+/// A balenaOS image on a card.
+#[derive(Debug)]
+pub struct Flashed {
+    /// The raw image, as it was written.
+    pub image: Content,
+    /// Files that were added to its boot partition, by path.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Card {
+    /// The partitions of Raspbian, if they still exist.
+    pub fn partitions(&self) -> Option<&Partitions> {
+        match &self.medium {
+            Medium::Raspbian(partitions) => Some(partitions),
+            Medium::Flashed(_) => None,
+        }
+    }
+
+    /// The partitions of Raspbian, to be changed.
+    pub fn partitions_mut(&mut self) -> Option<&mut Partitions> {
+        match &mut self.medium {
+            Medium::Raspbian(partitions) => Some(partitions),
+            Medium::Flashed(_) => None,
+        }
+    }
+
+    /// The partition that `root=` on a kernel's command line may name, as Raspbian's images spell it.
+    pub fn is_root(&self, value: &str) -> bool {
+        value == "/dev/mmcblk0p2" || value == format!("PARTUUID={:08x}-02", self.disk_id)
+    }
+}

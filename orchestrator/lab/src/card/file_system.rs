@@ -1,0 +1,388 @@
+//! A file system in memory: names, contents, and the room they take.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use migos_firmware::BootPartition;
+
+use super::content::{Content, Pool};
+
+/// How a file system treats names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `vfat`: names differ by more than case, and files have no mode.
+    Fat,
+    /// `ext4`, or `tmpfs`.
+    Unix,
+}
+
+/// Why a file system did not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FsError {
+    /// ENOSPC.
+    #[error("no space left on device")]
+    NoSpace,
+    /// EROFS.
+    #[error("read-only file system")]
+    ReadOnly,
+    /// ENOENT.
+    #[error("no such file or folder")]
+    NotFound,
+    /// ENOTDIR.
+    #[error("not a folder")]
+    NotAFolder,
+    /// EISDIR.
+    #[error("a folder")]
+    IsAFolder,
+}
+
+/// The room on a file system, in the numbers of `stat -f`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes of a cluster.
+    pub cluster: u64,
+    /// Free clusters.
+    pub free: u64,
+    /// Clusters in all.
+    pub total: u64,
+}
+
+/// A file system; paths are relative to its root, without a leading slash.
+#[derive(Debug, Clone)]
+pub struct FileSystem {
+    kind: Kind,
+    cluster: u64,
+    total: u64,
+    /// Clusters taken by files that nobody reads and that are therefore not kept.
+    ballast: u64,
+    read_only: bool,
+    nodes: BTreeMap<String, Node>,
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    /// The path as it was first written; the key may be in another case.
+    path: String,
+    mode: u32,
+    body: Body,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Folder,
+    Whole(Content),
+    /// A file that is being written to its end; a content of its own when it is complete.
+    Growing(Vec<u8>),
+}
+
+impl FileSystem {
+    /// An empty file system of so many clusters of so many bytes.
+    pub fn new(kind: Kind, cluster: u64, total: u64) -> Self {
+        Self { kind, cluster, total, ballast: 0, read_only: false, nodes: BTreeMap::new() }
+    }
+
+    /// Fills it with files that nobody reads, so that only so many bytes stay free.
+    pub fn leave_free(&mut self, bytes: u64) {
+        let used: u64 = self.nodes.values().map(|node| self.clusters(node.body.len())).sum();
+        self.ballast = self.total.saturating_sub(used).saturating_sub(bytes / self.cluster);
+    }
+
+    /// Mounts it read-only, or read-write again.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    /// True if it is mounted read-only.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The room on it.
+    pub fn space(&self) -> Space {
+        Space { cluster: self.cluster, free: self.free(), total: self.total }
+    }
+
+    /// The bytes of a file.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+        match &self.node(path)?.body {
+            Body::Folder => None,
+            Body::Whole(content) => Some(content.bytes()),
+            Body::Growing(bytes) => Some(bytes),
+        }
+    }
+
+    /// The content of a file; one that is still being written is taken as it is now.
+    pub fn content(&self, path: &str, pool: &Pool) -> Option<Content> {
+        match &self.node(path)?.body {
+            Body::Folder => None,
+            Body::Whole(content) => Some(content.clone()),
+            Body::Growing(bytes) => Some(pool.keep(bytes)),
+        }
+    }
+
+    /// A file as text; nothing if there is none.
+    pub fn text(&self, path: &str) -> Option<String> {
+        self.bytes(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// The permission bits of a file.
+    pub fn mode(&self, path: &str) -> Option<u32> {
+        self.node(path).map(|node| node.mode)
+    }
+
+    /// True if there is a folder of this name.
+    pub fn is_folder(&self, path: &str) -> bool {
+        path.is_empty() || self.node(path).is_some_and(|node| matches!(node.body, Body::Folder))
+    }
+
+    /// Every file, by its path as it was first written, sorted.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.nodes.values().filter_map(|node| match &node.body {
+            Body::Folder => None,
+            Body::Whole(content) => Some((node.path.as_str(), content.bytes())),
+            Body::Growing(bytes) => Some((node.path.as_str(), bytes.as_slice())),
+        })
+    }
+
+    /// Makes a folder and those above it.
+    ///
+    /// # Errors
+    /// [`FsError`], e.g. where a file has the name of one of them.
+    pub fn make_folders(&mut self, path: &str, mode: u32) -> Result<(), FsError> {
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        for folder in ends.map(|end| &path[..end]) {
+            match self.node(folder).map(|node| &node.body) {
+                _ if folder.is_empty() => {}
+                Some(Body::Folder) => {}
+                Some(Body::Whole(_) | Body::Growing(_)) => return Err(FsError::NotAFolder),
+                None => self.put(folder, mode, Body::Folder)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file whole, in place of any that is there.
+    ///
+    /// # Errors
+    /// [`FsError`]; nothing is changed then.
+    pub fn write(&mut self, path: &str, mode: u32, content: Content) -> Result<(), FsError> {
+        self.put(path, mode, Body::Whole(content))
+    }
+
+    /// Cuts a file to this length, or makes an empty one, and opens it for [`append`](Self::append).
+    ///
+    /// # Errors
+    /// [`FsError`].
+    pub fn open_to_append(&mut self, path: &str, length: usize) -> Result<(), FsError> {
+        let mut bytes = self.bytes(path).unwrap_or_default().to_vec();
+        bytes.truncate(length);
+        self.put(path, 0o644, Body::Growing(bytes))
+    }
+
+    /// Writes to the end of a file that was opened for it.
+    ///
+    /// # Errors
+    /// [`FsError`]; nothing is written then.
+    pub fn append(&mut self, path: &str, more: &[u8]) -> Result<(), FsError> {
+        let free = self.free();
+        let cluster = self.cluster;
+        let key = self.key(path);
+        match self.nodes.get_mut(&key).map(|node| &mut node.body) {
+            Some(Body::Growing(bytes)) => {
+                let (before, after) = (bytes.len() as u64, (bytes.len() + more.len()) as u64);
+                if after.div_ceil(cluster) - before.div_ceil(cluster) > free {
+                    return Err(FsError::NoSpace);
+                }
+                bytes.extend_from_slice(more);
+                Ok(())
+            }
+            Some(Body::Folder) => Err(FsError::IsAFolder),
+            Some(Body::Whole(_)) | None => Err(FsError::NotFound),
+        }
+    }
+
+    /// Gives a file another name, in place of any file of that name.
+    ///
+    /// # Errors
+    /// [`FsError`].
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), FsError> {
+        self.check_writable()?;
+        if self.is_folder(to) {
+            return Err(FsError::IsAFolder);
+        }
+        let key = self.key(from);
+        let Node { mode, body, .. } = self.nodes.remove(&key).ok_or(FsError::NotFound)?;
+        self.nodes.insert(self.key(to), Node { path: to.to_owned(), mode, body });
+        Ok(())
+    }
+
+    /// Sets the permission bits of a file; FAT has none and ignores them.
+    pub fn set_mode(&mut self, path: &str, mode: u32) {
+        let key = self.key(path);
+        if let (Kind::Unix, Some(node)) = (self.kind, self.nodes.get_mut(&key)) {
+            node.mode = mode;
+        }
+    }
+
+    /// Removes a file, or a folder with all it holds; what is not there is fine.
+    ///
+    /// # Errors
+    /// [`FsError::ReadOnly`].
+    pub fn remove(&mut self, path: &str) -> Result<(), FsError> {
+        let key = self.key(path);
+        let inside = format!("{key}/");
+        let after = (Bound::Excluded(inside.clone()), Bound::Unbounded);
+        let is_inside = self.nodes.range(after).next().is_some_and(|(key, _)| key.starts_with(&inside));
+        if !is_inside && !self.nodes.contains_key(&key) {
+            return Ok(());
+        }
+        self.check_writable()?;
+        self.nodes.retain(|known, _| *known != key && !known.starts_with(&inside));
+        Ok(())
+    }
+
+    /// Removes all files but one.
+    pub fn keep_only(&mut self, path: &str) {
+        let key = self.key(path);
+        self.nodes.retain(|known, _| *known == key);
+    }
+
+    fn put(&mut self, path: &str, mode: u32, body: Body) -> Result<(), FsError> {
+        self.check_writable()?;
+        if self.is_folder(path) {
+            return Err(FsError::IsAFolder);
+        }
+        if let Some((folder, _)) = path.rsplit_once('/')
+            && !self.is_folder(folder)
+        {
+            return Err(if self.node(folder).is_some() { FsError::NotAFolder } else { FsError::NotFound });
+        }
+        let freed = self.node(path).map_or(0, |node| self.clusters(node.body.len()));
+        if self.clusters(body.len()) > self.free() + freed {
+            return Err(FsError::NoSpace);
+        }
+        let mode = if self.kind == Kind::Fat { 0o755 } else { mode };
+        let key = self.key(path);
+        let path = self.nodes.get(&key).map_or(path, |node| &node.path).to_owned();
+        self.nodes.insert(key, Node { path, mode, body });
+        Ok(())
+    }
+
+    fn check_writable(&self) -> Result<(), FsError> {
+        if self.read_only { Err(FsError::ReadOnly) } else { Ok(()) }
+    }
+
+    fn node(&self, path: &str) -> Option<&Node> {
+        self.nodes.get(&self.key(path))
+    }
+
+    fn key(&self, path: &str) -> String {
+        match self.kind {
+            Kind::Fat => path.to_ascii_lowercase(),
+            Kind::Unix => path.to_owned(),
+        }
+    }
+
+    fn clusters(&self, length: u64) -> u64 {
+        length.div_ceil(self.cluster)
+    }
+
+    fn free(&self) -> u64 {
+        let used: u64 = self.nodes.values().map(|node| self.clusters(node.body.len())).sum();
+        self.total.saturating_sub(self.ballast).saturating_sub(used)
+    }
+}
+
+impl Body {
+    /// What it takes of the disk; a folder takes a cluster.
+    fn len(&self) -> u64 {
+        match self {
+            Body::Folder => 1,
+            Body::Whole(content) => content.bytes().len() as u64,
+            Body::Growing(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+impl BootPartition for FileSystem {
+    fn read(&self, path: &str) -> Option<Arc<[u8]>> {
+        match &self.node(path)?.body {
+            Body::Folder => None,
+            Body::Whole(content) => Some(content.shared()),
+            Body::Growing(bytes) => Some(Arc::from(bytes.as_slice())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn fat() -> FileSystem {
+        FileSystem::new(Kind::Fat, 512, 8)
+    }
+
+    #[test]
+    fn fat_finds_names_in_any_case_and_keeps_the_first_spelling() {
+        let (pool, mut fat) = (Pool::default(), fat());
+        fat.write("Config.TXT", 0o600, pool.keep(b"old")).unwrap();
+        fat.write("config.txt", 0o600, pool.keep(b"new")).unwrap();
+        assert_eq!(fat.files().collect::<Vec<_>>(), [("Config.TXT", &b"new"[..])]);
+        assert_eq!(fat.mode("CONFIG.txt"), Some(0o755), "FAT has no modes");
+
+        let mut unix = FileSystem::new(Kind::Unix, 512, 8);
+        unix.write("a", 0o600, pool.keep(b"")).unwrap();
+        assert_eq!((unix.bytes("A"), unix.mode("a")), (None, Some(0o600)));
+    }
+
+    #[test]
+    fn files_take_whole_clusters_and_folders_one() {
+        let (pool, mut fat) = (Pool::default(), fat());
+        fat.make_folders("migos/job", 0o755).unwrap();
+        fat.write("migos/job/a", 0, pool.keep(&[0; 513])).unwrap();
+        assert_eq!(fat.space(), Space { cluster: 512, free: 4, total: 8 });
+        assert_eq!(fat.write("b", 0, pool.keep(&[0; 2049])), Err(FsError::NoSpace));
+        fat.write("b", 0, pool.keep(&[0; 2048])).unwrap();
+        assert_eq!(fat.write("b", 0, pool.keep(&[1; 2048])), Ok(()), "its own room is free again");
+        fat.open_to_append("c", 0).unwrap();
+        assert_eq!(fat.append("c", b"x"), Err(FsError::NoSpace));
+        fat.remove("MIGOS").unwrap();
+        assert_eq!((fat.space().free, fat.append("c", b"x")), (4, Ok(())));
+        fat.leave_free(1024);
+        assert_eq!(fat.space().free, 2);
+    }
+
+    #[test]
+    fn folders_must_be_there_and_be_folders() {
+        let (pool, mut fat) = (Pool::default(), fat());
+        assert_eq!(fat.write("a/b", 0, pool.keep(b"")), Err(FsError::NotFound));
+        fat.write("a", 0, pool.keep(b"")).unwrap();
+        assert_eq!(fat.write("a/b", 0, pool.keep(b"")), Err(FsError::NotAFolder));
+        assert_eq!(fat.make_folders("a/b", 0o755), Err(FsError::NotAFolder));
+        fat.make_folders("c", 0o755).unwrap();
+        assert_eq!(fat.rename("a", "c"), Err(FsError::IsAFolder));
+    }
+
+    #[test]
+    fn a_read_only_file_system_takes_nothing() {
+        let (pool, mut fat) = (Pool::default(), fat());
+        fat.write("a", 0, pool.keep(b"")).unwrap();
+        fat.set_read_only(true);
+        assert_eq!(fat.write("a", 0, pool.keep(b"x")), Err(FsError::ReadOnly));
+        assert_eq!(fat.remove("a"), Err(FsError::ReadOnly));
+        assert_eq!(fat.remove("b"), Ok(()), "there is nothing to remove");
+    }
+
+    #[test]
+    fn a_file_grows_from_where_it_is_cut() {
+        let (pool, mut fat) = (Pool::default(), fat());
+        fat.write("a.part", 0, pool.keep(b"012345")).unwrap();
+        fat.open_to_append("a.part", 4).unwrap();
+        fat.append("a.part", b"xy").unwrap();
+        fat.rename("a.part", "a").unwrap();
+        assert_eq!(fat.bytes("a"), Some(&b"0123xy"[..]));
+        assert_eq!(fat.content("a", &pool).unwrap().sha256(), pool.keep(b"0123xy").sha256());
+    }
+}

@@ -1,0 +1,150 @@
+//! Verbs that look: `probe`, `identity`.
+
+use std::fmt::{Display, Write};
+
+use migos_payload::digest::Sha256;
+
+use super::{Outcome, fs_failure};
+use crate::card::{Card, FileSystem, FsError, Space};
+use crate::raspbian::Raspbian;
+
+/// Words by which the age of firmware is told, and the files that may carry them.
+const FIRMWARE_WORDS: [&str; 6] =
+    ["tryboot.txt", "[tryboot]", "board-type", "auto_initramfs", "os_prefix", "kernel_watchdog_timeout"];
+
+/// The wired interface, which the lab's devices are reached by.
+const WIRED: &str = "eth0";
+
+/// Lines `key value`.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, key: &str, value: impl Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{key} {value}");
+    }
+
+    /// One value for each line of a text.
+    fn add_each(&mut self, key: &str, text: &str) {
+        for line in text.lines() {
+            self.add(key, line);
+        }
+    }
+}
+
+/// `identity`
+pub(super) fn identity(system: &Raspbian) -> Outcome {
+    let mut lines = Lines("migos-identity 1\n".to_owned());
+    add_identity(&mut lines, system)?;
+    lines.add("end", "ok");
+    Ok(lines.0.into_bytes())
+}
+
+/// `probe`
+pub(super) fn probe(system: &Raspbian) -> Outcome {
+    let pi = &system.pi;
+    let mut lines = Lines("migos-probe 1\n".to_owned());
+    lines.add("model", pi.model.description);
+    lines.add("revision", pi.model.revision);
+    add_identity(&mut lines, system)?;
+    lines.add("hostname", &pi.name);
+    lines.add_each("os-release", &text(system, "/etc/os-release")?);
+    lines.add("kernel", &system.kernel.version);
+    lines.add("machine", system.kernel.machine);
+    lines.add("userland", pi.release.userland());
+    lines.add("memory", pi.model.memory);
+    lines.add("cmdline", &system.kernel.cmdline);
+    add_disk(&mut lines, system);
+    lines.add_each("firmware.version", pi.release.firmware_version());
+    if let Some(eeprom) = pi.model.eeprom {
+        lines.add("eeprom.build-timestamp", eeprom.build_timestamp);
+        lines.add("eeprom.capabilities", eeprom.capabilities);
+    }
+    lines.add("throttled", "0x0");
+    add_network(&mut lines, system);
+    lines.add("end", "ok");
+    Ok(lines.0.into_bytes())
+}
+
+fn add_identity(lines: &mut Lines, system: &Raspbian) -> Result<(), crate::server::Answer> {
+    let boot_path = system.pi.release.boot_path();
+    lines.add("serial", format_args!("{:016x}", system.pi.serial));
+    lines.add("machine-id", text(system, "/etc/machine-id")?.trim_end());
+    lines.add("boot-id", &system.boot_id);
+    for name in ["config.txt", "cmdline.txt"] {
+        let path = format!("{boot_path}/{name}");
+        if let Ok(Some(sum)) = system.on(&path, |files, inner| Ok(files.bytes(inner).map(Sha256::of))) {
+            lines.add("boot.sum", format_args!("{sum} {name}"));
+        }
+    }
+    Ok(())
+}
+
+fn add_disk(lines: &mut Lines, system: &Raspbian) {
+    let boot_path = system.pi.release.boot_path();
+    let card = system.pi.card();
+    let Some(partitions) = card.partitions() else { return };
+    let access = |files: &FileSystem| if files.is_read_only() { "ro" } else { "rw" };
+    // Old kernels call the root partition by this name.
+    let root = if system.pi.release.debian().0 < 10 { "/dev/root" } else { "/dev/mmcblk0p2" };
+    lines.add("mount", format_args!("{root} / ext4 {},noatime 0 0", access(&partitions.root)));
+    lines.add("mount", "proc /proc proc rw,relatime 0 0");
+    lines.add("mount", "tmpfs /run tmpfs rw,nosuid,nodev,mode=755 0 0");
+    lines.add(
+        "mount",
+        format_args!(
+            "/dev/mmcblk0p1 {boot_path} vfat {},relatime,fmask=0022,dmask=0022,codepage=437 0 0",
+            access(&partitions.boot)
+        ),
+    );
+    lines.add("boot.path", boot_path);
+    add_space(lines, "boot.space", partitions.boot.space());
+    add_space(lines, "root.space", partitions.root.space());
+    lines.add("boot.partition", 1);
+    for (path, bytes) in partitions.boot.files() {
+        lines.add("boot.file", format_args!("{} {path}", bytes.len()));
+    }
+    for name in ["config.txt", "cmdline.txt"] {
+        lines.add_each(name, &partitions.boot.text(name).unwrap_or_default());
+    }
+    let Card { disk_id, sectors, .. } = *card;
+    lines.add("disk", format_args!("mmcblk0 {sectors}"));
+    lines.add("disk.id", format_args!("{disk_id:08x}"));
+    let loaders = partitions
+        .boot
+        .files()
+        .filter(|(path, _)| *path == "bootcode.bin" || (path.starts_with("start") && path.ends_with(".elf")));
+    for (path, bytes) in loaders {
+        for word in FIRMWARE_WORDS {
+            if bytes.windows(word.len()).any(|window| window == word.as_bytes()) {
+                lines.add("firmware.has", format_args!("{word} {path}"));
+            }
+        }
+    }
+}
+
+fn add_space(lines: &mut Lines, key: &str, Space { cluster, free, total }: Space) {
+    lines.add(key, format_args!("{cluster} {free} {total}"));
+}
+
+fn add_network(lines: &mut Lines, system: &Raspbian) {
+    let pi = &system.pi;
+    // Interface, destination, gateway, flags, counts, metric, mask: 192.168.1.0/24 with 192.168.1.1.
+    lines.add("route", format_args!("{WIRED}\t00000000\t0101A8C0\t0003\t0\t0\t202\t00000000\t0\t0\t0"));
+    lines.add("route", format_args!("{WIRED}\t0001A8C0\t00000000\t0001\t0\t0\t202\t00FFFFFF\t0\t0\t0"));
+    if pi.model.wireless {
+        lines.add("wireless", "wlan0");
+    }
+    lines.add("mac", format_args!("{WIRED} {}", pi.mac()));
+    let dhcpcd = text(system, "/etc/dhcpcd.conf").unwrap_or_default();
+    for line in dhcpcd.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        lines.add("dhcpcd", line);
+    }
+}
+
+fn text(system: &Raspbian, path: &str) -> Result<String, crate::server::Answer> {
+    system
+        .on(path, |files, inner| files.text(inner).ok_or(FsError::NotFound))
+        .map_err(|error| fs_failure(path, error))
+}

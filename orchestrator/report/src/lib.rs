@@ -1,0 +1,1 @@
+//! Renders plans and events: terminal, table, JSON.

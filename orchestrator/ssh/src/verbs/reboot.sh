@@ -1,0 +1,3 @@
+[ $# -eq 0 ] || fail 64 "reboot takes nothing"
+run rm -f /run/systemd/reboot-param
+run systemctl reboot

@@ -1,0 +1,56 @@
+//! What MIGOS says of itself.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to every `migos-ctl` command: one JSON object.
+///
+/// Readers skip fields that they do not know, so that an older controller can speak to a newer ramdisk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// What MIGOS is doing.
+    pub state: State,
+    /// The job's nonce.
+    pub nonce: String,
+    /// The board's serial number, as MIGOS itself reads it: 16 hex digits.
+    pub serial: String,
+    /// Bytes of the raw image written and read back so far.
+    pub written: u64,
+    /// Bytes of the raw image in all.
+    pub total: u64,
+    /// True once a [`Configuration`](crate::Configuration) has been taken.
+    pub configured: bool,
+    /// What went wrong, where `state` is `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What MIGOS is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// The image is verified in RAM; Raspbian is one reset away.
+    Ready,
+    /// On its way back to Raspbian.
+    Leaving,
+    /// Past the point of no return, not yet writing.
+    Committed,
+    /// Writing the card.
+    Flashing,
+    /// Everything is written and read back; about to reboot into balenaOS.
+    Flashed,
+    /// Past the point of no return and unable to go on by itself; the SSH server stays up.
+    Failed,
+    /// A state of a newer ramdisk.
+    #[serde(other)]
+    Unknown,
+}
+
+impl State {
+    /// True if the commit has been taken: Raspbian cannot return any more.
+    pub fn is_committed(self) -> bool {
+        match self {
+            State::Committed | State::Flashing | State::Flashed | State::Failed => true,
+            State::Ready | State::Leaving | State::Unknown => false,
+        }
+    }
+}

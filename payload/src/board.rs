@@ -1,0 +1,200 @@
+//! Which Raspberry Pi it is, told by its revision code.
+//!
+//! Boards are told by the *type* and *processor* fields of a new-style revision code, never by exact
+//! codes or model strings (Raspberry Pi documentation: revision codes). Codes without bit 23 are the
+//! old style of the first boards, all BCM2835.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A revision code, as in `/proc/cpuinfo` and the device tree's `linux,revision`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(pub u32);
+
+/// The type field of a revision code: which model it is, whatever its memory and board revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BoardType(pub u8);
+
+/// The processor family, which decides the kernels a board can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Soc {
+    /// Pi 1, Zero, Zero W, CM1: armv6.
+    Bcm2835,
+    /// Pi 2: armv7.
+    Bcm2836,
+    /// Pi 3 family, late Pi 2, Zero 2 W: armv8.
+    Bcm2837,
+    /// Pi 4 family: armv8, boot loader in EEPROM.
+    Bcm2711,
+    /// Pi 5 family: armv8, boot loader in EEPROM.
+    Bcm2712,
+}
+
+/// The architecture of a kernel and of what runs on it, in Debian's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// 32 bits.
+    Armhf,
+    /// 64 bits.
+    Arm64,
+}
+
+/// Type byte, name for people, and balena device types that run on it, preferred first.
+/// From the Raspberry Pi documentation (revision codes) and balena's contracts (hw.device-type).
+const BOARDS: &[(u8, &str, &[&str])] = &[
+    (0x00, "A", &["raspberry-pi"]),
+    (0x01, "B", &["raspberry-pi"]),
+    (0x02, "A+", &["raspberry-pi"]),
+    (0x03, "B+", &["raspberry-pi"]),
+    (0x04, "2B", &["raspberry-pi2"]),
+    (0x06, "CM1", &["raspberry-pi"]),
+    (0x08, "3B", &["raspberrypi3", "raspberrypi3-64"]),
+    (0x09, "Zero", &["raspberry-pi"]),
+    (0x0a, "CM3", &["raspberrypi3", "raspberrypi3-64"]),
+    (0x0c, "Zero W", &["raspberry-pi"]),
+    (0x0d, "3B+", &["raspberrypi3", "raspberrypi3-64"]),
+    (0x0e, "3A+", &["raspberrypi3", "raspberrypi3-64"]),
+    (0x10, "CM3+", &["raspberrypi3", "raspberrypi3-64"]),
+    (0x11, "4B", &["raspberrypi4-64"]),
+    (0x12, "Zero 2 W", &["raspberrypi0-2w-64"]),
+    (0x13, "400", &["raspberrypi400-64"]),
+    (0x14, "CM4", &["raspberrypicm4-ioboard"]),
+    (0x15, "CM4S", &[]),
+    (0x17, "5", &["raspberrypi5"]),
+    (0x18, "CM5", &["raspberrypi5"]),
+    (0x19, "500", &["raspberrypi5"]),
+    (0x1a, "CM5 Lite", &["raspberrypi5"]),
+];
+
+impl Revision {
+    /// The board's type; for old-style codes the nearest model of the first boards.
+    pub fn board_type(self) -> BoardType {
+        if self.is_new_style() {
+            return BoardType(((self.0 >> 4) & 0xff) as u8);
+        }
+        // Old-style codes; a leading 1 (0x1000000) only tells that the warranty bit is set.
+        match self.0 & 0xffff {
+            0x7..=0x9 => BoardType(0x00),
+            0x12 | 0x15 => BoardType(0x02),
+            0x10 | 0x13 => BoardType(0x03),
+            0x11 | 0x14 => BoardType(0x06),
+            _ => BoardType(0x01),
+        }
+    }
+
+    /// The processor; `None` for a code of a family that this version does not know.
+    pub fn soc(self) -> Option<Soc> {
+        if !self.is_new_style() {
+            return Some(Soc::Bcm2835);
+        }
+        match (self.0 >> 12) & 0xf {
+            0 => Some(Soc::Bcm2835),
+            1 => Some(Soc::Bcm2836),
+            2 => Some(Soc::Bcm2837),
+            3 => Some(Soc::Bcm2711),
+            4 => Some(Soc::Bcm2712),
+            _ => None,
+        }
+    }
+
+    fn is_new_style(self) -> bool {
+        self.0 & (1 << 23) != 0
+    }
+}
+
+impl BoardType {
+    fn row(self) -> Option<&'static (u8, &'static str, &'static [&'static str])> {
+        BOARDS.iter().find(|(byte, ..)| *byte == self.0)
+    }
+
+    /// The balena device types whose images run on this board, preferred first.
+    pub fn device_types(self) -> &'static [&'static str] {
+        self.row().map_or(&[], |(_, _, types)| types)
+    }
+}
+
+impl Soc {
+    /// True if the boot loader is in EEPROM and not on the card.
+    pub fn has_eeprom(self) -> bool {
+        matches!(self, Soc::Bcm2711 | Soc::Bcm2712)
+    }
+
+    /// True if the board can run a kernel of this architecture.
+    pub fn runs(self, architecture: Architecture) -> bool {
+        match architecture {
+            Architecture::Armhf => self != Soc::Bcm2712,
+            Architecture::Arm64 => !matches!(self, Soc::Bcm2835 | Soc::Bcm2836),
+        }
+    }
+
+    /// The names under which the firmware looks for a kernel of this architecture.
+    pub fn kernel_names(self, architecture: Architecture) -> &'static [&'static str] {
+        match (self, architecture) {
+            (Soc::Bcm2712, _) => &["kernel_2712.img", "kernel8.img"],
+            (_, Architecture::Arm64) => &["kernel8.img"],
+            (Soc::Bcm2835, Architecture::Armhf) => &["kernel.img"],
+            (Soc::Bcm2836 | Soc::Bcm2837, Architecture::Armhf) => &["kernel7.img"],
+            (Soc::Bcm2711, Architecture::Armhf) => &["kernel7l.img"],
+        }
+    }
+}
+
+impl fmt::Display for BoardType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.row() {
+            Some((_, name, _)) => f.write_str(name),
+            None => write!(f, "type {:#04x}", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06x}", self.0)
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Architecture::Armhf => "armhf",
+            Architecture::Arm64 => "arm64",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revision_codes_tell_the_board() {
+        // Codes of the Raspberry Pi documentation's list.
+        let seen = [0x9000c1, 0xa01041, 0xa02082, 0xa020d3, 0x902120, 0xc03111, 0xc04170, 0x000e]
+            .map(|code| (Revision(code).board_type().to_string(), Revision(code).soc()));
+        assert_eq!(
+            seen,
+            [
+                ("Zero W".into(), Some(Soc::Bcm2835)),
+                ("2B".into(), Some(Soc::Bcm2836)),
+                ("3B".into(), Some(Soc::Bcm2837)),
+                ("3B+".into(), Some(Soc::Bcm2837)),
+                ("Zero 2 W".into(), Some(Soc::Bcm2837)),
+                ("4B".into(), Some(Soc::Bcm2711)),
+                ("5".into(), Some(Soc::Bcm2712)),
+                ("B".into(), Some(Soc::Bcm2835)),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_board_has_a_name_and_no_device_type() {
+        let board = Revision(0xa0f7f0).board_type();
+        assert_eq!(board.to_string(), "type 0x7f");
+        assert!(board.device_types().is_empty());
+        assert_eq!(Revision(0xa0f7f0).soc(), None);
+    }
+}

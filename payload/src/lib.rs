@@ -1,0 +1,18 @@
+//! What is sent: the payload that carries MIGOS, the balenaOS images, and the texts that select MIGOS.
+//!
+//! - [`digest`] and [`size`]: how contents are named and counted.
+//! - [`board`]: which Raspberry Pi it is, told by its revision code.
+//! - [`manifest`]: what a payload holds and whom it fits; [`archive`]: the tarball it travels in, and
+//!   the [`VerifiedPayload`](archive::VerifiedPayload) that every digest has been checked of.
+//! - [`image`]: what is known of a balenaOS image before it is sent.
+//! - [`boot_text`]: the text of `tryboot.txt` and of the ramdisk's kernel command line.
+//!
+//! Everything here is pure: bytes and strings in, values out.
+
+pub mod archive;
+pub mod board;
+pub mod boot_text;
+pub mod digest;
+pub mod image;
+pub mod manifest;
+pub mod size;

@@ -1,0 +1,209 @@
+//! What a read-only probe found on a device.
+//!
+//! # The probe's form
+//! Text, one fact a line, `key value`. A key that stands on several lines has several values, in order;
+//! that is also how a file is told: one value for each of its lines, without the line's end. A fact that
+//! does not exist on a device is left out. The first line is `migos-probe 1`, the last `end ok`: a text
+//! without it was cut off. The probe reports what it read and judges nothing; all judging is done here
+//! and in [`requirement`](crate::requirement).
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `model` | the device tree's model string |
+//! | `revision` | revision code, hex digits |
+//! | `serial` | the board's serial number, 16 hex digits |
+//! | `machine-id`, `boot-id`, `hostname` | `/etc/machine-id`, the kernel's boot id, the host's name |
+//! | `os-release` | each line of `/etc/os-release` |
+//! | `kernel`, `machine` | `uname -r`, `uname -m` |
+//! | `userland` | `dpkg --print-architecture` |
+//! | `memory` | MemTotal in kB |
+//! | `mount` | each line of `/proc/mounts` |
+//! | `boot.path` | where the boot partition is mounted: `/boot/firmware` or `/boot` |
+//! | `boot.space`, `root.space` | cluster size, free clusters, clusters in all (`stat -f -c '%S %a %b'`) |
+//! | `boot.partition` | the boot partition's number on its disk |
+//! | `boot.file` | size and path of each file on the boot partition, relative to it |
+//! | `boot.sum` | SHA-256 and name of `config.txt` and `cmdline.txt` |
+//! | `config.txt`, `cmdline.txt` | each line of these files |
+//! | `cmdline` | `/proc/cmdline` |
+//! | `disk` | the boot partition's disk: name and number of 512-byte sectors |
+//! | `disk.id` | its MBR disk identifier, 8 hex digits |
+//! | `dm` | each device-mapper device |
+//! | `firmware.has` | a word and a file of the boot partition that contains it |
+//! | `firmware.version` | each line of `vcgencmd version` |
+//! | `eeprom.build-timestamp`, `eeprom.capabilities` | of the device tree's `chosen/bootloader`, decimal |
+//! | `throttled` | `vcgencmd get_throttled`, the number only, e.g. `0x50005` |
+//! | `route` | each line of `/proc/net/route` but the first |
+//! | `wireless` | each wireless interface |
+//! | `mac` | interface and its address |
+//! | `dhcpcd` | each line of `/etc/dhcpcd.conf` that is not blank or a comment |
+//! | `interfaces` | the same of `/etc/network/interfaces` and its folder |
+//! | `nm` | section headers and the keys `type`, `method`, `interface-name` of NetworkManager's keyfiles |
+//! | `nm.generated` | each YAML file of netplan |
+
+mod parse;
+
+pub use parse::{FactsError, parse, parse_identity};
+
+use migos_inventory::DeviceId;
+use migos_payload::board::Revision;
+use migos_payload::digest::Sha256;
+use migos_payload::size::ByteCount;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Facts of all devices that answered; the others say why not.
+pub type FactsByDevice = BTreeMap<DeviceId, Probed>;
+
+/// What came of probing one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probed {
+    /// It answered.
+    Facts(Box<Facts>),
+    /// It could not be reached.
+    Unreachable(String),
+    /// It was reached, but not as a Pi that can be migrated: login or sudo refused, or no sense made of
+    /// its answer.
+    Unusable {
+        /// What is wrong.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
+}
+
+/// What was found on one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The device tree's model string.
+    pub model: String,
+    /// The board's revision code.
+    pub revision: Revision,
+    /// The board's serial number: 16 lower-case hex digits, or empty.
+    pub serial: String,
+    /// `/etc/machine-id`.
+    pub machine_id: String,
+    /// The host's own name.
+    pub hostname: String,
+    /// `ID`, `VERSION_ID` and `PRETTY_NAME` of `/etc/os-release`.
+    pub os: OsRelease,
+    /// `uname -r`.
+    pub kernel: String,
+    /// `uname -m`.
+    pub machine: String,
+    /// dpkg's architecture.
+    pub userland: String,
+    /// Memory that Linux has.
+    pub memory: ByteCount,
+    /// The boot partition, if one is mounted.
+    pub boot: Option<BootPartition>,
+    /// The root file system.
+    pub root: FileSystem,
+    /// The running kernel's command line.
+    pub cmdline: String,
+    /// The disk that the boot partition is on.
+    pub disk: Option<Disk>,
+    /// Device-mapper devices: LUKS or LVM.
+    pub device_mapper: BTreeSet<String>,
+    /// What the firmware can do.
+    pub firmware: Firmware,
+    /// The throttling flags, where `vcgencmd` could be asked.
+    pub throttled: Option<u32>,
+    /// How it reaches the network.
+    pub network: Network,
+}
+
+/// The operating system's name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OsRelease {
+    /// `ID`: `raspbian` or `debian`.
+    pub id: String,
+    /// `VERSION_ID`: `10`.
+    pub version: String,
+    /// `PRETTY_NAME`.
+    pub name: String,
+}
+
+/// A mounted file system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSystem {
+    /// The device it is on.
+    pub source: String,
+    /// Its type: `vfat`, `ext4`.
+    pub kind: String,
+    /// True if it is mounted read-write.
+    pub writable: bool,
+    /// Cluster or block size.
+    pub cluster: ByteCount,
+    /// Free room.
+    pub free: ByteCount,
+}
+
+/// The boot partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootPartition {
+    /// Where it is mounted.
+    pub path: String,
+    /// The file system.
+    pub file_system: FileSystem,
+    /// Its number on its disk.
+    pub partition: Option<u32>,
+    /// Sizes of its files by path.
+    pub files: BTreeMap<String, ByteCount>,
+    /// Digests of `config.txt` and `cmdline.txt`.
+    pub sums: BTreeMap<String, Sha256>,
+    /// The text of `config.txt`.
+    pub config_txt: String,
+    /// The text of `cmdline.txt`.
+    pub cmdline_txt: String,
+}
+
+/// The disk that the boot partition is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// The kernel's name: `mmcblk0`.
+    pub name: String,
+    /// Its size.
+    pub size: ByteCount,
+    /// Its MBR identifier: 8 lower-case hex digits, or empty.
+    pub id: String,
+}
+
+/// What the firmware can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firmware {
+    /// Files of the boot partition by a word that they contain.
+    pub has: BTreeMap<String, BTreeSet<String>>,
+    /// The build's date as `vcgencmd version` gives it, e.g. `May 14 2025`; empty if unknown.
+    pub date: String,
+    /// Build time of the boot loader in EEPROM, seconds since 1970.
+    pub eeprom_build: Option<u64>,
+    /// Capabilities of the boot loader in EEPROM.
+    pub eeprom_capabilities: Option<u32>,
+}
+
+/// How a device reaches the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// The interface of the default route with the least metric.
+    pub interface: Option<String>,
+    /// True if that interface is wireless.
+    pub wireless: bool,
+    /// The interface's MAC address, or empty.
+    pub mac: String,
+    /// Lines of configuration files that fix an address by hand.
+    pub fixed: Vec<String>,
+}
+
+/// What tells a device and its boot files from any other; read again right before each harmful step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The board's serial number: 16 lower-case hex digits.
+    pub serial: String,
+    /// `/etc/machine-id`.
+    pub machine_id: String,
+    /// The kernel's boot id: another one after each boot.
+    pub boot_id: String,
+    /// Digests of `config.txt` and `cmdline.txt`.
+    pub sums: BTreeMap<String, Sha256>,
+}

@@ -1,0 +1,339 @@
+//! The planner: who is migrated with what, in which stages; who is not, and why.
+
+use crate::balena::FleetView;
+use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
+use crate::plan::{
+    Class, DevicePlan, Finding, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId, SetAside,
+    Stage, Tolerance,
+};
+use crate::playbook::Playbook;
+use crate::policy::{Order, Policy, Prove};
+use crate::requirement::{Candidate, findings};
+use migos_inventory::{Device, DeviceId, Fleet};
+use migos_payload::boot_text::{BootTextError, ramdisk_cmdline, tryboot_txt};
+use migos_payload::digest::Sha256;
+use migos_payload::image::ImageManifest;
+use migos_payload::manifest::Manifest;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The whole fleet.
+    pub fleet: &'a Fleet,
+    /// The devices of this command, in the inventory's order.
+    pub selection: &'a [DeviceId],
+    /// What the probe found.
+    pub facts: &'a FactsByDevice,
+    /// The payloads at hand, by digest.
+    pub payloads: &'a BTreeMap<Sha256, Manifest>,
+    /// The images that the inventory names, by the path as it is written there.
+    pub images: &'a BTreeMap<String, ImageManifest>,
+    /// What balena said.
+    pub balena: &'a FleetView,
+    /// The steps.
+    pub playbook: &'a Playbook,
+    /// The policy.
+    pub policy: &'a Policy,
+}
+
+/// Why no plan can be made at all.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A proof was asked for that this version cannot make.
+    #[error("the policy asks to prove one-shot boot first, which this version cannot do yet")]
+    Prove,
+    /// A part of the plan could not be written as JSON.
+    #[error("failed to compute a digest")]
+    Digest(#[source] serde_json::Error),
+}
+
+/// Makes the plan. Equal situations give equal plans, byte by byte.
+///
+/// # Errors
+/// [`PlanError`]; a device that cannot be migrated is no error but is set aside.
+pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
+    let Situation { fleet, policy, playbook, .. } = *situation;
+    let mut devices = BTreeMap::new();
+    let mut set_aside = BTreeMap::new();
+    for id in situation.selection {
+        let Some(device) = fleet.devices.get(id) else { continue };
+        match judge(situation, device) {
+            Ok(planned) => _ = devices.insert(id.clone(), planned),
+            Err(why) => _ = set_aside.insert(id.clone(), why),
+        }
+    }
+    refuse_twins(&mut devices, &mut set_aside);
+    if !devices.is_empty() && policy.prove != Prove::Never {
+        return Err(PlanError::Prove);
+    }
+
+    let order = in_order(situation, &devices);
+    let used = |digest: &Sha256| devices.values().any(|device| device.payload == *digest);
+    let payloads = situation.payloads.iter().filter(|(digest, _)| used(digest));
+    let images = situation.images.values().map(|image| (image.sha256, image.clone()));
+    let mut plan = Plan {
+        schema: PLAN_SCHEMA,
+        id: PlanId(Sha256::of(b"")),
+        inputs: Inputs {
+            inventory: digest(fleet)?,
+            facts: digest(situation.facts)?,
+            playbook: digest(playbook)?,
+            policy: digest(policy)?,
+            balena: digest(situation.balena)?,
+        },
+        api: fleet.settings.api.clone(),
+        steps: playbook.steps().to_vec(),
+        stages: stages(policy, &order),
+        per_site: policy.per_site,
+        parallel: policy.most_in_flight(),
+        budget: policy.budget,
+        arrival: policy.arrival,
+        dead_man: policy.dead_man,
+        prove: policy.prove,
+        payloads: payloads.map(|(digest, manifest)| (*digest, PayloadSummary::from(manifest))).collect(),
+        images: images
+            .filter(|(digest, _)| devices.values().any(|device| device.image == *digest))
+            .collect(),
+        devices,
+        set_aside,
+    };
+    plan.id = plan.digest().map_err(PlanError::Digest)?;
+    Ok(plan)
+}
+
+fn digest(value: &impl Serialize) -> Result<Sha256, PlanError> {
+    serde_json::to_vec(value).map(|bytes| Sha256::of(&bytes)).map_err(PlanError::Digest)
+}
+
+/// A device's plan, or why it has none.
+fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAside> {
+    if let Some(hold) = &device.hold {
+        return Err(SetAside::Held(hold.0.clone()));
+    }
+    let migrated = &situation.balena.migrated;
+    let facts = match situation.facts.get(&device.id) {
+        Some(Probed::Facts(facts)) => facts,
+        Some(Probed::Unusable { reason, remedy }) => {
+            let finding = Finding { reason: reason.clone(), remedy: remedy.clone() };
+            return Err(SetAside::Refused(vec![finding]));
+        }
+        silent => {
+            // A migrated device does not answer as Raspbian any more; the ledger knows it by its name.
+            let before = migrated.values().find(|before| before.device == device.id);
+            if let Some(before) = before.filter(|before| before.os_version.is_some()) {
+                let os_version = before.os_version.clone();
+                return Err(SetAside::AlreadyMigrated { os_version });
+            }
+            let reason = match silent {
+                Some(Probed::Unreachable(reason)) => reason.clone(),
+                _ => "it was not probed".to_owned(),
+            };
+            return Err(SetAside::Unreachable(reason));
+        }
+    };
+
+    let payload = choose_payload(situation.payloads, facts);
+    let image = choose_image(situation.images, device, facts);
+    let fleet = device.balena_fleet.as_ref().and_then(|slug| situation.balena.fleets.get(slug));
+    let candidate =
+        Candidate { device, facts, payload: payload.map(|(_, manifest)| manifest), image, fleet };
+    let findings = findings(&candidate);
+    if !findings.is_empty() {
+        return Err(SetAside::Refused(findings));
+    }
+    let (Some((payload, manifest)), Some(image), Some(fleet), Some(boot), Some(disk)) =
+        (payload, image, fleet, &facts.boot, &facts.disk)
+    else {
+        return Err(unexplained());
+    };
+    let texts = boot_texts(boot, manifest).map_err(|_| unexplained())?;
+    Ok(DevicePlan {
+        login: device.login.clone(),
+        site: device.site.clone(),
+        class: class(facts),
+        serial: facts.serial.clone(),
+        machine_id: facts.machine_id.clone(),
+        boot_sums: boot.sums.clone(),
+        boot_path: boot.path.clone(),
+        disk_id: disk.id.clone(),
+        hostname: facts.hostname.clone(),
+        payload,
+        image: image.sha256,
+        fleet: fleet.slug.clone(),
+        fleet_id: fleet.id,
+        tryboot_txt: texts.tryboot_txt,
+        cmdline: texts.cmdline,
+    })
+}
+
+/// The requirements find a reason for everything that is missing; should one be forgotten there, the
+/// device is still not touched.
+fn unexplained() -> SetAside {
+    SetAside::Refused(vec![Finding {
+        reason: "something that a plan needs is not known".into(),
+        remedy: "look at its facts: migos-fleet probe --format json".into(),
+    }])
+}
+
+/// The texts that select MIGOS on one device.
+pub(crate) struct BootTexts {
+    tryboot_txt: String,
+    cmdline: String,
+}
+
+pub(crate) fn boot_texts(
+    boot: &BootPartition,
+    payload: &Manifest,
+) -> Result<BootTexts, BootTextError> {
+    let has_overlay = |name: &str| {
+        let path = format!("overlays/{name}.dtbo");
+        payload.files.iter().any(|file| file.path == path)
+    };
+    Ok(BootTexts {
+        tryboot_txt: tryboot_txt(&boot.config_txt, payload.architecture, has_overlay)?,
+        cmdline: ramdisk_cmdline(&boot.cmdline_txt)?,
+    })
+}
+
+/// The payload for this board: of the userland's own architecture where there is one, since cards of
+/// 32-bit systems have the smaller boot partitions; then the newest version.
+fn choose_payload<'a>(
+    payloads: &'a BTreeMap<Sha256, Manifest>,
+    facts: &Facts,
+) -> Option<(Sha256, &'a Manifest)> {
+    let fitting = payloads.iter().filter(|(_, manifest)| manifest.fits(facts.revision));
+    fitting
+        .max_by_key(|(digest, manifest)| {
+            let own = manifest.architecture.to_string() == facts.userland;
+            (own, version_key(&manifest.version), **digest)
+        })
+        .map(|(digest, manifest)| (*digest, manifest))
+}
+
+/// Numbers compare as numbers: 1.10.0 is newer than 1.9.0.
+fn version_key(version: &str) -> Vec<u64> {
+    version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+}
+
+/// The image for this board: of the forced device type, else of the board's types the first that the
+/// inventory has an image for.
+fn choose_image<'a>(
+    images: &'a BTreeMap<String, ImageManifest>,
+    device: &Device,
+    facts: &Facts,
+) -> Option<&'a ImageManifest> {
+    let of_type = |device_type: &str| {
+        let image = images.get(device.images.get(device_type)?)?;
+        (image.device_type == device_type).then_some(image)
+    };
+    match &device.device_type {
+        Some(forced) => of_type(forced),
+        None => facts.revision.board_type().device_types().iter().find_map(|name| of_type(name)),
+    }
+}
+
+fn class(facts: &Facts) -> Class {
+    let firmware = match facts.firmware.eeprom_build {
+        Some(build) => format!("EEPROM {build}"),
+        None => facts.firmware.date.clone(),
+    };
+    Class {
+        board: facts.revision.board_type().to_string(),
+        firmware,
+        os: format!("{} {}", facts.os.id, facts.os.version),
+        kernel: facts.kernel.clone(),
+    }
+}
+
+/// Two devices with one serial number: one of the two addresses is not what it seems, so both are left
+/// alone.
+fn refuse_twins(
+    devices: &mut BTreeMap<DeviceId, DevicePlan>,
+    set_aside: &mut BTreeMap<DeviceId, SetAside>,
+) {
+    let mut by_serial: BTreeMap<String, Vec<DeviceId>> = BTreeMap::new();
+    for (id, device) in devices.iter() {
+        by_serial.entry(device.serial.clone()).or_default().push(id.clone());
+    }
+    for (serial, twins) in by_serial.into_iter().filter(|(_, twins)| twins.len() > 1) {
+        let names = migos_inventory::fold(&twins);
+        for twin in twins {
+            devices.remove(&twin);
+            let finding = Finding {
+                reason: format!("{names} answer with one serial number, {serial}"),
+                remedy: "they are one device: keep one of them in the inventory".into(),
+            };
+            set_aside.insert(twin, SetAside::Refused(vec![finding]));
+        }
+    }
+}
+
+/// The devices in the order in which they start.
+fn in_order(situation: &Situation<'_>, devices: &BTreeMap<DeviceId, DevicePlan>) -> Vec<DeviceId> {
+    let mut rest: Vec<&DeviceId> =
+        situation.selection.iter().filter(|id| devices.contains_key(*id)).collect();
+    if situation.policy.order == Order::Inventory {
+        return rest.into_iter().cloned().collect();
+    }
+    // Greedy cover: always the device that adds most of what has not been seen yet, so that the first
+    // stages meet every class and site. The seed decides between equals.
+    let seed = situation.policy.seed;
+    let shuffle = |id: &DeviceId| Sha256::of(format!("{seed} {id}").as_bytes());
+    rest.sort_by_key(|id| shuffle(id));
+    let mut seen = BTreeSet::new();
+    let mut order = Vec::with_capacity(rest.len());
+    loop {
+        let traits = |id: &DeviceId| {
+            let device = &devices[id];
+            [
+                format!("class {}", device.class),
+                format!("site {:?}", device.site),
+                format!("image {}", device.image),
+            ]
+        };
+        let news = |id: &DeviceId| traits(id).iter().filter(|mark| !seen.contains(*mark)).count();
+        let best = rest.iter().enumerate().max_by_key(|(index, id)| {
+            (news(id), std::cmp::Reverse(*index))
+        });
+        let Some((index, _)) = best.filter(|(_, id)| news(id) > 0) else { break };
+        let next = rest.remove(index);
+        seen.extend(traits(next));
+        order.push(next.clone());
+    }
+    order.extend(rest.into_iter().cloned());
+    order
+}
+
+/// Cuts the order into stages and resolves their numbers; a stage that would be empty is left out.
+fn stages(policy: &Policy, order: &[DeviceId]) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    let mut from = 0;
+    for stage in &policy.stages {
+        let to = stage.to.rounded_up(order.len()).max((from + 1).min(order.len()));
+        let devices = order.get(from..to).unwrap_or_default().to_vec();
+        if devices.is_empty() {
+            continue;
+        }
+        let size = devices.len();
+        let tolerate = Tolerance {
+            failed: stage.tolerate.failed.rounded_down(size),
+            unreachable: stage.tolerate.unreachable.rounded_down(size),
+            refused: stage.tolerate.refused.rounded_down(size),
+            stuck: stage.tolerate.stuck.rounded_down(size),
+            lost: stage.tolerate.lost.rounded_down(size),
+        };
+        stages.push(Stage {
+            name: stage.name.clone(),
+            devices,
+            parallel: stage.parallel.unwrap_or(policy.parallel),
+            gate: Gate { tolerate, soak: stage.soak, pause: stage.pause.clone() },
+        });
+        from = to;
+    }
+    stages
+}
+
+#[cfg(test)]
+mod tests;

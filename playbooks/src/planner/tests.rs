@@ -1,0 +1,186 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+use super::*;
+use crate::balena::{DeviceUuid, MigratedBefore};
+use crate::facts;
+use crate::requirement::sample::{Sample, image, kiosks, payload};
+use migos_inventory::FleetSlug;
+use migos_payload::board::Architecture;
+
+/// A fleet of some size: every second device a 3B+ of the north, the others 4Bs of the south.
+struct World {
+    fleet: Fleet,
+    facts: FactsByDevice,
+    payloads: BTreeMap<Sha256, Manifest>,
+    images: BTreeMap<String, ImageManifest>,
+    balena: FleetView,
+    playbook: Playbook,
+    policy: Policy,
+}
+
+const POLICY: &str = "policy: 1
+prove: never
+parallel: 4
+per_site: 2
+stages:
+  - { name: canary, to: 1 }
+  - { name: early, to: 25%, gate: { tolerate: 1, soak: 2s } }
+  - { name: rest, to: 100%, parallel: 6, gate: { tolerate: 25% } }
+";
+
+fn world(size: usize) -> World {
+    let mut text = "migos: 1\nbalena: { fleet: acme/kiosks }\ndata: none\n\
+        images: { raspberrypi3: three.img, raspberrypi4-64: four.img }\ndevices:\n"
+        .to_owned();
+    let mut facts = FactsByDevice::new();
+    for number in 0..size {
+        let (stock, serial, site) = match number % 2 {
+            0 => (Sample::buster(), "serial 00000000765fc593", "north"),
+            _ => (Sample::bookworm(), "serial 10000000abcdef01", "south"),
+        };
+        text += &format!("  k-{number:03}: {{ host: 10.0.{}.{}, site: {site} }}\n", number / 200, number % 200);
+        let sample = stock.probe(serial, &format!("serial {number:016x}").replace("serial 0", "serial 1"));
+        let id = DeviceId::new(format!("k-{number:03}")).unwrap();
+        let found = facts::parse(sample.text()).unwrap();
+        facts.insert(id, Probed::Facts(Box::new(found)));
+    }
+    let payloads = [
+        payload(Architecture::Armhf, &[0x08, 0x0d, 0x11], "kernel7.img"),
+        payload(Architecture::Arm64, &[0x0d, 0x11], "kernel8.img"),
+    ];
+    let fleets = BTreeMap::from([(FleetSlug::new("acme/kiosks").unwrap(), kiosks())]);
+    World {
+        fleet: migos_inventory::parse("inventory.yaml", &text).unwrap(),
+        facts,
+        payloads: payloads.map(|p| (Sha256::of(p.architecture.to_string().as_bytes()), p)).into(),
+        images: [
+            ("three.img".into(), image("raspberrypi3", "armv7hf")),
+            ("four.img".into(), image("raspberrypi4-64", "aarch64")),
+        ]
+        .into(),
+        balena: FleetView { fleets, migrated: BTreeMap::new() },
+        playbook: Playbook::migrate().unwrap(),
+        policy: Policy::parse("policy.yaml", POLICY).unwrap(),
+    }
+}
+
+impl World {
+    fn plan(&self) -> Plan {
+        let selection = self.fleet.order.clone();
+        plan(&Situation {
+            fleet: &self.fleet,
+            selection: &selection,
+            facts: &self.facts,
+            payloads: &self.payloads,
+            images: &self.images,
+            balena: &self.balena,
+            playbook: &self.playbook,
+            policy: &self.policy,
+        })
+        .unwrap()
+    }
+
+    fn id(&self, number: usize) -> DeviceId {
+        self.fleet.order[number].clone()
+    }
+}
+
+#[test]
+fn equal_situations_give_equal_bytes_and_a_plan_that_checks() {
+    let first = world(24).plan().to_json().unwrap();
+    assert_eq!(first, world(24).plan().to_json().unwrap());
+    let read = Plan::from_json(&first).unwrap();
+    assert_eq!(read.to_json().unwrap(), first);
+    read.check().unwrap();
+}
+
+#[test]
+fn a_changed_plan_is_refused() {
+    let mut plan = world(4).plan();
+    plan.per_site = 9;
+    assert_eq!(
+        plan.check().unwrap_err().to_string(),
+        "the plan was changed after it was made: its digest is not its id"
+    );
+}
+
+#[test]
+fn stages_hold_every_device_once_and_the_first_ones_differ() {
+    let plan = world(24).plan();
+    let sizes: Vec<_> = plan.stages.iter().map(|stage| stage.devices.len()).collect();
+    assert_eq!(sizes, [1, 5, 18]);
+    let classes: BTreeSet<_> =
+        plan.stages.iter().flat_map(|stage| &stage.devices).take(2).map(|id| &plan.devices[id].class).collect();
+    assert_eq!(classes.len(), 2, "the canary and the next are of two classes");
+    assert_eq!(plan.stages[2].gate.tolerate.failed, 4, "25 % of 18, rounded down");
+    assert_eq!((plan.parallel, plan.stages[1].parallel, plan.stages[2].parallel), (6, 4, 6));
+}
+
+#[test]
+fn small_selections_collapse_stages() {
+    let sizes = |size| world(size).plan().stages.iter().map(|stage| stage.devices.len()).collect::<Vec<_>>();
+    assert_eq!(sizes(1), [1]);
+    assert_eq!(sizes(2), [1, 1]);
+}
+
+#[test]
+fn each_board_gets_its_own_payload_and_image() {
+    let plan = world(2).plan();
+    let chosen = |name: &str| {
+        let device = &plan.devices[&DeviceId::new(name).unwrap()];
+        let image = &plan.images[&device.image].device_type;
+        (image.as_str(), device.tryboot_txt.contains("arm_64bit=1"))
+    };
+    assert_eq!(chosen("k-000"), ("raspberrypi3", false));
+    assert_eq!(chosen("k-001"), ("raspberrypi4-64", true));
+}
+
+#[test]
+fn a_device_is_set_aside_with_its_reason() {
+    let mut world = world(6);
+    let unreachable = Probed::Unreachable("connect timeout after 5 s".into());
+    world.facts.insert(world.id(0), unreachable.clone());
+    world.facts.remove(&world.id(1));
+    let held = world.id(2);
+    world.fleet.devices.get_mut(&held).unwrap().hold = Some(migos_inventory::Hold("ask".into()));
+    let before = |os_version: Option<&str>| MigratedBefore {
+        device: world.id(3),
+        uuid: DeviceUuid("ab".repeat(16)),
+        os_version: os_version.map(str::to_owned),
+    };
+    world.balena.migrated = [("1".into(), before(Some("balenaOS 6.0.24")))].into();
+    world.facts.insert(world.id(3), unreachable);
+    let twin = world.facts[&world.id(4)].clone();
+    world.facts.insert(world.id(5), twin);
+
+    let plan = world.plan();
+    assert!(plan.devices.is_empty());
+    let reason = |number: usize| match &plan.set_aside[&world.id(number)] {
+        SetAside::Held(reason) => format!("held: {reason}"),
+        SetAside::Unreachable(reason) => format!("unreachable: {reason}"),
+        SetAside::AlreadyMigrated { os_version } => format!("migrated: {os_version:?}"),
+        SetAside::Refused(findings) => format!("refused: {}", findings[0].reason),
+    };
+    assert_eq!(reason(0), "unreachable: connect timeout after 5 s");
+    assert_eq!(reason(1), "unreachable: it was not probed");
+    assert_eq!(reason(2), "held: ask");
+    assert_eq!(reason(3), "migrated: Some(\"balenaOS 6.0.24\")");
+    assert_eq!(reason(5), "refused: k-[004-005] answer with one serial number, 1000000000000004");
+}
+
+#[test]
+fn a_proof_that_cannot_be_made_is_refused() {
+    let mut world = world(1);
+    world.policy.prove = Prove::PerClass;
+    let selection = world.fleet.order.clone();
+    let result = plan(&Situation {
+        fleet: &world.fleet,
+        selection: &selection,
+        facts: &world.facts,
+        payloads: &world.payloads,
+        images: &world.images,
+        balena: &world.balena,
+        playbook: &world.playbook,
+        policy: &world.policy,
+    });
+    assert!(matches!(result, Err(PlanError::Prove)));
+}

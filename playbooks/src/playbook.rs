@@ -1,0 +1,139 @@
+//! Playbooks: ordered steps for one device, written as data.
+
+use crate::step::{ACTIONS, Action, Reversal, Step};
+use serde::{Deserialize, Serialize};
+
+/// The version of the playbook's form.
+pub const PLAYBOOK_SCHEMA: u32 = 1;
+
+const MIGRATE: &str = include_str!("builtin/migrate.yaml");
+
+/// A playbook whose steps make sense in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Playbook {
+    steps: Vec<Step>,
+}
+
+/// Why a text is not a playbook.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaybookError {
+    /// Not YAML of the playbook's form.
+    #[error("failed to read the playbook")]
+    Read(#[source] serde_yaml::Error),
+    /// Another form than this version reads.
+    #[error("playbook has schema {0}, this version reads {PLAYBOOK_SCHEMA}")]
+    Schema(u32),
+    /// Steps missing, doubled or out of order: there is only one safe order.
+    #[error("step {found} stands where {expected} must")]
+    Order {
+        /// The action found, or "nothing".
+        found: String,
+        /// The action expected, or "nothing".
+        expected: String,
+    },
+    /// A step that claims another reversal than its action has.
+    #[error("step {0} claims another reversal than its action has")]
+    Reversal(String),
+    /// A step that may never be tried.
+    #[error("step {0} is tried 0 times")]
+    NeverTried(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    playbook: u32,
+    #[serde(rename = "name")]
+    _name: String,
+    steps: Vec<Step>,
+}
+
+impl Playbook {
+    /// The built-in playbook `migrate`.
+    ///
+    /// # Errors
+    /// None with the built-in text; a test keeps it so.
+    pub fn migrate() -> Result<Playbook, PlaybookError> {
+        Playbook::parse(MIGRATE)
+    }
+
+    fn parse(text: &str) -> Result<Playbook, PlaybookError> {
+        let text: Text = serde_yaml::from_str(text).map_err(PlaybookError::Read)?;
+        match text.playbook {
+            PLAYBOOK_SCHEMA => Playbook::new(text.steps),
+            other => Err(PlaybookError::Schema(other)),
+        }
+    }
+
+    /// Checks that these steps make sense in this order.
+    ///
+    /// # Errors
+    /// [`PlaybookError`] names the first step that does not.
+    pub fn new(steps: Vec<Step>) -> Result<Playbook, PlaybookError> {
+        let found = steps.iter().map(|step| Some(step.action)).chain(std::iter::repeat(None));
+        let expected = ACTIONS.into_iter().map(Some).chain([None]);
+        if let Some((found, expected)) = found.zip(expected).find(|(found, expected)| found != expected)
+        {
+            let name = |action: Option<Action>| match action {
+                Some(action) => format!("{action:?}"),
+                None => "nothing".to_owned(),
+            };
+            return Err(PlaybookError::Order { found: name(found), expected: name(expected) });
+        }
+        for step in &steps {
+            if step.reversal != step.action.reversal() {
+                return Err(PlaybookError::Reversal(step.id.to_string()));
+            }
+            if step.retry.times == 0 {
+                return Err(PlaybookError::NeverTried(step.id.to_string()));
+            }
+        }
+        Ok(Playbook { steps })
+    }
+
+    /// The steps, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The index of the one step that cannot be taken back.
+    pub fn point_of_no_return(&self) -> usize {
+        let is_it = |step: &Step| step.reversal == Reversal::PointOfNoReturn;
+        self.steps.iter().position(is_it).unwrap_or(self.steps.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_built_in_playbook_is_sound() {
+        let playbook = Playbook::migrate().unwrap();
+        assert_eq!(playbook.steps()[playbook.point_of_no_return()].action, Action::Commit);
+    }
+
+    #[test]
+    fn a_step_out_of_order_doubled_or_missing_is_refused() {
+        let steps = Playbook::migrate().unwrap().steps;
+        let mut swapped = steps.clone();
+        swapped.swap(8, 9);
+        let error = Playbook::new(swapped).unwrap_err().to_string();
+        assert_eq!(error, "step Commit stands where Configure must");
+        let error = Playbook::new(steps[..11].to_vec()).unwrap_err().to_string();
+        assert_eq!(error, "step nothing stands where AwaitBalena must");
+        let doubled = [&steps[..], &steps[11..]].concat();
+        let error = Playbook::new(doubled).unwrap_err().to_string();
+        assert_eq!(error, "step AwaitBalena stands where nothing must");
+    }
+
+    #[test]
+    fn a_false_reversal_is_refused() {
+        let mut steps = Playbook::migrate().unwrap().steps;
+        steps[9].reversal = Reversal::Undo;
+        let error = Playbook::new(steps).unwrap_err().to_string();
+        assert_eq!(error, "step commit claims another reversal than its action has");
+    }
+}

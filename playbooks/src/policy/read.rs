@@ -1,0 +1,283 @@
+//! Reads a policy from YAML, strictly.
+
+use super::{Arrival, Budget, DeadMan, Order, Policy, Prove, Share, StagePolicy, ToleratePolicy};
+use crate::span::Span;
+use migos_inventory::yaml::{self, Field, Keys, Kind, Mapping, Node, Refused};
+use migos_inventory::{Problems, Report};
+
+const NOT_YET: &str = "not part of this version yet";
+const LEAVE_OUT: &str = "leave the line out";
+
+const fn later(key: &'static str) -> Refused {
+    Refused { key, message: NOT_YET, hint: LEAVE_OUT }
+}
+
+const POLICY: Keys = Keys {
+    known: &[
+        "policy", "order", "seed", "parallel", "per_site", "prove", "stages", "budget", "arrival",
+        "dead_man",
+    ],
+    refused: &[
+        later("bandwidth"),
+        later("allow_rewrite"),
+        later("stragglers"),
+        later("window"),
+        later("well"),
+        later("on_trip"),
+    ],
+};
+const STAGE: Keys = Keys { known: &["name", "to", "parallel", "gate"], refused: &[] };
+const GATE: Keys =
+    Keys { known: &["tolerate", "soak", "pause"], refused: &[later("check"), later("require")] };
+const TOLERATE: Keys =
+    Keys { known: &["failed", "unreachable", "refused", "stuck", "lost"], refused: &[] };
+const BUDGET: Keys = Keys { known: &["failed", "stuck", "lost"], refused: &[] };
+const ARRIVAL: Keys = Keys { known: &["late", "lost", "poll"], refused: &[] };
+const DEAD_MAN: Keys = Keys { known: &["contact", "commit"], refused: &[] };
+
+/// From the reboot into balenaOS: expected after 2 to 5 minutes (balena's getting-started pages).
+const ARRIVAL_DEFAULT: Arrival = Arrival {
+    late: Span::seconds(20 * 60),
+    lost: Span::seconds(2 * 3600),
+    poll: Span::seconds(15),
+};
+const DEAD_MAN_DEFAULT: DeadMan =
+    DeadMan { contact: Span::seconds(10 * 60), commit: Span::seconds(30 * 60) };
+
+const MOST_DEVICES: u64 = 10_000;
+
+pub(super) fn text(file: &str, text: &str) -> Result<Policy, Problems> {
+    let mut report = Report::new(file);
+    match yaml::load(text, &mut report) {
+        Some(root) => read(Field::root(&root, ""), report),
+        None => Err(report.into_problems()),
+    }
+}
+
+pub(super) fn inline(file: &str, node: &Node) -> Result<Policy, Problems> {
+    read(Field::root(node, "policy"), Report::new(file))
+}
+
+fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
+    let report_to = &mut report;
+    let keys = root.mapping(&POLICY, report_to);
+    match keys.get("policy") {
+        Some(version) => _ = version.number(1..=1, report_to),
+        None => root.refuse_with_hint(report_to, "this is not a policy", "begin it with `policy: 1`"),
+    }
+    let orders = [("spread", Order::Spread), ("inventory", Order::Inventory)];
+    let proofs =
+        [("per-device", Prove::PerDevice), ("per-class", Prove::PerClass), ("never", Prove::Never)];
+    let policy = Policy {
+        order: or(&keys, "order", Order::Spread, |field| field.one_of(&orders, report_to)),
+        seed: or(&keys, "seed", 0, |field| field.number(0..=u64::MAX >> 1, report_to)),
+        parallel: or(&keys, "parallel", 8, |field| devices(field, report_to)),
+        per_site: or(&keys, "per_site", 1, |field| devices(field, report_to)),
+        prove: or(&keys, "prove", Prove::PerClass, |field| field.one_of(&proofs, report_to)),
+        stages: stages(&root, &keys, report_to),
+        budget: budget(&keys, report_to),
+        arrival: arrival(&keys, report_to),
+        dead_man: dead_man(&keys, report_to),
+    };
+    report.into_result(policy)
+}
+
+/// The value under a key, or a default where the key is missing or its value was refused.
+fn or<T>(
+    keys: &Mapping<'_>,
+    key: &str,
+    default: T,
+    read: impl FnOnce(&Field<'_>) -> Option<T>,
+) -> T {
+    keys.get(key).and_then(read).unwrap_or(default)
+}
+
+fn devices(field: &Field<'_>, report: &mut Report) -> Option<u32> {
+    field.number(1..=MOST_DEVICES, report).and_then(|count| u32::try_from(count).ok())
+}
+
+fn count(field: &Field<'_>, report: &mut Report) -> Option<u32> {
+    field.number(0..=MOST_DEVICES, report).and_then(|count| u32::try_from(count).ok())
+}
+
+fn span(field: &Field<'_>, report: &mut Report) -> Option<Span> {
+    let what = "a length of time such as 30m";
+    let span = field.text(what, report)?.parse().ok();
+    if span.is_none() {
+        field.expected(what, report);
+    }
+    span
+}
+
+fn share(field: &Field<'_>, report: &mut Report) -> Option<Share> {
+    if let Kind::Text(text) = &field.node.kind {
+        let percent = text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok());
+        if let Some(percent) = percent.filter(|percent| *percent <= 100) {
+            return Some(Share::Percent(percent));
+        }
+        field.expected("a number of devices or a percentage such as 5%", report);
+        return None;
+    }
+    count(field, report).map(Share::Count)
+}
+
+fn stages(root: &Field<'_>, keys: &Mapping<'_>, report: &mut Report) -> Vec<StagePolicy> {
+    let Some(field) = keys.get("stages") else {
+        let hint = "for all at once write `stages: [{ name: all, to: 100% }]`";
+        root.refuse_with_hint(report, "a policy needs `stages`", hint);
+        return Vec::new();
+    };
+    let items = field.list("a list of stages", report);
+    let stages: Vec<StagePolicy> = items.iter().filter_map(|item| stage(item, report)).collect();
+    if stages.len() < items.len() {
+        return stages; // what is wrong with a stage has been said
+    }
+    match stages.last() {
+        Some(last) if last.to == Share::Percent(100) => {}
+        _ => {
+            let hint = "give the last stage `to: 100%`";
+            field.refuse_with_hint(report, "the stages do not end at 100 %", hint);
+        }
+    }
+    for (pair, item) in stages.windows(2).zip(items.iter().skip(1)) {
+        let falls = match (pair[0].to, pair[1].to) {
+            (Share::Count(before), Share::Count(after)) => after <= before,
+            (Share::Percent(before), Share::Percent(after)) => after <= before,
+            _ => false,
+        };
+        if falls {
+            let hint = "`to` counts the devices of this stage and of all before it";
+            item.refuse_with_hint(report, "a stage must be larger than the one before", hint);
+        }
+    }
+    stages
+}
+
+fn stage(item: &Field<'_>, report: &mut Report) -> Option<StagePolicy> {
+    let keys = item.mapping(&STAGE, report);
+    let name = match keys.get("name") {
+        Some(name) => name.text("a name", report).map(str::to_owned),
+        None => missing(item, "name", report),
+    };
+    let to = match keys.get("to") {
+        Some(to) => share(to, report),
+        None => missing(item, "to", report),
+    };
+    if to.is_some_and(|to| matches!(to, Share::Count(0) | Share::Percent(0))) {
+        item.refuse(report, "a stage has at least one device");
+    }
+    let parallel = keys.get("parallel").and_then(|field| devices(field, report));
+    let gate = keys.get("gate").map(|field| field.mapping(&GATE, report));
+    let in_gate = |key: &str| gate.as_ref().and_then(|gate| gate.get(key));
+    let tolerate = in_gate("tolerate").map(|field| tolerate(field, report));
+    let soak = in_gate("soak").and_then(|field| span(field, report));
+    let pause = in_gate("pause")
+        .and_then(|field| field.text("instructions for the person who decides", report))
+        .map(str::to_owned);
+    Some(StagePolicy {
+        name: name?,
+        to: to?,
+        parallel,
+        tolerate: tolerate.unwrap_or(ToleratePolicy::alike(Share::Count(0))),
+        soak: soak.unwrap_or_default(),
+        pause,
+    })
+}
+
+fn missing<T>(item: &Field<'_>, key: &str, report: &mut Report) -> Option<T> {
+    item.refuse(report, format!("a stage needs `{key}`"));
+    None
+}
+
+fn tolerate(field: &Field<'_>, report: &mut Report) -> ToleratePolicy {
+    let none = Share::Count(0);
+    if !matches!(field.node.kind, Kind::Mapping(_)) {
+        return ToleratePolicy::alike(share(field, report).unwrap_or(none));
+    }
+    let keys = field.mapping(&TOLERATE, report);
+    let mut of = |key: &str| or(&keys, key, none, |field| share(field, report));
+    ToleratePolicy {
+        failed: of("failed"),
+        unreachable: of("unreachable"),
+        refused: of("refused"),
+        stuck: of("stuck"),
+        lost: of("lost"),
+    }
+}
+
+fn budget(keys: &Mapping<'_>, report: &mut Report) -> Budget {
+    let keys = keys.get("budget").map(|field| field.mapping(&BUDGET, report));
+    let mut of = |key: &str| {
+        keys.as_ref().and_then(|keys| keys.get(key)).and_then(|field| count(field, report))
+    };
+    Budget {
+        failed: of("failed"),
+        stuck: of("stuck").unwrap_or(0),
+        lost: of("lost").unwrap_or(0),
+    }
+}
+
+fn arrival(keys: &Mapping<'_>, report: &mut Report) -> Arrival {
+    let Some(field) = keys.get("arrival") else { return ARRIVAL_DEFAULT };
+    let keys = field.mapping(&ARRIVAL, report);
+    let arrival = Arrival {
+        late: or(&keys, "late", ARRIVAL_DEFAULT.late, |field| span(field, report)),
+        lost: or(&keys, "lost", ARRIVAL_DEFAULT.lost, |field| span(field, report)),
+        poll: or(&keys, "poll", ARRIVAL_DEFAULT.poll, |field| span(field, report)),
+    };
+    if arrival.lost <= arrival.late {
+        field.refuse(report, "a device must be late before it is lost");
+    }
+    arrival
+}
+
+fn dead_man(keys: &Mapping<'_>, report: &mut Report) -> DeadMan {
+    let Some(field) = keys.get("dead_man") else { return DEAD_MAN_DEFAULT };
+    let keys = field.mapping(&DEAD_MAN, report);
+    DeadMan {
+        contact: or(&keys, "contact", DEAD_MAN_DEFAULT.contact, |field| span(field, report)),
+        commit: or(&keys, "commit", DEAD_MAN_DEFAULT.commit, |field| span(field, report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_shipped_policies_are_sound() {
+        let careful = Policy::parse("careful", Policy::shipped("careful").unwrap()).unwrap();
+        assert_eq!(careful.stages.len(), 4);
+        assert_eq!(careful.per_site, 1);
+        assert_eq!(careful.budget, Budget { failed: Some(5), stuck: 0, lost: 0 });
+    }
+
+    #[test]
+    fn a_bare_number_tolerates_failures_but_nothing_stuck_or_lost() {
+        let text = "policy: 1\nstages:\n  - { name: all, to: 100%, gate: { tolerate: 3 } }\n";
+        let tolerate = Policy::parse("p", text).unwrap().stages[0].tolerate;
+        assert_eq!((tolerate.failed, tolerate.lost), (Share::Count(3), Share::Count(0)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let text = "policy: 1\nparalel: 4\nper_site: 0\nwindow: {}\nstages:\n  - { name: a, to: 5 }\n  \
+                    - { name: b, to: 4, gate: { soak: soon, tolerate: 200% } }\narrival: { late: 3h }\n";
+        let problems = Policy::parse("policy.yaml", text).unwrap_err();
+        insta::assert_snapshot!(problems, @r###"
+        policy.yaml:2:1: paralel: unknown key
+          hint: did you mean `parallel`?
+        policy.yaml:3:11: per_site: expected a number between 1 and 10000, found number 0
+        policy.yaml:4:1: window: not part of this version yet
+          hint: leave the line out
+        policy.yaml:6:3: stages: the stages do not end at 100 %
+          hint: give the last stage `to: 100%`
+        policy.yaml:7:5: stages[1]: a stage must be larger than the one before
+          hint: `to` counts the devices of this stage and of all before it
+        policy.yaml:7:37: stages[1].gate.soak: expected a length of time such as 30m, found text "soon"
+        policy.yaml:7:53: stages[1].gate.tolerate: expected a number of devices or a percentage such as 5%, found text "200%"
+        policy.yaml:8:10: arrival: a device must be late before it is lost
+        "###);
+    }
+}

@@ -1,0 +1,78 @@
+//! Requirements: what a device must be like before anything is done to it.
+//!
+//! Each requirement is one small pure function in the file of its subject. It says nothing where all is
+//! well, and else gives a [`Finding`]: the reason with its evidence, and the remedy. All of them are
+//! asked, so that a person sees everything at once.
+
+mod balena;
+mod board;
+mod boot;
+mod card;
+mod network;
+
+use crate::balena::BalenaFleet;
+use crate::facts::Facts;
+use crate::plan::Finding;
+use migos_inventory::Device;
+use migos_payload::image::ImageManifest;
+use migos_payload::manifest::Manifest;
+
+/// A device with everything that was chosen for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// What the inventory says of it.
+    pub device: &'a Device,
+    /// What was found on it.
+    pub facts: &'a Facts,
+    /// The payload chosen for it; `None` if none fits.
+    pub payload: Option<&'a Manifest>,
+    /// The image chosen for it; `None` if none fits.
+    pub image: Option<&'a ImageManifest>,
+    /// Its balena fleet; `None` if balena has no such fleet.
+    pub fleet: Option<&'a BalenaFleet>,
+}
+
+/// One requirement.
+type Requirement = fn(&Candidate<'_>) -> Option<Finding>;
+
+/// All requirements, in the order in which a person would look.
+const ALL: &[Requirement] = &[
+    board::has_a_serial_number,
+    board::runs_a_known_system,
+    board::has_a_payload,
+    board::has_a_kernel_that_restarts,
+    board::has_memory_for_the_image,
+    board::has_enough_power,
+    boot::has_a_boot_partition,
+    boot::has_fat_there,
+    boot::boots_from_the_first_partition,
+    boot::may_be_written,
+    boot::has_room_there,
+    boot::is_used_by_nobody_else,
+    boot::has_finished_its_first_boot,
+    boot::can_boot_once,
+    boot::has_a_plain_configuration,
+    card::boots_from_a_card,
+    card::keeps_what_is_written,
+    card::has_a_plain_root,
+    card::has_room_for_the_image,
+    card::is_large_enough,
+    network::is_on_ethernet,
+    network::has_its_address_from_dhcp,
+    balena::may_lose_its_data,
+    balena::has_a_fleet,
+    balena::has_an_image,
+    balena::fits_the_fleet,
+];
+
+/// Holds a device against all requirements; nothing is found where it can be migrated.
+pub fn findings(candidate: &Candidate<'_>) -> Vec<Finding> {
+    ALL.iter().filter_map(|requirement| requirement(candidate)).collect()
+}
+
+fn finding(reason: impl Into<String>, remedy: impl Into<String>) -> Option<Finding> {
+    Some(Finding { reason: reason.into(), remedy: remedy.into() })
+}
+
+#[cfg(test)]
+pub(crate) mod sample;
