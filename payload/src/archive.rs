@@ -229,7 +229,10 @@ mod tests {
         let (manifest, mut contents) = sample();
         contents.insert("kernel8.img".into(), Arc::from(&b"a kernal"[..]));
         let error = pack(&manifest, &contents).unwrap_err();
-        assert_eq!(error.to_string(), "kernel8.img is damaged: its size or SHA-256 is not the manifest's");
+        assert_eq!(
+            error.to_string(),
+            "kernel8.img is damaged: its size or SHA-256 is not the manifest's"
+        );
         contents.remove("kernel8.img");
         let error = VerifiedPayload::verify(manifest, Sha256::of(b""), contents).unwrap_err();
         assert_eq!(error.to_string(), "kernel8.img is in the manifest but not in the tarball");
@@ -242,7 +245,9 @@ mod tests {
         for end in [0, 10, tarball.len() / 2, tarball.len() - 1] {
             assert!(VerifiedPayload::read(&tarball[..end]).is_err(), "cut at {end}");
         }
-        let mut foreign = tar::Builder::new(flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::fast()));
+        let mut foreign = tar::Builder::new(
+            flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::fast()),
+        );
         append(&mut foreign, "config.txt", b"start_x=1").unwrap();
         let foreign = foreign.into_inner().unwrap().finish().unwrap();
         assert!(matches!(VerifiedPayload::read(&foreign), Err(ArchiveError::NoManifest)));

@@ -6,12 +6,14 @@
 //!   the [`VerifiedPayload`](archive::VerifiedPayload) that every digest has been checked of.
 //! - [`image`]: what is known of a balenaOS image before it is sent.
 //! - [`boot_text`]: the text of `tryboot.txt` and of the ramdisk's kernel command line.
+//! - [`device_config`]: what makes a flashed card one device on balena.
 //!
 //! Everything here is pure: bytes and strings in, values out.
 
 pub mod archive;
 pub mod board;
 pub mod boot_text;
+pub mod device_config;
 pub mod digest;
 pub mod image;
 pub mod manifest;

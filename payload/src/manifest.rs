@@ -160,7 +160,9 @@ mod tests {
 
     #[test]
     fn paths_that_could_do_harm_are_refused() {
-        for path in ["../config.txt", "/etc/passwd", "a//b", "job/job.json", "cmdline.txt", "a b", ""] {
+        for path in
+            ["../config.txt", "/etc/passwd", "a//b", "job/job.json", "cmdline.txt", "a b", ""]
+        {
             let manifest = manifest(&["initrd.migos", path]);
             assert_eq!(manifest.check(), Err(ManifestError::Path(path.to_owned())), "{path}");
         }

@@ -1,11 +1,10 @@
 //! The plan: what will be done to which device, in which stages. Resolved, immutable, no choices left.
 
-use crate::policy::{Arrival, Budget, DeadMan, Prove};
 use crate::playbook::{Playbook, PlaybookError};
+use crate::policy::{Arrival, Budget, DeadMan, Prove};
 use crate::span::Span;
-use crate::step::Step;
+use crate::step::{Reversal, Step};
 use migos_inventory::{DeviceId, FleetSlug, Login, SiteName};
-use migos_payload::archive::VerifiedPayload;
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
@@ -336,8 +335,9 @@ impl CheckedPlan {
         self.stages.iter().position(|stage| stage.devices.contains(device))
     }
 
-    /// True if this payload is the one of that digest in the plan.
-    pub fn wants(&self, payload: &VerifiedPayload) -> bool {
-        self.payloads.contains_key(&payload.digest())
+    /// The index of the step that cannot be taken back.
+    pub fn commit_step(&self) -> usize {
+        let is_it = |step: &Step| step.reversal == Reversal::PointOfNoReturn;
+        self.steps.iter().position(is_it).unwrap_or(self.steps.len())
     }
 }

@@ -92,7 +92,9 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
         arrival: policy.arrival,
         dead_man: policy.dead_man,
         prove: policy.prove,
-        payloads: payloads.map(|(digest, manifest)| (*digest, PayloadSummary::from(manifest))).collect(),
+        payloads: payloads
+            .map(|(digest, manifest)| (*digest, PayloadSummary::from(manifest)))
+            .collect(),
         images: images
             .filter(|(digest, _)| devices.values().any(|device| device.image == *digest))
             .collect(),
@@ -294,9 +296,8 @@ fn in_order(situation: &Situation<'_>, devices: &BTreeMap<DeviceId, DevicePlan>)
             ]
         };
         let news = |id: &DeviceId| traits(id).iter().filter(|mark| !seen.contains(*mark)).count();
-        let best = rest.iter().enumerate().max_by_key(|(index, id)| {
-            (news(id), std::cmp::Reverse(*index))
-        });
+        let best =
+            rest.iter().enumerate().max_by_key(|(index, id)| (news(id), std::cmp::Reverse(*index)));
         let Some((index, _)) = best.filter(|(_, id)| news(id) > 0) else { break };
         let next = rest.remove(index);
         seen.extend(traits(next));

@@ -1,1 +1,14 @@
 //! Scenarios and end-to-end runs.
+//!
+//! The tests stand in `tests/`; this library holds what they stand on:
+//!
+//! - [`sshd`] starts a real OpenSSH server in a root that looks like a Pi's,
+//! - [`openssh`] is OpenSSH's own client to it,
+//! - [`proxy`] stands between a client and a server and breaks the connection,
+//! - [`verb_cases`] is the contract of the verbs as data, and [`verb_runner`] holds a device to it.
+
+pub mod openssh;
+pub mod proxy;
+pub mod sshd;
+pub mod verb_cases;
+pub mod verb_runner;

@@ -18,9 +18,7 @@ pub(crate) struct ApiAddress {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// It is no URL, or has parts that an API's address has not.
-    #[error(
-        "{address} is not the address of an API; write it like https://api.balena-cloud.com"
-    )]
+    #[error("{address} is not the address of an API; write it like https://api.balena-cloud.com")]
     Form {
         /// The address as given, without what may be a password in it.
         address: String,

@@ -80,28 +80,27 @@ pub(crate) fn words(body: &[u8]) -> String {
 }
 
 /// The innermost reason of a failed request, which is the one that tells something.
-pub(crate) fn reason(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = error;
-    loop {
-        if let Some(tls) = as_tls(innermost) {
-            return match tls {
-                rustls::Error::InvalidCertificate(_) => {
-                    format!("its certificate is not trusted ({tls})")
-                }
-                rustls::Error::InvalidMessage(_) => format!("it does not speak TLS ({tls})"),
-                _ => format!("no encrypted connection ({tls})"),
-            };
+pub(crate) fn reason(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(inner) = inside(innermost) {
+        innermost = inner;
+    }
+    match innermost.downcast_ref::<rustls::Error>() {
+        Some(tls @ rustls::Error::InvalidCertificate(_)) => {
+            format!("its certificate is not trusted ({tls})")
         }
-        match innermost.source() {
-            Some(source) => innermost = source,
-            None => return innermost.to_string(),
-        }
+        Some(tls @ rustls::Error::InvalidMessage(_)) => format!("it does not speak TLS ({tls})"),
+        _ => innermost.to_string(),
     }
 }
 
-/// A TLS error travels inside an I/O error, which does not name it as its source.
-fn as_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+/// What an error is about. An I/O error does not name what it wraps as its source, but the source of
+/// that; a TLS error would be passed over.
+fn inside<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
 }
 
 #[cfg(test)]
@@ -136,5 +135,17 @@ mod tests {
         assert_eq!(words(b"<html><body>Bad Gateway"), "a web page");
         assert_eq!(words(b""), "");
         assert_eq!(words("ü".repeat(301).as_bytes()), format!("{}…", "ü".repeat(300)));
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_found_inside() {
+        let refused = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let error = io::Error::other(io::Error::other(refused));
+        insta::assert_snapshot!(
+            reason(&error),
+            @"its certificate is not trusted (invalid peer certificate: UnknownIssuer)"
+        );
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
+        assert_eq!(reason(&refused), "connection refused");
     }
 }

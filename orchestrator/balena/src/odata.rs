@@ -82,8 +82,8 @@ mod tests {
     #[test]
     fn punctuation_outside_literals_stays_as_it_is() {
         let fleets = ["acme/kiosks", "acme/gates"].map(|slug| FleetSlug::new(slug).unwrap());
-        insta::assert_snapshot!(sightings(&fleets), @"");
-        insta::assert_snapshot!(fleet(&fleets[0]), @"");
-        insta::assert_snapshot!(never_seen(&DeviceUuid("5e91c2".into())), @"");
+        insta::assert_snapshot!(sightings(&fleets), @"/v7/device?$filter=belongs_to__application/any(a:a/slug%20eq%20'acme%2Fkiosks'%20or%20a/slug%20eq%20'acme%2Fgates')&$select=uuid,device_name,api_heartbeat_state,is_connected_to_vpn,os_version&$orderby=id%20asc");
+        insta::assert_snapshot!(fleet(&fleets[0]), @"/v7/application(slug='acme%2Fkiosks')?$select=id&$expand=is_for__device_type($select=slug;$expand=is_of__cpu_architecture($select=slug))");
+        insta::assert_snapshot!(never_seen(&DeviceUuid("5e91c2".into())), @"/v7/device(uuid='5e91c2')?$filter=api_heartbeat_state%20eq%20'unknown'");
     }
 }

@@ -70,8 +70,7 @@ impl Balena {
                 if provisioning_key.is_some() =>
             {
                 Err(BalenaError::Token(format!(
-                    "{message}, although it has just given out the key; \
-                     is this computer's clock right?"
+                    "{message} (the key was made a moment ago; is this computer's clock right?)"
                 )))
             }
             Failure::Status { .. } | Failure::Unreached(_) | Failure::Garbled(_) => {
@@ -93,8 +92,7 @@ impl Balena {
             "expiryDate": until.to_string(),
             "description": "made by migos-fleet to register one device",
         });
-        let answer =
-            self.http.send(Method::POST, "/api-key/v2", &self.token, Some(&body)).await;
+        let answer = self.http.send(Method::POST, "/api-key/v2", &self.token, Some(&body)).await;
         let key: String = match answer {
             Ok(answer) => answer.json()?,
             Err(failure) => match BalenaError::from(failure) {

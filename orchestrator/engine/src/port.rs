@@ -326,7 +326,8 @@ pub trait BalenaApi: Send + Sync + 'static {
 
     /// Deletes a registered device that was never seen. True if it is gone; false if balena has seen it
     /// and it was left alone.
-    fn withdraw(&self, uuid: &DeviceUuid) -> impl Future<Output = Result<bool, BalenaError>> + Send;
+    fn withdraw(&self, uuid: &DeviceUuid)
+    -> impl Future<Output = Result<bool, BalenaError>> + Send;
 }
 
 /// A device to be registered.

@@ -64,12 +64,12 @@ pub enum Event {
         /// Its index.
         stage: usize,
     },
-    /// All devices of a stage have ended; now they must stay well.
+    /// All devices of a stage have ended; from now on everything migrated so far must stay well.
     SoakStarted {
         /// The stage's index.
         stage: usize,
     },
-    /// Something was not well, or could not be seen; the soak begins again.
+    /// Something is not well, or cannot be seen; the soak begins again when it is.
     SoakBroken {
         /// The stage's index.
         stage: usize,
@@ -268,11 +268,16 @@ mod milliseconds {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;
 
-    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        span: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }

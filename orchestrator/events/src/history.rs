@@ -48,6 +48,8 @@ pub enum StageProgress {
     Started,
     /// All have ended; they must stay well since this moment of the run.
     Soaking(Duration),
+    /// Since this moment of the run something is not well, or cannot be seen.
+    SoakBroken(Duration),
     /// Only a person's word is missing.
     AtInstructions,
 }
@@ -143,7 +145,9 @@ impl History {
     ///
     /// # Errors
     /// [`ReplayError`] names the record that cannot be.
-    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<History, ReplayError> {
+    pub fn replay<'a>(
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<History, ReplayError> {
         let mut history = History::default();
         for record in records {
             history.take(record)?;
@@ -161,8 +165,12 @@ impl History {
         }
         match &record.event {
             Event::Device { device, what } => {
-                let progress = self.devices.entry(device.clone()).or_default();
-                progress.apply(what, record.elapsed).map_err(|source| ReplayError::Transition {
+                let mut progress = self.devices.remove(device).unwrap_or_default();
+                let applied = progress.apply(what, record.elapsed);
+                if applied.is_ok() || progress != Progress::default() {
+                    self.devices.insert(device.clone(), progress);
+                }
+                applied.map_err(|source| ReplayError::Transition {
                     seq: record.seq,
                     device: device.clone(),
                     source: Box::new(source),
@@ -176,14 +184,18 @@ impl History {
             }
             Event::RunResumed { .. } => {
                 self.paused = None;
+                self.stopped = None;
                 self.ended = None;
             }
             Event::StageStarted { stage } => {
                 self.stage = *stage;
                 self.stage_progress = StageProgress::Started;
             }
-            Event::SoakStarted { .. } | Event::SoakBroken { .. } => {
+            Event::SoakStarted { .. } => {
                 self.stage_progress = StageProgress::Soaking(record.elapsed);
+            }
+            Event::SoakBroken { .. } => {
+                self.stage_progress = StageProgress::SoakBroken(record.elapsed);
             }
             Event::StagePassed { stage } => {
                 self.stage = stage + 1;

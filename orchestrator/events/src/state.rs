@@ -77,7 +77,9 @@ impl DeviceState {
             }
             (S::InMigos, E::CommitAsked) => S::InMigos,
             (S::InMigos, E::StepStarted { step }) if needs_commit_permit(*step) => started(*step),
-            (S::Arriving | S::Late, E::StepStarted { step }) if step.action == Action::AwaitBalena => {
+            (S::Arriving | S::Late, E::StepStarted { step })
+                if step.action == Action::AwaitBalena =>
+            {
                 self.clone()
             }
 

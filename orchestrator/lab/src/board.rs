@@ -25,9 +25,11 @@ pub struct Model {
 }
 
 /// A BCM2711 boot loader of January 2023, able to do `tryboot`.
-const EEPROM_2711: Option<Eeprom> = Some(Eeprom { build_timestamp: 1_673_458_852, capabilities: 0x7f });
+const EEPROM_2711: Option<Eeprom> =
+    Some(Eeprom { build_timestamp: 1_673_458_852, capabilities: 0x7f });
 /// A BCM2712 boot loader of September 2025, which knows `kernel_watchdog_timeout`.
-const EEPROM_2712: Option<Eeprom> = Some(Eeprom { build_timestamp: 1_757_289_600, capabilities: 0x7f });
+const EEPROM_2712: Option<Eeprom> =
+    Some(Eeprom { build_timestamp: 1_757_289_600, capabilities: 0x7f });
 
 /// All models of the lab. Their firmware can do `tryboot`.
 pub static MODELS: [Model; 10] = [

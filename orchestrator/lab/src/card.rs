@@ -5,23 +5,24 @@ mod file_system;
 
 use std::collections::BTreeMap;
 
-pub use content::{Content, Pool};
-pub use file_system::{FileSystem, FsError, Kind, Space};
+pub(crate) use content::{Content, Pool};
+pub use file_system::FsError;
+pub(crate) use file_system::{FileSystem, Kind, Space};
 
 /// The card in a virtual Pi.
 #[derive(Debug)]
-pub struct Card {
+pub(crate) struct Card {
     /// Its MBR disk identifier.
-    pub disk_id: u32,
+    pub(crate) disk_id: u32,
     /// Its size in sectors of 512 bytes.
-    pub sectors: u64,
+    pub(crate) sectors: u64,
     /// What is on it.
-    pub medium: Medium,
+    pub(crate) medium: Medium,
 }
 
 /// What is on a card.
 #[derive(Debug)]
-pub enum Medium {
+pub(crate) enum Medium {
     /// The two partitions of Raspbian.
     Raspbian(Partitions),
     /// A balenaOS image, with the files that were added to its boot partition.
@@ -30,25 +31,25 @@ pub enum Medium {
 
 /// The two partitions of Raspbian.
 #[derive(Debug)]
-pub struct Partitions {
+pub(crate) struct Partitions {
     /// The FAT boot partition, number 1.
-    pub boot: FileSystem,
+    pub(crate) boot: FileSystem,
     /// The root file system, number 2.
-    pub root: FileSystem,
+    pub(crate) root: FileSystem,
 }
 
 /// A balenaOS image on a card.
 #[derive(Debug)]
-pub struct Flashed {
+pub(crate) struct Flashed {
     /// The raw image, as it was written.
-    pub image: Content,
+    pub(crate) image: Content,
     /// Files that were added to its boot partition, by path.
-    pub files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 impl Card {
     /// The partitions of Raspbian, if they still exist.
-    pub fn partitions(&self) -> Option<&Partitions> {
+    pub(crate) fn partitions(&self) -> Option<&Partitions> {
         match &self.medium {
             Medium::Raspbian(partitions) => Some(partitions),
             Medium::Flashed(_) => None,
@@ -56,7 +57,7 @@ impl Card {
     }
 
     /// The partitions of Raspbian, to be changed.
-    pub fn partitions_mut(&mut self) -> Option<&mut Partitions> {
+    pub(crate) fn partitions_mut(&mut self) -> Option<&mut Partitions> {
         match &mut self.medium {
             Medium::Raspbian(partitions) => Some(partitions),
             Medium::Flashed(_) => None,
@@ -64,7 +65,7 @@ impl Card {
     }
 
     /// The partition that `root=` on a kernel's command line may name, as Raspbian's images spell it.
-    pub fn is_root(&self, value: &str) -> bool {
+    pub(crate) fn is_root(&self, value: &str) -> bool {
         value == "/dev/mmcblk0p2" || value == format!("PARTUUID={:08x}-02", self.disk_id)
     }
 }

@@ -36,9 +36,14 @@ impl Kernel {
     pub(crate) fn read(bytes: &[u8]) -> Option<Kernel> {
         use Architecture::{Arm64, Armhf};
         let line = first_line(bytes);
-        [Kernel::Raspbian(Armhf), Kernel::Raspbian(Arm64), Kernel::Migos(Armhf), Kernel::Migos(Arm64)]
-            .into_iter()
-            .find(|kernel| kernel.line().as_bytes() == line)
+        [
+            Kernel::Raspbian(Armhf),
+            Kernel::Raspbian(Arm64),
+            Kernel::Migos(Armhf),
+            Kernel::Migos(Arm64),
+        ]
+        .into_iter()
+        .find(|kernel| kernel.line().as_bytes() == line)
     }
 
     /// What it runs on.

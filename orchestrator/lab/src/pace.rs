@@ -4,8 +4,7 @@ use std::time::Duration;
 
 /// How long things take in a lab; real Pis take a hundred times longer.
 ///
-/// The times that a job gives to MIGOS (its dead-man's limits) and the poll interval that balena gives to its devices
-/// are not scaled.
+/// The times that a job gives to MIGOS, its dead-man's limits, are not scaled.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// From power-on to the SSH server; each boot takes this long or up to twice as long.
@@ -22,6 +21,9 @@ pub struct Pace {
     pub leaving: Duration,
     /// What the whole image takes to be written.
     pub flash: Duration,
+    /// How often balena wants to hear from a device. After half as much again without a word it is in time-out, and
+    /// after this long in time-out it counts as offline.
+    pub heartbeat: Duration,
 }
 
 impl Pace {
@@ -35,6 +37,7 @@ impl Pace {
             power_cut: Duration::from_millis(300),
             leaving: Duration::from_secs(1),
             flash: Duration::from_millis(1500),
+            heartbeat: Duration::from_secs(2),
         }
     }
 
@@ -48,6 +51,7 @@ impl Pace {
             power_cut: Duration::from_millis(20),
             leaving: Duration::from_millis(300),
             flash: Duration::from_millis(120),
+            heartbeat: Duration::from_millis(200),
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Raspbian as it runs on a virtual Pi: its mounts, its login, its commands.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use russh::keys::PublicKey;
 
-use crate::card::{FileSystem, FsError, Kind, Pool};
+use crate::card::{FsError, Pool};
 use crate::device::VirtualPi;
 use crate::server::{Answer, Run, Shell};
-use crate::verbs;
-use crate::words;
+use crate::{mounts, verbs, words};
 
 /// The login that images of this age come with.
 const USER: &str = "pi";
@@ -19,8 +18,6 @@ pub(crate) struct Raspbian {
     pub(crate) pi: Arc<VirtualPi>,
     pub(crate) kernel: RunningKernel,
     pub(crate) boot_id: String,
-    /// `/run` and `/proc`: gone with the next reset.
-    memory: Mutex<FileSystem>,
 }
 
 /// The kernel that the firmware started.
@@ -34,75 +31,36 @@ pub(crate) struct RunningKernel {
     pub(crate) cmdline: String,
 }
 
-/// The file system that a path is on.
-enum Mount {
-    Boot,
-    Root,
-    Memory,
-}
-
 impl Raspbian {
-    pub(crate) fn start(pi: Arc<VirtualPi>, kernel: RunningKernel, boots: u32) -> Result<Self, FsError> {
+    pub(crate) fn start(
+        pi: Arc<VirtualPi>,
+        kernel: RunningKernel,
+        boots: u32,
+    ) -> Result<Self, FsError> {
         let boot_id = pi.seed.uuid(&format!("{} boot {boots}", pi.name));
-        let mut memory = FileSystem::new(Kind::Unix, 4096, 50_000);
+        let mut memory = mounts::memory();
         for folder in ["run/systemd", "proc/sys/kernel/random"] {
-            memory.make_folders(folder, 0o755)?;
+            memory.make_folders(folder)?;
         }
-        for (path, text) in [
-            ("proc/cmdline", &kernel.cmdline),
-            ("proc/sys/kernel/random/boot_id", &boot_id),
-        ] {
-            memory.write(path, 0o444, pi.pool.keep(format!("{text}\n").as_bytes()))?;
+        for (path, text) in
+            [("proc/cmdline", &kernel.cmdline), ("proc/sys/kernel/random/boot_id", &boot_id)]
+        {
+            memory.write(path, pi.pool.keep(format!("{text}\n").as_bytes()))?;
         }
-        Ok(Self { pi, kernel, boot_id, memory: Mutex::new(memory) })
+        *pi.memory() = memory;
+        Ok(Self { pi, kernel, boot_id })
     }
 
     /// Where contents are kept.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pi.pool
     }
-
-    /// Does something on the file system that an absolute path is on, with the path on it.
-    pub(crate) fn on<T>(
-        &self,
-        path: &str,
-        act: impl FnOnce(&mut FileSystem, &str) -> Result<T, FsError>,
-    ) -> Result<T, FsError> {
-        if !path.starts_with('/') {
-            return Err(FsError::NotFound);
-        }
-        let plain: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        let plain = plain.join("/");
-        let (mount, inner) = self.mount(&plain);
-        if matches!(mount, Mount::Memory) {
-            return act(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner), inner);
-        }
-        let mut card = self.pi.card();
-        // Raspbian does not run from a card that has been flashed.
-        let partitions = card.partitions_mut().ok_or(FsError::NotFound)?;
-        match mount {
-            Mount::Boot => act(&mut partitions.boot, inner),
-            Mount::Root | Mount::Memory => act(&mut partitions.root, inner),
-        }
-    }
-
-    fn mount<'a>(&self, path: &'a str) -> (Mount, &'a str) {
-        let boot = self.pi.release.boot_path().trim_start_matches('/');
-        let below = |folder: &str| {
-            let rest = path.strip_prefix(folder)?;
-            if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
-        };
-        if let Some(inner) = below(boot) {
-            return (Mount::Boot, inner);
-        }
-        let in_memory = below("run").or_else(|| below("proc")).is_some();
-        if in_memory { (Mount::Memory, path) } else { (Mount::Root, path) }
-    }
 }
 
 /// What stands before the command: `sudo`, with the options that ask for no more than to be root.
 fn strip_sudo(words: &[String]) -> Result<(&[String], bool), Answer> {
-    let Some(("sudo", mut rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) else {
+    let Some(("sudo", mut rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest))
+    else {
         return Ok((words, false));
     };
     while let Some((option, after)) = rest.split_first() {
@@ -115,7 +73,10 @@ fn strip_sudo(words: &[String]) -> Result<(&[String], bool), Answer> {
                 break;
             }
             unknown if unknown.starts_with('-') => {
-                return Err(Answer::fail(1, format!("sudo: the lab's sudo has no option {unknown}")));
+                return Err(Answer::fail(
+                    1,
+                    format!("sudo: the lab's sudo has no option {unknown}"),
+                ));
             }
             _ => break,
         };
@@ -141,7 +102,9 @@ impl Shell for Raspbian {
         match words[..] {
             [] => Run::Ended(Answer::fail(1, "sudo: no command")),
             // The script is for real shells. A virtual Pi knows the verb by its name.
-            ["sh", "-c", _script, verb, ref arguments @ ..] => verbs::run(&self, root, verb, arguments),
+            ["sh", "-c", _script, verb, ref arguments @ ..] => {
+                verbs::run(&self, root, verb, arguments)
+            }
             _ => Run::Ended(self.plain_command(&words, root)),
         }
     }
@@ -161,7 +124,10 @@ impl Raspbian {
             ["uname", "-m"] => line(self.kernel.machine),
             _ => {
                 let name = words.first().copied().unwrap_or_default();
-                Answer::fail(127, format!("sh: {name}: not found (a virtual Pi knows the verbs and little more)"))
+                Answer::fail(
+                    127,
+                    format!("sh: {name}: not found (a virtual Pi knows the verbs and little more)"),
+                )
             }
         }
     }

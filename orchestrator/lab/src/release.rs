@@ -115,7 +115,9 @@ impl Release {
     pub fn boot_path(self) -> &'static str {
         match self {
             Release::Stretch | Release::Buster | Release::Bullseye => "/boot",
-            Release::BookwormArmhf | Release::BookwormArm64 | Release::TrixieArm64 => "/boot/firmware",
+            Release::BookwormArmhf | Release::BookwormArm64 | Release::TrixieArm64 => {
+                "/boot/firmware"
+            }
         }
     }
 

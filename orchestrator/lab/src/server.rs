@@ -136,7 +136,11 @@ impl Connection {
         if self.shell.accepts(user, key) { Auth::Accept } else { Auth::reject() }
     }
 
-    fn answer(channel: ChannelId, answer: Answer, session: &mut Session) -> Result<(), russh::Error> {
+    fn answer(
+        channel: ChannelId,
+        answer: Answer,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
         if !answer.stdout.is_empty() {
             session.data(channel, answer.stdout)?;
         }

@@ -45,7 +45,11 @@ impl Stock {
     }
 
     /// A card with this release.
-    pub(crate) fn card(&mut self, release: Release, identity: &Identity<'_>) -> Result<Card, FsError> {
+    pub(crate) fn card(
+        &mut self,
+        release: Release,
+        identity: &Identity<'_>,
+    ) -> Result<Card, FsError> {
         let boot = self.boot(release, identity.disk_id)?;
         let root = self.root(release, identity)?;
         Ok(Card {
@@ -60,12 +64,12 @@ impl Stock {
         let stock = self.boot_files.entry(release).or_insert_with(|| boot_files(release, pool));
         let size = release.boot_size();
         let mut boot = FileSystem::new(Kind::Fat, size.cluster, size.total);
-        boot.make_folders("overlays", 0o755)?;
+        boot.make_folders("overlays")?;
         for (path, content) in stock.iter() {
-            boot.write(path, 0o755, content.clone())?;
+            boot.write(path, content.clone())?;
         }
         let cmdline = pool.keep(release.cmdline_txt(disk_id).as_bytes());
-        boot.write("cmdline.txt", 0o755, cmdline)?;
+        boot.write("cmdline.txt", cmdline)?;
         boot.leave_free(size.free);
         Ok(boot)
     }
@@ -91,15 +95,18 @@ impl Stock {
         }
         if boot_path != "/boot" {
             // A note for those who look where it used to be; newer images leave one.
-            files.push(("boot/config.txt", "This file is now /boot/firmware/config.txt\n".to_owned()));
+            files.push((
+                "boot/config.txt",
+                "This file is now /boot/firmware/config.txt\n".to_owned(),
+            ));
         }
         let mut root = FileSystem::new(Kind::Unix, 4096, ROOT_CLUSTERS);
-        root.make_folders("boot/firmware", 0o755)?;
-        root.make_folders("etc", 0o755)?;
-        root.make_folders("var/lib/dpkg", 0o755)?;
-        root.make_folders("home/pi", 0o755)?;
+        root.make_folders("boot/firmware")?;
+        root.make_folders("etc")?;
+        root.make_folders("var/lib/dpkg")?;
+        root.make_folders("home/pi")?;
         for (path, text) in files {
-            root.write(path, 0o644, self.pool.keep(text.as_bytes()))?;
+            root.write(path, self.pool.keep(text.as_bytes()))?;
         }
         root.leave_free(ROOT_FREE);
         Ok(root)
@@ -116,7 +123,8 @@ fn boot_files(release: Release, pool: &Pool) -> Vec<(String, Content)> {
         ("overlays/vc4-kms-v3d.dtbo".into(), noise("overlay vc4-kms-v3d", 2700)),
     ];
     for (file, architecture) in release.kernels() {
-        files.push(((*file).to_owned(), magic::raspbian_kernel(*architecture, &name(file), KERNEL)));
+        files
+            .push(((*file).to_owned(), magic::raspbian_kernel(*architecture, &name(file), KERNEL)));
     }
     for file in release.ramdisks() {
         files.push(((*file).to_owned(), magic::raspbian_ramdisk(&name(file), RAMDISK)));

@@ -43,7 +43,11 @@ pub(crate) struct Cable {
 
 impl Cable {
     /// `power` is held by the sender for as long as the Pi runs.
-    pub(crate) fn new(stream: TcpStream, meter: Arc<Meter>, mut power: watch::Receiver<()>) -> Self {
+    pub(crate) fn new(
+        stream: TcpStream,
+        meter: Arc<Meter>,
+        mut power: watch::Receiver<()>,
+    ) -> Self {
         let power_lost = async move { while power.changed().await.is_ok() {} };
         Self { stream, meter, power_lost: Box::pin(power_lost), broken: false }
     }

@@ -41,7 +41,9 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("probe"), []) => return ended(probe::probe(system)),
         (Some("identity"), []) => return ended(probe::identity(system)),
         (Some("read"), [path, limit]) => return ended(files::read(system, path, limit)),
-        (Some("sums"), [paths @ ..]) if !paths.is_empty() => return ended(files::sums(system, paths)),
+        (Some("sums"), paths) if !paths.is_empty() => {
+            return ended(files::sums(system, paths));
+        }
         (Some("part"), [path]) => return ended(upload::part(system, path)),
         _ => {}
     }
@@ -50,15 +52,15 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
     }
     match (known, arguments) {
         (Some("write"), [path, mode, size]) => files::write(system, path, mode, size),
-        (Some("remove"), [paths @ ..]) if !paths.is_empty() => ended(files::remove(system, paths)),
+        (Some("remove"), paths) if !paths.is_empty() => ended(files::remove(system, paths)),
         (Some("receive"), [path, offset, size]) => upload::receive(system, path, offset, size),
         (Some("settle"), [path, size, sha256]) => ended(upload::settle(system, path, size, sha256)),
         (Some("arm"), []) => ended(power::arm(system)),
         (Some("reboot"), []) => ended(power::reboot(system)),
         (
             Some(
-                "probe" | "identity" | "read" | "sums" | "part" | "write" | "remove" | "receive" | "settle"
-                | "arm" | "reboot",
+                "probe" | "identity" | "read" | "sums" | "part" | "write" | "remove" | "receive"
+                | "settle" | "arm" | "reboot",
             ),
             _,
         ) => ended(Err(Answer::fail(code::USAGE, format!("wrong arguments for {name}")))),
@@ -87,15 +89,18 @@ fn fs_failure(path: &str, error: FsError) -> Answer {
     Answer::fail(code, format!("{error}: {path}"))
 }
 
-/// A whole number among the arguments.
+/// A whole number among the arguments, of these digits.
 fn number(text: &str, radix: u32) -> Result<u64, Answer> {
+    let is_plain = text.chars().all(|digit| digit.is_digit(radix));
     u64::from_str_radix(text, radix)
-        .map_err(|_| Answer::fail(code::USAGE, format!("not a number: {text}")))
+        .ok()
+        .filter(|_| is_plain)
+        .ok_or_else(|| Answer::fail(code::USAGE, format!("not a number: {text}")))
 }
 
-/// Checks that a path is absolute and stays where it says.
-fn checked(path: &str) -> Result<&str, Answer> {
-    if path.starts_with('/') && !path.split('/').any(|part| part == "..") && !path.ends_with('/') {
+/// Checks that a path is absolute.
+fn absolute(path: &str) -> Result<&str, Answer> {
+    if path.starts_with('/') {
         return Ok(path);
     }
     Err(Answer::fail(code::USAGE, format!("not an absolute path: {path}")))

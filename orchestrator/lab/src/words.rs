@@ -51,7 +51,10 @@ fn next_word(characters: &mut Peekable<Chars<'_>>) -> Result<Option<String>, Wor
     Ok(Some(word))
 }
 
-fn single_quoted(characters: &mut Peekable<Chars<'_>>, word: &mut String) -> Result<(), WordsError> {
+fn single_quoted(
+    characters: &mut Peekable<Chars<'_>>,
+    word: &mut String,
+) -> Result<(), WordsError> {
     loop {
         match characters.next().ok_or(WordsError::Open)? {
             '\'' => return Ok(()),
@@ -61,7 +64,10 @@ fn single_quoted(characters: &mut Peekable<Chars<'_>>, word: &mut String) -> Res
 }
 
 /// Between double quotes a backslash is only special before these four and the end of a line.
-fn double_quoted(characters: &mut Peekable<Chars<'_>>, word: &mut String) -> Result<(), WordsError> {
+fn double_quoted(
+    characters: &mut Peekable<Chars<'_>>,
+    word: &mut String,
+) -> Result<(), WordsError> {
     loop {
         match characters.next().ok_or(WordsError::Open)? {
             '"' => return Ok(()),
@@ -89,21 +95,36 @@ mod tests {
         for (line, expected) in [
             ("", &[][..]),
             ("  true\t", &["true"]),
-            ("sudo -S -p '' sh -c 'cat \"$1\" | wc; # no' x/1 '/a b'", &[
-                "sudo", "-S", "-p", "", "sh", "-c", "cat \"$1\" | wc; # no", "x/1", "/a b",
-            ]),
+            (
+                "sudo -S -p '' sh -c 'cat \"$1\" | wc; # no' x/1 '/a b'",
+                &["sudo", "-S", "-p", "", "sh", "-c", "cat \"$1\" | wc; # no", "x/1", "/a b"],
+            ),
             (r"'it'\''s' a\ b a\'b", &["it's", "a b", "a'b"]),
             (r#""a 'b' \"c\" \$d \e" a"b"'c'"#, &[r#"a 'b' "c" $d \e"#, "abc"]),
             ("'line one\nline two'", &["line one\nline two"]),
             ("a#b a~b --mode=0644 x:y", &["a#b", "a~b", "--mode=0644", "x:y"]),
         ] {
-            assert_eq!(words(line).as_deref(), Ok(&expected.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>()[..]));
+            assert_eq!(
+                words(line).as_deref(),
+                Ok(&expected.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>()[..])
+            );
         }
     }
 
     #[test]
     fn whatever_needs_a_shell_is_refused() {
-        for line in ["a; b", "a && b", "a | b", "a > b", "echo $HOME", "`a`", "\"$a\"", "ls *", "~/a", "a\nb"] {
+        for line in [
+            "a; b",
+            "a && b",
+            "a | b",
+            "a > b",
+            "echo $HOME",
+            "`a`",
+            "\"$a\"",
+            "ls *",
+            "~/a",
+            "a\nb",
+        ] {
             assert!(matches!(split(line), Err(WordsError::Special(_))), "{line}");
         }
         for line in ["'a", "\"a", "a\\"] {

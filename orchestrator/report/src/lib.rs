@@ -1,1 +1,46 @@
 //! Renders plans and events: terminal, table, JSON.
+//!
+//! Everything is made from values: a plan, a fleet, facts, and the records of a run. Nothing here asks
+//! whether the run is still going, so a recorded run reads exactly as it did while it ran.
+//!
+//! - Before a run: [`plan_text`] is what a person decides by; [`inventory_table`] and [`probe_table`]
+//!   show what it was made from.
+//! - During a run: [`RunLines`] turns each record into lines; [`Live`] prints them, above a small live
+//!   area on a terminal.
+//! - After it, or from a second terminal: [`status`], [`summary`] and [`summary_json`] say what a
+//!   [`History`](migos_events::History) amounts to and what to do next.
+//!
+//! Texts are returned; only [`Live`] writes, to standard error or to the writer it is given.
+
+mod grid;
+mod json;
+mod lines;
+mod live;
+mod next;
+mod plan;
+mod states;
+mod status;
+mod steps;
+mod summary;
+mod tables;
+mod words;
+
+#[cfg(test)]
+mod sample;
+
+pub use json::summary_json;
+pub use lines::RunLines;
+pub use live::Live;
+pub use plan::plan_text;
+pub use status::status;
+pub use summary::summary;
+pub use tables::{inventory_table, probe_table};
+
+/// How texts are to look. The caller decides; nothing here looks for a terminal or at the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to use colours; every text is understandable without them.
+    pub color: bool,
+    /// Columns of text that fit on a line.
+    pub width: u16,
+}

@@ -3,7 +3,7 @@
 //! [`Ssh`] opens a [`Session`] on a device in four moves, each in a module of its own:
 //!
 //! 1. `connect` dials, agrees on algorithms and bounds every wait by [`Timeouts`].
-//! 2. `host_key` accepts or refuses the device's key by what [`known_hosts`] files say, or by a pin.
+//! 2. `host_key` accepts or refuses the device's key by what known-hosts files say, or by a pin.
 //! 3. `login` proves who we are, once, with a key from `keys`.
 //! 4. `root` finds out how this login becomes root.
 //!
@@ -18,7 +18,7 @@ mod content;
 mod exec;
 mod host_key;
 mod keys;
-pub mod known_hosts;
+mod known_hosts;
 mod login;
 mod pace;
 pub mod quote;

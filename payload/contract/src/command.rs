@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn other_words_are_refused_by_name() {
-        for words in [&["migos-ctl"][..], &["migos-ctl", "commit", "x; reboot"], &["sh", "status"]] {
+        for words in [&["migos-ctl"][..], &["migos-ctl", "commit", "x; reboot"], &["sh", "status"]]
+        {
             let error = Command::parse(words).map_err(|e| e.to_string());
             assert_eq!(error, Err(format!("not a migos-ctl command: {}", words.join(" "))));
         }
@@ -107,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_configuration_does_not_print_its_secrets() {
-        let files = BTreeMap::from([("config.json".to_owned(), "{\"deviceApiKey\":\"s3cret\"}".into())]);
+        let files =
+            BTreeMap::from([("config.json".to_owned(), "{\"deviceApiKey\":\"s3cret\"}".into())]);
         assert_eq!(format!("{:?}", Configuration { files }), r#"{"config.json"}"#);
     }
 }

@@ -13,7 +13,9 @@ pub use tryboot::{COLUMN_LIMIT, FILE_LIMIT, tryboot_txt};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BootTextError {
     /// The firmware splits lines at about column 100 (older: 80), and the tail becomes a live setting.
-    #[error("config.txt line {line} must be carried over but is longer than {COLUMN_LIMIT} columns")]
+    #[error(
+        "config.txt line {line} must be carried over but is longer than {COLUMN_LIMIT} columns"
+    )]
     LongLine {
         /// The line's number, from 1.
         line: usize,

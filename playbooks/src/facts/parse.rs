@@ -1,8 +1,6 @@
 //! Reads the probe's text into typed facts.
 
-use super::{
-    BootPartition, Disk, Facts, FileSystem, Firmware, Identity, Network, OsRelease,
-};
+use super::{BootPartition, Disk, Facts, FileSystem, Firmware, Identity, Network, OsRelease};
 use migos_payload::board::Revision;
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
@@ -46,9 +44,7 @@ pub fn parse(text: &str) -> Result<Facts, FactsError> {
         Some(path) => Some(boot_partition(&lines, mounts, path)?),
         None => None,
     };
-    let root = FileSystem {
-        ..file_system(mounts, "/", lines.first("root.space"), "root.space")?
-    };
+    let root = FileSystem { ..file_system(mounts, "/", lines.first("root.space"), "root.space")? };
     Ok(Facts {
         model: lines.need("model")?.to_owned(),
         revision: Revision(hex(lines.need("revision")?, "revision")?),
@@ -59,9 +55,7 @@ pub fn parse(text: &str) -> Result<Facts, FactsError> {
         kernel: lines.need("kernel")?.to_owned(),
         machine: lines.need("machine")?.to_owned(),
         userland: lines.first("userland").unwrap_or_default().to_owned(),
-        memory: ByteCount(
-            number::<u64>(lines.need("memory")?, "memory")?.saturating_mul(1024),
-        ),
+        memory: ByteCount(number::<u64>(lines.need("memory")?, "memory")?.saturating_mul(1024)),
         boot,
         root,
         cmdline: lines.first("cmdline").unwrap_or_default().to_owned(),
@@ -182,7 +176,8 @@ fn file_system(
     key: &'static str,
 ) -> Result<FileSystem, FactsError> {
     let fields = |line: &&str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    let found = mounts.iter().map(fields).rev().find(|fields| fields.get(1).is_some_and(|at| at == path));
+    let found =
+        mounts.iter().map(fields).rev().find(|fields| fields.get(1).is_some_and(|at| at == path));
     let Some([source, _, kind, options, ..]) = found.as_deref() else {
         return Ok(FileSystem::default());
     };

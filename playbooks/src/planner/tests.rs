@@ -37,8 +37,13 @@ fn world(size: usize) -> World {
             0 => (Sample::buster(), "serial 00000000765fc593", "north"),
             _ => (Sample::bookworm(), "serial 10000000abcdef01", "south"),
         };
-        text += &format!("  k-{number:03}: {{ host: 10.0.{}.{}, site: {site} }}\n", number / 200, number % 200);
-        let sample = stock.probe(serial, &format!("serial {number:016x}").replace("serial 0", "serial 1"));
+        text += &format!(
+            "  k-{number:03}: {{ host: 10.0.{}.{}, site: {site} }}\n",
+            number / 200,
+            number % 200
+        );
+        let sample =
+            stock.probe(serial, &format!("serial {number:016x}").replace("serial 0", "serial 1"));
         let id = DeviceId::new(format!("k-{number:03}")).unwrap();
         let found = facts::parse(sample.text()).unwrap();
         facts.insert(id, Probed::Facts(Box::new(found)));
@@ -108,8 +113,13 @@ fn stages_hold_every_device_once_and_the_first_ones_differ() {
     let plan = world(24).plan();
     let sizes: Vec<_> = plan.stages.iter().map(|stage| stage.devices.len()).collect();
     assert_eq!(sizes, [1, 5, 18]);
-    let classes: BTreeSet<_> =
-        plan.stages.iter().flat_map(|stage| &stage.devices).take(2).map(|id| &plan.devices[id].class).collect();
+    let classes: BTreeSet<_> = plan
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.devices)
+        .take(2)
+        .map(|id| &plan.devices[id].class)
+        .collect();
     assert_eq!(classes.len(), 2, "the canary and the next are of two classes");
     assert_eq!(plan.stages[2].gate.tolerate.failed, 4, "25 % of 18, rounded down");
     assert_eq!((plan.parallel, plan.stages[1].parallel, plan.stages[2].parallel), (6, 4, 6));
@@ -117,7 +127,9 @@ fn stages_hold_every_device_once_and_the_first_ones_differ() {
 
 #[test]
 fn small_selections_collapse_stages() {
-    let sizes = |size| world(size).plan().stages.iter().map(|stage| stage.devices.len()).collect::<Vec<_>>();
+    let sizes = |size| {
+        world(size).plan().stages.iter().map(|stage| stage.devices.len()).collect::<Vec<_>>()
+    };
     assert_eq!(sizes(1), [1]);
     assert_eq!(sizes(2), [1, 1]);
 }

@@ -154,7 +154,13 @@ impl ToleratePolicy {
     /// The same share of failed, unreachable and refused devices; nothing stuck, nothing lost.
     fn alike(share: Share) -> Self {
         let none = Share::Count(0);
-        ToleratePolicy { failed: share, unreachable: share, refused: share, stuck: none, lost: none }
+        ToleratePolicy {
+            failed: share,
+            unreachable: share,
+            refused: share,
+            stuck: none,
+            lost: none,
+        }
     }
 }
 

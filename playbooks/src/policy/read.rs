@@ -63,7 +63,9 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
     let keys = root.mapping(&POLICY, report_to);
     match keys.get("policy") {
         Some(version) => _ = version.number(1..=1, report_to),
-        None => root.refuse_with_hint(report_to, "this is not a policy", "begin it with `policy: 1`"),
+        None => {
+            root.refuse_with_hint(report_to, "this is not a policy", "begin it with `policy: 1`")
+        }
     }
     let orders = [("spread", Order::Spread), ("inventory", Order::Inventory)];
     let proofs =
@@ -210,11 +212,7 @@ fn budget(keys: &Mapping<'_>, report: &mut Report) -> Budget {
     let mut of = |key: &str| {
         keys.as_ref().and_then(|keys| keys.get(key)).and_then(|field| count(field, report))
     };
-    Budget {
-        failed: of("failed"),
-        stuck: of("stuck").unwrap_or(0),
-        lost: of("lost").unwrap_or(0),
-    }
+    Budget { failed: of("failed"), stuck: of("stuck").unwrap_or(0), lost: of("lost").unwrap_or(0) }
 }
 
 fn arrival(keys: &Mapping<'_>, report: &mut Report) -> Arrival {

@@ -102,7 +102,9 @@ mod tests {
         }
         assert_eq!(
             reasons(&sample),
-            ["a device of architecture armv7hf cannot join acme/kiosks, a fleet of architecture aarch64"]
+            [
+                "a device of architecture armv7hf cannot join acme/kiosks, a fleet of architecture aarch64"
+            ]
         );
     }
 }

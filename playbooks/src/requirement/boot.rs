@@ -89,10 +89,7 @@ pub(super) fn has_room_there(case: &Candidate<'_>) -> Option<Finding> {
         return None;
     }
     finding(
-        format!(
-            "the boot partition has {} free, {needed} are needed",
-            boot.file_system.free
-        ),
+        format!("the boot partition has {} free, {needed} are needed", boot.file_system.free),
         format!("free space in {}, for example old kernels", boot.path),
     )
 }
@@ -181,10 +178,9 @@ pub(super) fn has_a_plain_configuration(case: &Candidate<'_>) -> Option<Finding>
     }
     match boot_texts(boot, case.payload?) {
         Ok(_) => None,
-        Err(error) => finding(
-            error.to_string(),
-            format!("shorten or remove the line in {}", boot.path),
-        ),
+        Err(error) => {
+            finding(error.to_string(), format!("shorten or remove the line in {}", boot.path))
+        }
     }
 }
 

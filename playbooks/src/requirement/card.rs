@@ -30,9 +30,9 @@ pub(super) fn boots_from_a_card(case: &Candidate<'_>) -> Option<Finding> {
 /// Under an overlay, what is written is gone after the reboot.
 pub(super) fn keeps_what_is_written(case: &Candidate<'_>) -> Option<Finding> {
     let cmdline = &case.facts.cmdline;
-    let overlay = cmdline.split(' ').any(|token| {
-        token == "boot=overlay" || token.starts_with("overlayroot=")
-    });
+    let overlay = cmdline
+        .split(' ')
+        .any(|token| token == "boot=overlay" || token.starts_with("overlayroot="));
     if overlay || case.facts.root.kind == "overlay" {
         return finding(
             "its root file system is an overlay: what is written is gone after a reboot",
@@ -102,10 +102,7 @@ mod tests {
     #[test]
     fn too_little_room_is_refused_with_both_numbers() {
         let full = Sample::buster().probe("root.space 4096 5000000", "root.space 4096 100");
-        assert_eq!(
-            reasons(&full),
-            ["the root file system has 409 kB free, 167 MB are needed"]
-        );
+        assert_eq!(reasons(&full), ["the root file system has 409 kB free, 167 MB are needed"]);
         let small = Sample::buster().probe("disk mmcblk0 31116288", "disk mmcblk0 1000000");
         assert_eq!(reasons(&small), ["its card has 512 MB, the image needs 950 MB"]);
     }

@@ -104,7 +104,11 @@ pub(crate) fn payload(architecture: Architecture, boards: &[u8], kernel: &str) -
         boards: boards.iter().map(|byte| BoardType(*byte)).collect(),
         restart: Restart::Builtin,
         minimum_memory: ByteCount(100 << 20),
-        files: vec![file("initrd.migos", 60_000), file(kernel, 50_000), file("overlays/README", 10)],
+        files: vec![
+            file("initrd.migos", 60_000),
+            file(kernel, 50_000),
+            file("overlays/README", 10),
+        ],
     }
 }
 

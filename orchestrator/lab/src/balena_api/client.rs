@@ -173,3 +173,82 @@ fn poll_interval(target: &[u8], uuid: &str) -> Option<Duration> {
     let interval = target[uuid]["config"]["RESIN_SUPERVISOR_POLL_INTERVAL"].as_str()?;
     Some(Duration::from_millis(interval.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::super::{ApiConfig, BalenaApi, FleetConfig, HeartbeatState};
+    use super::*;
+
+    const UUID: &str = "2925c2cf3cd44910aa623bdd717824e2";
+
+    /// An API with one device, registered by its user.
+    async fn api() -> BalenaApi {
+        let fleet = FleetConfig {
+            slug: "acme/kiosks".to_owned(),
+            device_type: "raspberrypi3".to_owned(),
+            architecture: "armv7hf".to_owned(),
+            id: 5,
+        };
+        let config = ApiConfig::new("token", vec![fleet]);
+        let api = BalenaApi::start("127.0.0.1:0".parse().unwrap(), config).await.unwrap();
+        let body = json!({
+            "application": 5, "device_type": "raspberrypi3", "uuid": UUID, "api_key": "device",
+        });
+        let user = DeviceClient::new(&api.url(), UUID, "token").unwrap();
+        let (status, _) = user.send("POST", "/device/register", Some(&body)).await.unwrap();
+        assert_eq!(status, 201);
+        api
+    }
+
+    #[tokio::test]
+    async fn a_report_makes_a_device_known() {
+        let api = api().await;
+        assert_eq!(api.devices()[0].heartbeat, HeartbeatState::Unknown);
+        let device = DeviceClient::new(&api.url(), UUID, "device").unwrap();
+        let reported =
+            device.report("balenaOS 6.0.24", "DC:A6:32:00:00:01", "10.0.0.7").await.unwrap();
+        assert_eq!(reported, Reported::Seen { poll_interval: Duration::from_secs(600) });
+        let known = &api.devices()[0];
+        assert_eq!(known.heartbeat, HeartbeatState::Online);
+        assert_eq!(known.os_version.as_deref(), Some("balenaOS 6.0.24"));
+        assert_eq!(known.mac_address.as_deref(), Some("DC:A6:32:00:00:01"));
+        assert_eq!(known.ip_address.as_deref(), Some("10.0.0.7"));
+    }
+
+    #[tokio::test]
+    async fn only_the_devices_own_key_is_a_heartbeat() {
+        let api = api().await;
+        let with = |key: &str| DeviceClient::new(&api.url(), UUID, key).unwrap();
+        let error = with("wrong").report("", "", "").await.unwrap_err();
+        assert!(matches!(error, DeviceClientError::Refused { status: 401, .. }));
+        // The user may ask for the target state, but not report as the device.
+        let error = with("token").report("", "", "").await.unwrap_err();
+        assert!(matches!(error, DeviceClientError::Refused { status: 401, .. }));
+        assert_eq!(api.devices()[0].heartbeat, HeartbeatState::Unknown);
+    }
+
+    #[tokio::test]
+    async fn a_device_that_is_not_registered_is_not_told() {
+        let api = api().await;
+        let stranger = DeviceClient::new(&api.url(), "0".repeat(32), "device").unwrap();
+        assert_eq!(stranger.report("", "", "").await.unwrap(), Reported::Unregistered);
+    }
+
+    #[tokio::test]
+    async fn an_api_that_is_stopped_cannot_be_reached() {
+        let api = api().await;
+        let device = DeviceClient::new(&api.url(), UUID, "device").unwrap();
+        api.stop().await;
+        let error = device.report("", "", "").await.unwrap_err();
+        assert!(matches!(error, DeviceClientError::Reach { .. }));
+    }
+
+    #[test]
+    fn devices_of_the_lab_speak_plain_http_to_a_port() {
+        assert!(DeviceClient::new("http://127.0.0.1:4000/", UUID, "device").is_ok());
+        for bad in ["https://127.0.0.1:4000", "127.0.0.1:4000", "http://host", "http://h:1/v7"] {
+            assert!(DeviceClient::new(bad, UUID, "device").is_err(), "{bad}");
+        }
+    }
+}

@@ -126,7 +126,9 @@ mod tests {
         assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(seconds("2024-02-29T12:00:00.5Z"), Some(1_709_208_000));
         assert_eq!(seconds("2026-11-23T15:04:05Z"), Some(1_795_446_245));
-        for bad in ["", "tomorrow", "2026-11-23", "2026-13-01T00:00:00Z", "2026-11-23T15:04:05+01:00"] {
+        for bad in
+            ["", "tomorrow", "2026-11-23", "2026-13-01T00:00:00Z", "2026-11-23T15:04:05+01:00"]
+        {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }

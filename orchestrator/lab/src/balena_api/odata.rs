@@ -52,56 +52,53 @@ pub(super) fn parse(url: &str) -> Result<Query, Malformed> {
 fn shaped(raw: &str) -> Result<Shaped, Malformed> {
     let mut shape = Vec::new();
     let mut literals = Vec::new();
-    // The literal being read; `None` outside quotes.
-    let mut literal: Option<Vec<u8>> = None;
-    let mut rest = raw.as_bytes();
-    while let Some((byte, encoded, behind)) = next_byte(rest)? {
-        rest = behind;
-        literal = match literal {
-            None if byte == b'\'' => Some(Vec::new()),
-            None if encoded && !matches!(byte, b' ' | b'$') => return Err(Malformed),
-            None if byte == b'?' => return Err(Malformed),
-            None => {
-                shape.push(byte);
-                None
-            }
-            Some(mut text) if byte == b'\'' => match next_byte(rest)? {
-                Some((b'\'', _, behind)) => {
-                    rest = behind;
-                    text.push(b'\'');
-                    Some(text)
+    let mut signs = decoded(raw)?.into_iter().peekable();
+    while let Some(Sign { byte, encoded }) = signs.next() {
+        if byte == b'\'' {
+            let mut literal = Vec::new();
+            loop {
+                let Sign { byte, .. } = signs.next().ok_or(Malformed)?;
+                // A doubled quote is a quote, a single one the end.
+                if byte == b'\'' && signs.next_if(|sign| sign.byte == b'\'').is_none() {
+                    break;
                 }
-                _ => {
-                    literals.push(String::from_utf8(text).map_err(|_| Malformed)?);
-                    shape.push(b'?');
-                    None
-                }
-            },
-            Some(mut text) => {
-                text.push(byte);
-                Some(text)
+                literal.push(byte);
             }
-        };
-    }
-    if literal.is_some() {
-        return Err(Malformed);
+            literals.push(String::from_utf8(literal).map_err(|_| Malformed)?);
+            shape.push(b'?');
+        } else if byte == b'?' || (encoded && !matches!(byte, b' ' | b'$')) {
+            return Err(Malformed);
+        } else {
+            shape.push(byte);
+        }
     }
     Ok(Shaped { shape: String::from_utf8(shape).map_err(|_| Malformed)?, literals })
 }
 
-/// The next byte, whether it was percent-encoded, and what is behind it. `+` is a space.
-fn next_byte(raw: &[u8]) -> Result<Option<(u8, bool, &[u8])>, Malformed> {
-    match raw {
-        [] => Ok(None),
-        [b'%', high, low, rest @ ..] => {
-            let digit = |byte: &u8| char::from(*byte).to_digit(16).ok_or(Malformed);
-            let byte = u8::try_from(digit(high)? * 16 + digit(low)?).map_err(|_| Malformed)?;
-            Ok(Some((byte, true, rest)))
-        }
-        [b'%', ..] => Err(Malformed),
-        [b'+', rest @ ..] => Ok(Some((b' ', false, rest))),
-        [byte, rest @ ..] => Ok(Some((*byte, false, rest))),
+/// A byte of a URL.
+struct Sign {
+    byte: u8,
+    /// True if it was written with `%`.
+    encoded: bool,
+}
+
+/// Undoes percent-encoding; `+` is a space.
+fn decoded(raw: &str) -> Result<Vec<Sign>, Malformed> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(Malformed);
+    let mut signs = Vec::new();
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        signs.push(match byte {
+            b'%' => {
+                let (high, low) = (bytes.next().ok_or(Malformed)?, bytes.next().ok_or(Malformed)?);
+                let byte = u8::try_from(digit(high)? * 16 + digit(low)?).map_err(|_| Malformed)?;
+                Sign { byte, encoded: true }
+            }
+            b'+' => Sign { byte: b' ', encoded: false },
+            byte => Sign { byte, encoded: false },
+        });
     }
+    Ok(signs)
 }
 
 #[cfg(test)]
@@ -132,7 +129,9 @@ mod tests {
 
     #[test]
     fn encoded_punctuation_outside_literals_is_malformed() {
-        for bad in ["id%2Cuuid", "any%28a:a", "a%29", "a%2Fslug", "a%3Aa", "x%3D1", "'open", "50%", "%zz"] {
+        for bad in
+            ["id%2Cuuid", "any%28a:a", "a%29", "a%2Fslug", "a%3Aa", "x%3D1", "'open", "50%", "%zz"]
+        {
             assert_eq!(value(bad), Err(Malformed), "{bad}");
         }
     }

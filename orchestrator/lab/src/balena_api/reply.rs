@@ -34,7 +34,7 @@ pub(super) fn not_in_the_lab(what: &str) -> Reply {
 
 /// The answer to a client that asks too often.
 pub(super) fn rate_limited(seconds: u64) -> Reply {
-    let mut reply = text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+    let mut reply = empty(StatusCode::TOO_MANY_REQUESTS);
     reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     reply
 }

@@ -7,35 +7,35 @@ use migos_payload::digest::Sha256;
 
 /// The content of a file, and its digest.
 #[derive(Debug, Clone)]
-pub struct Content {
+pub(crate) struct Content {
     bytes: Arc<[u8]>,
     sha256: Sha256,
 }
 
 impl Content {
     /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The bytes, shared.
-    pub fn shared(&self) -> Arc<[u8]> {
+    pub(crate) fn shared(&self) -> Arc<[u8]> {
         Arc::clone(&self.bytes)
     }
 
     /// The digest of the bytes.
-    pub fn sha256(&self) -> Sha256 {
+    pub(crate) fn sha256(&self) -> Sha256 {
         self.sha256
     }
 }
 
 /// Keeps every content once: hundreds of cards hold the same files, and one copy of each in memory.
 #[derive(Debug, Clone, Default)]
-pub struct Pool(Arc<Mutex<HashMap<Sha256, Weak<[u8]>>>>);
+pub(crate) struct Pool(Arc<Mutex<HashMap<Sha256, Weak<[u8]>>>>);
 
 impl Pool {
     /// The content of these bytes; if some card has it already, that copy.
-    pub fn keep(&self, bytes: &[u8]) -> Content {
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Content {
         let sha256 = Sha256::of(bytes);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = known.get(&sha256).and_then(Weak::upgrade) {

@@ -10,8 +10,8 @@ use super::content::{Content, Pool};
 
 /// How a file system treats names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `vfat`: names differ by more than case, and files have no mode.
+pub(crate) enum Kind {
+    /// `vfat`: names differ by more than case.
     Fat,
     /// `ext4`, or `tmpfs`.
     Unix,
@@ -39,18 +39,18 @@ pub enum FsError {
 
 /// The room on a file system, in the numbers of `stat -f`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Space {
+pub(crate) struct Space {
     /// Bytes of a cluster.
-    pub cluster: u64,
+    pub(crate) cluster: u64,
     /// Free clusters.
-    pub free: u64,
+    pub(crate) free: u64,
     /// Clusters in all.
-    pub total: u64,
+    pub(crate) total: u64,
 }
 
 /// A file system; paths are relative to its root, without a leading slash.
 #[derive(Debug, Clone)]
-pub struct FileSystem {
+pub(crate) struct FileSystem {
     kind: Kind,
     cluster: u64,
     total: u64,
@@ -64,7 +64,6 @@ pub struct FileSystem {
 struct Node {
     /// The path as it was first written; the key may be in another case.
     path: String,
-    mode: u32,
     body: Body,
 }
 
@@ -78,33 +77,33 @@ enum Body {
 
 impl FileSystem {
     /// An empty file system of so many clusters of so many bytes.
-    pub fn new(kind: Kind, cluster: u64, total: u64) -> Self {
+    pub(crate) fn new(kind: Kind, cluster: u64, total: u64) -> Self {
         Self { kind, cluster, total, ballast: 0, read_only: false, nodes: BTreeMap::new() }
     }
 
     /// Fills it with files that nobody reads, so that only so many bytes stay free.
-    pub fn leave_free(&mut self, bytes: u64) {
+    pub(crate) fn leave_free(&mut self, bytes: u64) {
         let used: u64 = self.nodes.values().map(|node| self.clusters(node.body.len())).sum();
         self.ballast = self.total.saturating_sub(used).saturating_sub(bytes / self.cluster);
     }
 
     /// Mounts it read-only, or read-write again.
-    pub fn set_read_only(&mut self, read_only: bool) {
+    pub(crate) fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;
     }
 
     /// True if it is mounted read-only.
-    pub fn is_read_only(&self) -> bool {
+    pub(crate) fn is_read_only(&self) -> bool {
         self.read_only
     }
 
     /// The room on it.
-    pub fn space(&self) -> Space {
+    pub(crate) fn space(&self) -> Space {
         Space { cluster: self.cluster, free: self.free(), total: self.total }
     }
 
     /// The bytes of a file.
-    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+    pub(crate) fn bytes(&self, path: &str) -> Option<&[u8]> {
         match &self.node(path)?.body {
             Body::Folder => None,
             Body::Whole(content) => Some(content.bytes()),
@@ -113,7 +112,7 @@ impl FileSystem {
     }
 
     /// The content of a file; one that is still being written is taken as it is now.
-    pub fn content(&self, path: &str, pool: &Pool) -> Option<Content> {
+    pub(crate) fn content(&self, path: &str, pool: &Pool) -> Option<Content> {
         match &self.node(path)?.body {
             Body::Folder => None,
             Body::Whole(content) => Some(content.clone()),
@@ -122,22 +121,17 @@ impl FileSystem {
     }
 
     /// A file as text; nothing if there is none.
-    pub fn text(&self, path: &str) -> Option<String> {
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
         self.bytes(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// The permission bits of a file.
-    pub fn mode(&self, path: &str) -> Option<u32> {
-        self.node(path).map(|node| node.mode)
-    }
-
     /// True if there is a folder of this name.
-    pub fn is_folder(&self, path: &str) -> bool {
+    pub(crate) fn is_folder(&self, path: &str) -> bool {
         path.is_empty() || self.node(path).is_some_and(|node| matches!(node.body, Body::Folder))
     }
 
     /// Every file, by its path as it was first written, sorted.
-    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.nodes.values().filter_map(|node| match &node.body {
             Body::Folder => None,
             Body::Whole(content) => Some((node.path.as_str(), content.bytes())),
@@ -149,14 +143,14 @@ impl FileSystem {
     ///
     /// # Errors
     /// [`FsError`], e.g. where a file has the name of one of them.
-    pub fn make_folders(&mut self, path: &str, mode: u32) -> Result<(), FsError> {
+    pub(crate) fn make_folders(&mut self, path: &str) -> Result<(), FsError> {
         let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
         for folder in ends.map(|end| &path[..end]) {
             match self.node(folder).map(|node| &node.body) {
                 _ if folder.is_empty() => {}
                 Some(Body::Folder) => {}
                 Some(Body::Whole(_) | Body::Growing(_)) => return Err(FsError::NotAFolder),
-                None => self.put(folder, mode, Body::Folder)?,
+                None => self.put(folder, Body::Folder)?,
             }
         }
         Ok(())
@@ -166,25 +160,25 @@ impl FileSystem {
     ///
     /// # Errors
     /// [`FsError`]; nothing is changed then.
-    pub fn write(&mut self, path: &str, mode: u32, content: Content) -> Result<(), FsError> {
-        self.put(path, mode, Body::Whole(content))
+    pub(crate) fn write(&mut self, path: &str, content: Content) -> Result<(), FsError> {
+        self.put(path, Body::Whole(content))
     }
 
     /// Cuts a file to this length, or makes an empty one, and opens it for [`append`](Self::append).
     ///
     /// # Errors
     /// [`FsError`].
-    pub fn open_to_append(&mut self, path: &str, length: usize) -> Result<(), FsError> {
+    pub(crate) fn open_to_append(&mut self, path: &str, length: usize) -> Result<(), FsError> {
         let mut bytes = self.bytes(path).unwrap_or_default().to_vec();
         bytes.truncate(length);
-        self.put(path, 0o644, Body::Growing(bytes))
+        self.put(path, Body::Growing(bytes))
     }
 
     /// Writes to the end of a file that was opened for it.
     ///
     /// # Errors
     /// [`FsError`]; nothing is written then.
-    pub fn append(&mut self, path: &str, more: &[u8]) -> Result<(), FsError> {
+    pub(crate) fn append(&mut self, path: &str, more: &[u8]) -> Result<(), FsError> {
         let free = self.free();
         let cluster = self.cluster;
         let key = self.key(path);
@@ -206,34 +200,27 @@ impl FileSystem {
     ///
     /// # Errors
     /// [`FsError`].
-    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), FsError> {
+    pub(crate) fn rename(&mut self, from: &str, to: &str) -> Result<(), FsError> {
         self.check_writable()?;
         if self.is_folder(to) {
             return Err(FsError::IsAFolder);
         }
         let key = self.key(from);
-        let Node { mode, body, .. } = self.nodes.remove(&key).ok_or(FsError::NotFound)?;
-        self.nodes.insert(self.key(to), Node { path: to.to_owned(), mode, body });
+        let Node { body, .. } = self.nodes.remove(&key).ok_or(FsError::NotFound)?;
+        self.nodes.insert(self.key(to), Node { path: to.to_owned(), body });
         Ok(())
-    }
-
-    /// Sets the permission bits of a file; FAT has none and ignores them.
-    pub fn set_mode(&mut self, path: &str, mode: u32) {
-        let key = self.key(path);
-        if let (Kind::Unix, Some(node)) = (self.kind, self.nodes.get_mut(&key)) {
-            node.mode = mode;
-        }
     }
 
     /// Removes a file, or a folder with all it holds; what is not there is fine.
     ///
     /// # Errors
     /// [`FsError::ReadOnly`].
-    pub fn remove(&mut self, path: &str) -> Result<(), FsError> {
+    pub(crate) fn remove(&mut self, path: &str) -> Result<(), FsError> {
         let key = self.key(path);
         let inside = format!("{key}/");
         let after = (Bound::Excluded(inside.clone()), Bound::Unbounded);
-        let is_inside = self.nodes.range(after).next().is_some_and(|(key, _)| key.starts_with(&inside));
+        let is_inside =
+            self.nodes.range(after).next().is_some_and(|(key, _)| key.starts_with(&inside));
         if !is_inside && !self.nodes.contains_key(&key) {
             return Ok(());
         }
@@ -243,12 +230,12 @@ impl FileSystem {
     }
 
     /// Removes all files but one.
-    pub fn keep_only(&mut self, path: &str) {
+    pub(crate) fn keep_only(&mut self, path: &str) {
         let key = self.key(path);
         self.nodes.retain(|known, _| *known == key);
     }
 
-    fn put(&mut self, path: &str, mode: u32, body: Body) -> Result<(), FsError> {
+    fn put(&mut self, path: &str, body: Body) -> Result<(), FsError> {
         self.check_writable()?;
         if self.is_folder(path) {
             return Err(FsError::IsAFolder);
@@ -256,16 +243,19 @@ impl FileSystem {
         if let Some((folder, _)) = path.rsplit_once('/')
             && !self.is_folder(folder)
         {
-            return Err(if self.node(folder).is_some() { FsError::NotAFolder } else { FsError::NotFound });
+            return Err(if self.node(folder).is_some() {
+                FsError::NotAFolder
+            } else {
+                FsError::NotFound
+            });
         }
         let freed = self.node(path).map_or(0, |node| self.clusters(node.body.len()));
         if self.clusters(body.len()) > self.free() + freed {
             return Err(FsError::NoSpace);
         }
-        let mode = if self.kind == Kind::Fat { 0o755 } else { mode };
         let key = self.key(path);
         let path = self.nodes.get(&key).map_or(path, |node| &node.path).to_owned();
-        self.nodes.insert(key, Node { path, mode, body });
+        self.nodes.insert(key, Node { path, body });
         Ok(())
     }
 
@@ -327,25 +317,25 @@ mod tests {
     #[test]
     fn fat_finds_names_in_any_case_and_keeps_the_first_spelling() {
         let (pool, mut fat) = (Pool::default(), fat());
-        fat.write("Config.TXT", 0o600, pool.keep(b"old")).unwrap();
-        fat.write("config.txt", 0o600, pool.keep(b"new")).unwrap();
+        fat.write("Config.TXT", pool.keep(b"old")).unwrap();
+        fat.write("config.txt", pool.keep(b"new")).unwrap();
         assert_eq!(fat.files().collect::<Vec<_>>(), [("Config.TXT", &b"new"[..])]);
-        assert_eq!(fat.mode("CONFIG.txt"), Some(0o755), "FAT has no modes");
+        assert_eq!(fat.bytes("CONFIG.txt"), Some(&b"new"[..]));
 
         let mut unix = FileSystem::new(Kind::Unix, 512, 8);
-        unix.write("a", 0o600, pool.keep(b"")).unwrap();
-        assert_eq!((unix.bytes("A"), unix.mode("a")), (None, Some(0o600)));
+        unix.write("a", pool.keep(b"")).unwrap();
+        assert_eq!((unix.bytes("A"), unix.bytes("a")), (None, Some(&b""[..])));
     }
 
     #[test]
     fn files_take_whole_clusters_and_folders_one() {
         let (pool, mut fat) = (Pool::default(), fat());
-        fat.make_folders("migos/job", 0o755).unwrap();
-        fat.write("migos/job/a", 0, pool.keep(&[0; 513])).unwrap();
+        fat.make_folders("migos/job").unwrap();
+        fat.write("migos/job/a", pool.keep(&[0; 513])).unwrap();
         assert_eq!(fat.space(), Space { cluster: 512, free: 4, total: 8 });
-        assert_eq!(fat.write("b", 0, pool.keep(&[0; 2049])), Err(FsError::NoSpace));
-        fat.write("b", 0, pool.keep(&[0; 2048])).unwrap();
-        assert_eq!(fat.write("b", 0, pool.keep(&[1; 2048])), Ok(()), "its own room is free again");
+        assert_eq!(fat.write("b", pool.keep(&[0; 2049])), Err(FsError::NoSpace));
+        fat.write("b", pool.keep(&[0; 2048])).unwrap();
+        assert_eq!(fat.write("b", pool.keep(&[1; 2048])), Ok(()), "its own room is free again");
         fat.open_to_append("c", 0).unwrap();
         assert_eq!(fat.append("c", b"x"), Err(FsError::NoSpace));
         fat.remove("MIGOS").unwrap();
@@ -357,20 +347,20 @@ mod tests {
     #[test]
     fn folders_must_be_there_and_be_folders() {
         let (pool, mut fat) = (Pool::default(), fat());
-        assert_eq!(fat.write("a/b", 0, pool.keep(b"")), Err(FsError::NotFound));
-        fat.write("a", 0, pool.keep(b"")).unwrap();
-        assert_eq!(fat.write("a/b", 0, pool.keep(b"")), Err(FsError::NotAFolder));
-        assert_eq!(fat.make_folders("a/b", 0o755), Err(FsError::NotAFolder));
-        fat.make_folders("c", 0o755).unwrap();
+        assert_eq!(fat.write("a/b", pool.keep(b"")), Err(FsError::NotFound));
+        fat.write("a", pool.keep(b"")).unwrap();
+        assert_eq!(fat.write("a/b", pool.keep(b"")), Err(FsError::NotAFolder));
+        assert_eq!(fat.make_folders("a/b"), Err(FsError::NotAFolder));
+        fat.make_folders("c").unwrap();
         assert_eq!(fat.rename("a", "c"), Err(FsError::IsAFolder));
     }
 
     #[test]
     fn a_read_only_file_system_takes_nothing() {
         let (pool, mut fat) = (Pool::default(), fat());
-        fat.write("a", 0, pool.keep(b"")).unwrap();
+        fat.write("a", pool.keep(b"")).unwrap();
         fat.set_read_only(true);
-        assert_eq!(fat.write("a", 0, pool.keep(b"x")), Err(FsError::ReadOnly));
+        assert_eq!(fat.write("a", pool.keep(b"x")), Err(FsError::ReadOnly));
         assert_eq!(fat.remove("a"), Err(FsError::ReadOnly));
         assert_eq!(fat.remove("b"), Ok(()), "there is nothing to remove");
     }
@@ -378,7 +368,7 @@ mod tests {
     #[test]
     fn a_file_grows_from_where_it_is_cut() {
         let (pool, mut fat) = (Pool::default(), fat());
-        fat.write("a.part", 0, pool.keep(b"012345")).unwrap();
+        fat.write("a.part", pool.keep(b"012345")).unwrap();
         fat.open_to_append("a.part", 4).unwrap();
         fat.append("a.part", b"xy").unwrap();
         fat.rename("a.part", "a").unwrap();

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Outcome, answer, checked, code, ended, fs_failure, number};
+use super::{Outcome, absolute, answer, code, ended, fs_failure, number};
 use crate::card::{FileSystem, FsError};
 use crate::raspbian::Raspbian;
 use crate::server::{Answer, Program, Run};
 
-/// Folders under this one are for root alone.
-const OURS: &str = "/var/lib/migos";
-
 /// `read PATH LIMIT`
 pub(super) fn read(system: &Raspbian, path: &str, limit: &str) -> Outcome {
+    absolute(path)?;
     let limit = number(limit, 10)?;
     let bytes = system
+        .pi
         .on(path, |files, path| files.bytes(path).map(<[u8]>::to_vec).ok_or(FsError::NotFound))
         .map_err(|error| fs_failure(path, error))?;
     if bytes.len() as u64 > limit {
@@ -24,9 +23,12 @@ pub(super) fn read(system: &Raspbian, path: &str, limit: &str) -> Outcome {
 
 /// `sums PATH...`
 pub(super) fn sums(system: &Raspbian, paths: &[&str]) -> Outcome {
+    for path in paths {
+        absolute(path)?;
+    }
     let mut text = String::new();
     for path in paths {
-        match system.on(path, |files, inner| Ok(files.content(inner, system.pool()))) {
+        match system.pi.on(path, |files, inner| Ok(files.content(inner, system.pool()))) {
             Ok(Some(content)) => text.push_str(&format!("{} {path}\n", content.sha256())),
             Ok(None) | Err(_) => text.push_str(&format!("- {path}\n")),
         }
@@ -36,30 +38,32 @@ pub(super) fn sums(system: &Raspbian, paths: &[&str]) -> Outcome {
 
 /// `remove PATH...`
 pub(super) fn remove(system: &Raspbian, paths: &[&str]) -> Outcome {
-    for path in paths {
-        checked(path)?;
-        let parts = path.split('/').filter(|part| !matches!(*part, "" | ".")).count();
-        if parts < 2 {
-            return Err(Answer::fail(code::USAGE, format!("too near the root to be removed: {path}")));
-        }
+    if let Some(path) = paths.iter().find(|path| !is_removable(path)) {
+        return Err(Answer::fail(code::USAGE, format!("will not remove {path}")));
     }
     for path in paths {
         for name in [(*path).to_owned(), format!("{path}.new"), format!("{path}.part")] {
-            system.on(&name, |files, inner| files.remove(inner)).map_err(|error| fs_failure(&name, error))?;
+            system
+                .pi
+                .on(&name, |files, inner| files.remove(inner))
+                .map_err(|error| fs_failure(&name, error))?;
         }
     }
     Ok(Vec::new())
 }
 
+/// Absolute, with two parts or more, and no part that could lead elsewhere.
+fn is_removable(path: &str) -> bool {
+    let mut parts = path.split('/');
+    parts.next() == Some("")
+        && parts.clone().count() >= 2
+        && parts.all(|part| !part.is_empty() && part != "." && !part.contains(".."))
+}
+
 /// Makes the folders above a file.
-pub(super) fn make_folders_for(
-    files: &mut FileSystem,
-    inner: &str,
-    path: &str,
-) -> Result<(), FsError> {
-    let mode = if path.starts_with(OURS) { 0o700 } else { 0o755 };
+pub(super) fn make_folders_for(files: &mut FileSystem, inner: &str) -> Result<(), FsError> {
     match inner.rsplit_once('/') {
-        Some((folder, _)) => files.make_folders(folder, mode),
+        Some((folder, _)) => files.make_folders(folder),
         None => Ok(()),
     }
 }
@@ -75,37 +79,45 @@ pub(super) fn write(system: &Arc<Raspbian>, path: &str, mode: &str, size: &str) 
 struct Write {
     system: Arc<Raspbian>,
     path: String,
-    mode: u32,
     size: u64,
     input: Vec<u8>,
 }
 
 impl Write {
     fn new(system: &Arc<Raspbian>, path: &str, mode: &str, size: &str) -> Result<Self, Answer> {
-        let mode = number(mode, 8)?;
-        let mode = u32::try_from(mode)
-            .ok()
-            .filter(|mode| *mode <= 0o7777)
-            .ok_or_else(|| Answer::fail(code::USAGE, format!("not a mode: {mode:o}")))?;
+        // Checked, and not kept: nobody on a virtual Pi could tell.
+        number(mode, 8)?;
         Ok(Self {
             system: Arc::clone(system),
-            path: checked(path)?.to_owned(),
-            mode,
+            path: absolute(path)?.to_owned(),
             size: number(size, 10)?,
             input: Vec::new(),
         })
     }
 
     /// The new file stands beside the old one before it takes its name: both need room.
-    fn put(&self) -> Result<(), FsError> {
-        let Self { system, path, mode, input, .. } = self;
-        let content = system.pool().keep(input);
-        system.on(path, |files, inner| {
-            make_folders_for(files, inner, path)?;
-            let new = format!("{inner}.new");
-            files.write(&new, *mode, content)?;
-            files.rename(&new, inner)
-        })
+    fn put(&self, files: &mut FileSystem, inner: &str) -> Result<(), Answer> {
+        let Self { system, path, size, input } = self;
+        let new = format!("{inner}.new");
+        let mut put = || -> Result<(), FsError> {
+            make_folders_for(files, inner)?;
+            files.remove(&new)?;
+            if files.is_folder(inner) {
+                return Err(FsError::IsAFolder);
+            }
+            if input.len() as u64 == *size {
+                files.write(&new, system.pool().keep(input))?;
+                files.rename(&new, inner)?;
+            }
+            Ok(())
+        };
+        put().map_err(|error| fs_failure(path, error))?;
+        match input.len() as u64 {
+            found if found == *size => Ok(()),
+            found => {
+                Err(Answer::fail(code::DAMAGED, format!("{found} of {size} bytes came: {path}")))
+            }
+        }
     }
 }
 
@@ -116,10 +128,10 @@ impl Program for Write {
     }
 
     fn end(self: Box<Self>) -> Answer {
-        let (found, size, path) = (self.input.len(), self.size, &self.path);
-        if found as u64 != size {
-            return Answer::fail(code::DAMAGED, format!("{found} bytes came instead of {size}: {path}"));
-        }
-        answer(self.put().map(|()| Vec::new()).map_err(|error| fs_failure(path, error)))
+        let done = self.system.pi.on(&self.path, |files, inner| Ok(self.put(files, inner)));
+        answer(match done {
+            Ok(done) => done.map(|()| Vec::new()),
+            Err(error) => Err(fs_failure(&self.path, error)),
+        })
     }
 }

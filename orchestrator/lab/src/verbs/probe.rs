@@ -8,9 +8,8 @@ use super::{Outcome, fs_failure};
 use crate::card::{Card, FileSystem, FsError, Space};
 use crate::raspbian::Raspbian;
 
-/// Words by which the age of firmware is told, and the files that may carry them.
-const FIRMWARE_WORDS: [&str; 6] =
-    ["tryboot.txt", "[tryboot]", "board-type", "auto_initramfs", "os_prefix", "kernel_watchdog_timeout"];
+/// Words by which the age of firmware is told, in the files that may carry them.
+const FIRMWARE_WORDS: [&str; 2] = ["tryboot.txt", "kernel_watchdog_timeout"];
 
 /// The wired interface, which the lab's devices are reached by.
 const WIRED: &str = "eth0";
@@ -74,7 +73,9 @@ fn add_identity(lines: &mut Lines, system: &Raspbian) -> Result<(), crate::serve
     lines.add("boot-id", &system.boot_id);
     for name in ["config.txt", "cmdline.txt"] {
         let path = format!("{boot_path}/{name}");
-        if let Ok(Some(sum)) = system.on(&path, |files, inner| Ok(files.bytes(inner).map(Sha256::of))) {
+        if let Ok(Some(sum)) =
+            system.pi.on(&path, |files, inner| Ok(files.bytes(inner).map(Sha256::of)))
+        {
             lines.add("boot.sum", format_args!("{sum} {name}"));
         }
     }
@@ -111,10 +112,9 @@ fn add_disk(lines: &mut Lines, system: &Raspbian) {
     let Card { disk_id, sectors, .. } = *card;
     lines.add("disk", format_args!("mmcblk0 {sectors}"));
     lines.add("disk.id", format_args!("{disk_id:08x}"));
-    let loaders = partitions
-        .boot
-        .files()
-        .filter(|(path, _)| *path == "bootcode.bin" || (path.starts_with("start") && path.ends_with(".elf")));
+    let loaders = partitions.boot.files().filter(|(path, _)| {
+        *path == "bootcode.bin" || (path.starts_with("start") && path.ends_with(".elf"))
+    });
     for (path, bytes) in loaders {
         for word in FIRMWARE_WORDS {
             if bytes.windows(word.len()).any(|window| window == word.as_bytes()) {
@@ -131,8 +131,14 @@ fn add_space(lines: &mut Lines, key: &str, Space { cluster, free, total }: Space
 fn add_network(lines: &mut Lines, system: &Raspbian) {
     let pi = &system.pi;
     // Interface, destination, gateway, flags, counts, metric, mask: 192.168.1.0/24 with 192.168.1.1.
-    lines.add("route", format_args!("{WIRED}\t00000000\t0101A8C0\t0003\t0\t0\t202\t00000000\t0\t0\t0"));
-    lines.add("route", format_args!("{WIRED}\t0001A8C0\t00000000\t0001\t0\t0\t202\t00FFFFFF\t0\t0\t0"));
+    lines.add(
+        "route",
+        format_args!("{WIRED}\t00000000\t0101A8C0\t0003\t0\t0\t202\t00000000\t0\t0\t0"),
+    );
+    lines.add(
+        "route",
+        format_args!("{WIRED}\t0001A8C0\t00000000\t0001\t0\t0\t202\t00FFFFFF\t0\t0\t0"),
+    );
     if pi.model.wireless {
         lines.add("wireless", "wlan0");
     }
@@ -145,6 +151,7 @@ fn add_network(lines: &mut Lines, system: &Raspbian) {
 
 fn text(system: &Raspbian, path: &str) -> Result<String, crate::server::Answer> {
     system
+        .pi
         .on(path, |files, inner| files.text(inner).ok_or(FsError::NotFound))
         .map_err(|error| fs_failure(path, error))
 }

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use migos_payload::digest::Sha256;
-
 use super::files::make_folders_for;
-use super::{Outcome, answer, checked, code, ended, fs_failure, number};
+use super::{Outcome, absolute, answer, code, ended, fs_failure, number};
 use crate::card::FsError;
 use crate::raspbian::Raspbian;
 use crate::server::{Answer, Program, Run};
 
 /// `part PATH`
 pub(super) fn part(system: &Raspbian, path: &str) -> Outcome {
-    checked(path)?;
+    absolute(path)?;
     let partial = format!("{path}.part");
     for (word, name) in [("whole", path), ("part", partial.as_str())] {
-        let found = system.on(name, |files, inner| Ok(files.content(inner, system.pool())));
+        let found = system.pi.on(name, |files, inner| Ok(files.content(inner, system.pool())));
         if let Ok(Some(content)) = found {
             let size = content.bytes().len();
             return Ok(format!("{word} {size} {}\n", content.sha256()).into_bytes());
@@ -42,18 +40,20 @@ struct Receive {
 impl Receive {
     fn open(system: &Arc<Raspbian>, path: &str, offset: &str, size: &str) -> Result<Self, Answer> {
         let (offset, size) = (number(offset, 10)?, number(size, 10)?);
-        let partial = format!("{}.part", checked(path)?);
+        let partial = format!("{}.part", absolute(path)?);
         let is_there = system
+            .pi
             .on(&partial, |files, inner| {
-                make_folders_for(files, inner, path)?;
+                make_folders_for(files, inner)?;
                 Ok(files.bytes(inner).map_or(0, |bytes| bytes.len() as u64))
             })
             .map_err(|error| fs_failure(&partial, error))?;
-        let keep = usize::try_from(offset)
-            .ok()
-            .filter(|_| offset <= is_there)
-            .ok_or_else(|| Answer::fail(code::DAMAGED, format!("shorter than {offset} bytes: {partial}")))?;
+        let keep =
+            usize::try_from(offset).ok().filter(|_| offset <= is_there).ok_or_else(|| {
+                Answer::fail(code::DAMAGED, format!("shorter than {offset} bytes: {partial}"))
+            })?;
         system
+            .pi
             .on(&partial, |files, inner| files.open_to_append(inner, keep))
             .map_err(|error| fs_failure(&partial, error))?;
         Ok(Self { system: Arc::clone(system), partial, size })
@@ -63,20 +63,21 @@ impl Receive {
 impl Program for Receive {
     /// Every piece is on the card before the next one is taken, so that a cut loses nothing that came.
     fn take(&mut self, input: &[u8]) -> Option<Answer> {
-        let written = self.system.on(&self.partial, |files, inner| files.append(inner, input));
+        let written = self.system.pi.on(&self.partial, |files, inner| files.append(inner, input));
         written.err().map(|error| fs_failure(&self.partial, error))
     }
 
     fn end(self: Box<Self>) -> Answer {
         let Self { system, partial, size } = *self;
-        let found = system.on(&partial, |files, inner| {
+        let found = system.pi.on(&partial, |files, inner| {
             files.bytes(inner).map(|bytes| bytes.len() as u64).ok_or(FsError::NotFound)
         });
         answer(match found {
             Ok(found) if found == size => Ok(Vec::new()),
-            Ok(found) => {
-                Err(Answer::fail(code::DAMAGED, format!("{found} bytes instead of {size}: {partial}")))
-            }
+            Ok(found) => Err(Answer::fail(
+                code::DAMAGED,
+                format!("{found} bytes instead of {size}: {partial}"),
+            )),
             Err(error) => Err(fs_failure(&partial, error)),
         })
     }
@@ -84,22 +85,29 @@ impl Program for Receive {
 
 /// `settle PATH SIZE SHA256`
 pub(super) fn settle(system: &Raspbian, path: &str, size: &str, sha256: &str) -> Outcome {
+    let partial = format!("{}.part", absolute(path)?);
     let size = number(size, 10)?;
-    let sha256: Sha256 =
-        sha256.parse().map_err(|error| Answer::fail(code::USAGE, format!("{error}")))?;
-    let partial = format!("{}.part", checked(path)?);
     let content = system
+        .pi
         .on(&partial, |files, inner| files.content(inner, system.pool()).ok_or(FsError::NotFound))
         .map_err(|error| fs_failure(&partial, error))?;
-    if content.bytes().len() as u64 != size || content.sha256() != sha256 {
-        system.on(&partial, |files, inner| files.remove(inner)).map_err(|error| fs_failure(&partial, error))?;
+    let is_folder = system.pi.on(path, |files, inner| Ok(files.is_folder(inner)));
+    if is_folder == Ok(true) {
+        return Err(fs_failure(path, FsError::IsAFolder));
+    }
+    if content.bytes().len() as u64 != size || content.sha256().to_string() != sha256 {
+        system
+            .pi
+            .on(&partial, |files, inner| files.remove(inner))
+            .map_err(|error| fs_failure(&partial, error))?;
         return Err(Answer::fail(code::DAMAGED, format!("size or SHA-256 differs: {partial}")));
     }
     system
+        .pi
         .on(path, |files, inner| {
             let partial = format!("{inner}.part");
             // The same bytes, but the copy that all cards share.
-            files.write(&partial, 0o644, content)?;
+            files.write(&partial, content)?;
             files.rename(&partial, inner)
         })
         .map_err(|error| fs_failure(path, error))?;

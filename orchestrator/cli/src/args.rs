@@ -1,0 +1,187 @@
+//! What can be typed.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done: everything in scope is migrated, or there was nothing to do
+  1    internal error
+  2    wrong usage
+  3    inventory, policy, payload or image is wrong; no device was contacted
+  4    not started: stale plan, another controller at work, or a needed service is away
+  5    paused, waiting for a person
+  6    finished, some devices not migrated, within tolerance
+  7    stopped: a budget was exceeded, or a person stopped the run
+  8    a device needs hands: stuck or lost
+  130  interrupted; state is consistent, `resume` works";
+
+/// Move fleets of live Raspberry Pis from Raspbian to balenaOS, remotely.
+#[derive(Debug, Parser)]
+#[command(name = "migos-fleet", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Global {
+    /// Folder that holds all runs and the fleet ledger
+    #[arg(long, global = true, value_name = "DIR", default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    /// Draw no live area, even on a terminal
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+    /// Tell more on stderr: -v steps, -vv what is done, -vvv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A simulated fleet of virtual Pis and a balena API, on this computer
+    Lab {
+        #[command(subcommand)]
+        command: LabCommand,
+    },
+    /// Read an inventory and show its fleet; no network
+    Inventory {
+        #[command(flatten)]
+        inventory: Inventory,
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Read facts of devices over SSH; changes nothing
+    Probe {
+        #[command(flatten)]
+        inventory: Inventory,
+        /// Devices at a time
+        #[arg(short, long, visible_alias = "forks", short_alias = 'f', value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        parallel: u32,
+        /// Save the facts, for `plan --facts`
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Dry run: probe, plan, and show what would happen; changes nothing
+    Plan {
+        #[command(flatten)]
+        planning: Planning,
+        /// Save the plan, for `migrate --plan`
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Exit with 6 if any device is refused or unreachable
+        #[arg(long)]
+        strict: bool,
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// The job: probe, plan, show, ask, and migrate
+    Migrate(Migrate),
+    /// How a run is doing
+    Status {
+        /// The run; the newest if left out
+        run: Option<String>,
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Go on with a run that is paused, or whose controller was interrupted or killed
+    Resume {
+        /// The run
+        run: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Keep a fleet running, for `plan`, `migrate` and `status` from a second terminal
+    Up {
+        #[command(flatten)]
+        lab: Lab,
+    },
+    /// Start a fleet and migrate it
+    Run {
+        #[command(flatten)]
+        lab: Lab,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Lab {
+    /// Number of virtual Pis
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub(crate) devices: usize,
+    /// Folder to write inventory, policy, payloads and images into
+    #[arg(long, value_name = "DIR", default_value = "lab")]
+    pub(crate) dir: PathBuf,
+    /// What goes wrong: a YAML file such as `kiosk-003: [unreachable]`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
+    /// Decides models, releases, keys and serial numbers
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Inventory {
+    /// The inventory file; `-` reads standard input
+    pub(crate) inventory: PathBuf,
+    /// Only these devices: names, ranges and groups, separated by commas
+    #[arg(short, long, value_name = "PATTERN")]
+    pub(crate) limit: Option<String>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Planning {
+    #[command(flatten)]
+    pub(crate) inventory: Inventory,
+    /// Policy file or shipped policy, instead of the inventory's
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: Option<String>,
+    /// Payload file or folder, instead of the inventory's
+    #[arg(long, value_name = "PATH")]
+    pub(crate) payload: Option<PathBuf>,
+    /// Facts saved by `probe -o`, instead of probing now
+    #[arg(long, value_name = "FILE")]
+    pub(crate) facts: Option<PathBuf>,
+    /// At most so many devices at a time, whatever the policy allows
+    #[arg(short, long, visible_alias = "forks", short_alias = 'f', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) parallel: Option<u32>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+    /// Carry out this saved plan, as it is
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel"])]
+    pub(crate) plan: Option<PathBuf>,
+    /// Only show what would happen
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people
+    Table,
+    /// One JSON document
+    Json,
+}

@@ -1,0 +1,83 @@
+//! `lab`: a simulated fleet. What is run against it is what is run against a real one.
+
+use super::migrate;
+use crate::args::{self, Global, Inventory, Migrate, Planning};
+use crate::failure::{Failure, Kind};
+use crate::printer::Printer;
+use crate::signals::Signals;
+use migos_lab::{Lab, LabOptions, Pace, parse_faults};
+use std::collections::BTreeMap;
+
+/// Starts a fleet and keeps it running until Ctrl-C.
+pub(super) async fn up(args: &args::Lab, global: &Global, printer: Printer) -> Result<u8, Failure> {
+    let mut signals = Signals::watch();
+    let lab = start(args).await?;
+    let inventory = lab.inventory();
+    let runs = match global.runs.to_str() {
+        Some("runs") | None => String::new(),
+        Some(other) => format!(" --runs {other}"),
+    };
+    printer.say(&format!(
+        "{} virtual Pis and a balena API at {} are running; Ctrl-C ends them.\n\
+         In a second terminal, in this folder:\n  \
+           migos-fleet{runs} plan {inventory}\n  \
+           migos-fleet{runs} migrate {inventory}\n  \
+           migos-fleet{runs} status",
+        args.devices,
+        lab.api().url(),
+        inventory = inventory.display(),
+    ));
+    signals.next().await;
+    lab.stop().await;
+    Ok(0)
+}
+
+/// Starts a fleet and migrates it.
+pub(super) async fn run(
+    args: &args::Lab,
+    global: &Global,
+    printer: Printer,
+) -> Result<u8, Failure> {
+    let lab = start(args).await?;
+    let migrate = Migrate {
+        planning: Planning {
+            inventory: Inventory { inventory: lab.inventory(), limit: None },
+            policy: None,
+            payload: None,
+            facts: None,
+            parallel: None,
+        },
+        plan: None,
+        dry_run: false,
+        yes: true,
+    };
+    let code = migrate::run(&migrate, global, printer).await;
+    lab.stop().await;
+    code
+}
+
+async fn start(args: &args::Lab) -> Result<Lab, Failure> {
+    let faults = match &args.faults {
+        None => BTreeMap::new(),
+        Some(path) => {
+            let failed = |error: &dyn std::error::Error| {
+                Failure::at(
+                    Kind::Input,
+                    format!("the faults in {} cannot be used", path.display()),
+                    error,
+                )
+            };
+            let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+            parse_faults(&text).map_err(|error| failed(&error))?
+        }
+    };
+    let options = LabOptions {
+        devices: args.devices,
+        seed: args.seed,
+        faults,
+        pace: Pace::lab(),
+        dir: args.dir.clone(),
+        api_port: 0,
+    };
+    Lab::start(options).await.map_err(|error| Failure::of(Kind::NotStarted, &error))
+}

@@ -1,0 +1,198 @@
+//! `plan`: the dry run. Also what `migrate` does before it asks.
+
+use super::probe;
+use crate::args::{Format, Global, Planning};
+use crate::failure::{Failure, Kind, OrFail};
+use crate::input::{self, LoadedInventory, Sources};
+use crate::printer::Printer;
+use crate::wire;
+use migos_balena::Balena;
+use migos_engine::ledger::Ledger;
+use migos_engine::port::{BalenaApi, BalenaError, Content};
+use migos_engine::run::write_whole;
+use migos_inventory::FleetSlug;
+use migos_payload::archive::VerifiedPayload;
+use migos_payload::digest::Sha256;
+use migos_playbooks::balena::{FleetView, Heartbeat, MigratedBefore};
+use migos_playbooks::plan::{CheckedPlan, SetAside};
+use migos_playbooks::planner::{PlanError, Situation, plan};
+use migos_playbooks::playbook::Playbook;
+use migos_report::plan_text;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Devices probed at a time, unless the command line says otherwise.
+const PROBES: u32 = 64;
+
+/// What is wanted of a plan.
+pub(super) struct Wanted<'a> {
+    pub(super) output: Option<&'a Path>,
+    pub(super) strict: bool,
+    pub(super) format: Format,
+}
+
+/// A plan with all that is needed to carry it out.
+pub(super) struct Prepared {
+    pub(super) plan: CheckedPlan,
+    pub(super) sources: Sources,
+    pub(super) stock: Stock,
+    pub(super) balena: Balena,
+}
+
+/// Payloads and images at hand.
+pub(super) struct Stock {
+    pub(super) payloads: BTreeMap<Sha256, Arc<VerifiedPayload>>,
+    pub(super) images: BTreeMap<Sha256, Content>,
+}
+
+pub(super) async fn run(
+    args: &Planning,
+    wanted: &Wanted<'_>,
+    global: &Global,
+    printer: Printer,
+) -> Result<u8, Failure> {
+    let prepared = prepare(args, global, printer).await?;
+    let plan = &prepared.plan;
+    let saved = match wanted.output {
+        Some(path) => {
+            let text = plan.to_json().or_fail(Kind::Internal)?;
+            write_whole(path, text.as_bytes(), 0o644).or_fail(Kind::Internal)?;
+            format!(" --plan {}", path.display())
+        }
+        None => String::new(),
+    };
+    match wanted.format {
+        Format::Table => {
+            let source = &prepared.sources.inventory;
+            let hint = format!("Run it with: migos-fleet migrate {source}{saved}");
+            printer.out(&plan_text(plan, printer.out_style(), None, source, &hint));
+        }
+        Format::Json => printer.out(&plan.to_json().or_fail(Kind::Internal)?),
+    }
+    Ok(if wanted.strict { exit_code(plan) } else { 0 })
+}
+
+/// 6 if a device of the selection cannot be migrated, else 0.
+pub(super) fn exit_code(plan: &CheckedPlan) -> u8 {
+    let left = |why: &SetAside| matches!(why, SetAside::Refused(_) | SetAside::Unreachable(_));
+    if plan.set_aside.values().any(left) { 6 } else { 0 }
+}
+
+/// Reads, probes, asks balena, and plans.
+pub(super) async fn prepare(
+    args: &Planning,
+    global: &Global,
+    printer: Printer,
+) -> Result<Prepared, Failure> {
+    let inventory = LoadedInventory::read(&args.inventory)?;
+    let mut policy = input::policy(&inventory, args.policy.as_deref())?;
+    if let Some(parallel) = args.parallel {
+        policy = policy.with_parallel(parallel);
+    }
+    let payload_path = match (&args.payload, &inventory.fleet.settings.payloads) {
+        (Some(path), _) => path.clone(),
+        (None, Some(written)) => wire::resolve(&inventory.base, written),
+        (None, None) => {
+            let failure = Failure::new(Kind::Input, "the inventory names no payloads");
+            return Err(failure.hint("write `payloads: payloads/` into it, or use --payload"));
+        }
+    };
+    let payloads = input::payloads(&payload_path)?;
+    let selected = inventory.selection.iter().filter_map(|id| inventory.fleet.devices.get(id));
+    let written: BTreeSet<&str> =
+        selected.clone().flat_map(|device| device.images.values()).map(String::as_str).collect();
+    let images = input::images(&inventory.base, &written)?;
+    let settings = &inventory.fleet.settings;
+    let balena = wire::balena(&settings.api, &inventory.base, settings.token.as_ref())?;
+    let slugs: BTreeSet<FleetSlug> =
+        selected.filter_map(|device| device.balena_fleet.clone()).collect();
+    let view = look_at_balena(&balena, &slugs, global).await?;
+
+    let facts = match &args.facts {
+        Some(path) => input::facts(path)?,
+        None => {
+            let parallel = args.parallel.unwrap_or(PROBES);
+            probe::facts(&inventory, parallel, global, printer).await?
+        }
+    };
+    let manifests =
+        payloads.iter().map(|(digest, (_, payload))| (*digest, payload.manifest().clone()));
+    let situation = Situation {
+        fleet: &inventory.fleet,
+        selection: &inventory.selection,
+        facts: &facts,
+        payloads: &manifests.collect(),
+        images: &images.manifests,
+        balena: &view,
+        playbook: &Playbook::migrate().or_fail(Kind::Internal)?,
+        policy: &policy,
+    };
+    let plan = plan(&situation).map_err(|error| match error {
+        PlanError::Prove => Failure::of(Kind::Input, &error).hint(
+            "write `prove: never` into the policy to trust what the firmware's own files say",
+        ),
+        PlanError::Digest(_) => Failure::of(Kind::Internal, &error),
+    })?;
+    let sources = Sources {
+        inventory: inventory.name,
+        base: inventory.base,
+        token: settings.token.clone(),
+        payloads: payloads.iter().map(|(digest, (path, _))| (*digest, absolute(path))).collect(),
+        images: images
+            .manifests
+            .iter()
+            .map(|(written, manifest)| (manifest.sha256, written.into()))
+            .collect(),
+    };
+    let stock = Stock {
+        payloads: payloads.into_iter().map(|(digest, (_, payload))| (digest, payload)).collect(),
+        images: images.contents,
+    };
+    Ok(Prepared { plan: plan.check().or_fail(Kind::Internal)?, sources, stock, balena })
+}
+
+fn absolute(path: &Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The fleets, and what became of devices that earlier runs migrated.
+async fn look_at_balena(
+    balena: &Balena,
+    slugs: &BTreeSet<FleetSlug>,
+    global: &Global,
+) -> Result<FleetView, Failure> {
+    balena.whoami().await.map_err(|error| unusable(&error))?;
+    let mut view = FleetView::default();
+    for slug in slugs {
+        if let Some(fleet) = balena.fleet(slug).await.map_err(|error| unusable(&error))? {
+            view.fleets.insert(slug.clone(), fleet);
+        }
+    }
+    let ledger = Ledger::of(&global.runs).read().or_fail(Kind::NotStarted)?;
+    if ledger.is_empty() || view.fleets.is_empty() {
+        return Ok(view);
+    }
+    let known: Vec<FleetSlug> = view.fleets.keys().cloned().collect();
+    let sightings = balena.sightings(&known).await.map_err(|error| unusable(&error))?;
+    for (serial, entry) in ledger {
+        let seen = sightings
+            .iter()
+            .find(|seen| seen.uuid == entry.uuid && seen.heartbeat != Heartbeat::Unknown);
+        let before = MigratedBefore {
+            device: entry.device,
+            uuid: entry.uuid,
+            os_version: seen.and_then(|seen| seen.os_version.clone()),
+        };
+        view.migrated.insert(serial, before);
+    }
+    Ok(view)
+}
+
+fn unusable(error: &BalenaError) -> Failure {
+    match error {
+        BalenaError::Token(_) => Failure::of(Kind::Input, error)
+            .hint("give a named user API key of balena under `balena: { token: … }`"),
+        _ => Failure::of(Kind::NotStarted, error).hint("try again when the service is back"),
+    }
+}

@@ -1,0 +1,61 @@
+//! `probe`: reads facts of devices; changes nothing.
+
+use crate::args::{self, Format, Global};
+use crate::failure::{Failure, Kind, OrFail};
+use crate::input::LoadedInventory;
+use crate::printer::Printer;
+use crate::wire;
+use migos_engine::probe::probe_all;
+use migos_engine::run::write_whole;
+use migos_playbooks::facts::{FactsByDevice, Probed};
+use migos_report::probe_table;
+use std::path::Path;
+
+pub(super) async fn run(
+    args: &args::Inventory,
+    parallel: u32,
+    output: Option<&Path>,
+    format: Format,
+    global: &Global,
+    printer: Printer,
+) -> Result<u8, Failure> {
+    let inventory = LoadedInventory::read(args)?;
+    let facts = facts(&inventory, parallel, global, printer).await?;
+    let json = serde_json::to_string_pretty(&facts).or_fail(Kind::Internal)? + "\n";
+    if let Some(path) = output {
+        write_whole(path, json.as_bytes(), 0o644).or_fail(Kind::Internal)?;
+        printer.say(&format!("facts of {} devices saved in {}", facts.len(), path.display()));
+    }
+    match format {
+        Format::Table => printer.out(&probe_table(&facts, printer.out_style())),
+        Format::Json => printer.out(&json),
+    }
+    Ok(0)
+}
+
+/// Probes the selection. Held devices are left alone: nobody may even look at them for now.
+pub(super) async fn facts(
+    inventory: &LoadedInventory,
+    parallel: u32,
+    global: &Global,
+    printer: Printer,
+) -> Result<FactsByDevice, Failure> {
+    let mut targets = Vec::new();
+    for id in &inventory.selection {
+        match inventory.fleet.devices.get(id) {
+            Some(device) if device.hold.is_none() => {
+                targets.push(wire::target(&inventory.base, id, &device.login)?);
+            }
+            _ => {}
+        }
+    }
+    let ssh = wire::ssh(&global.runs, None)?;
+    printer.say(&format!("probing {} devices, {parallel} at a time", targets.len()));
+    let told = |device: &_, probed: &Probed| match probed {
+        Probed::Facts(_) => {}
+        Probed::Unreachable(why) | Probed::Unusable { reason: why, .. } => {
+            printer.say(&format!("{device}: {why}"));
+        }
+    };
+    Ok(probe_all(&ssh, targets, parallel as usize, told).await)
+}

@@ -1,0 +1,53 @@
+//! The inventory, and the folder that its paths start at.
+
+use super::read_text;
+use crate::args;
+use crate::failure::{Failure, Kind};
+use migos_inventory::{DeviceId, Fleet, PatternError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// An inventory that was read.
+pub(crate) struct LoadedInventory {
+    /// Its name, as the user gave it.
+    pub(crate) name: String,
+    /// The folder that its paths start at.
+    pub(crate) base: PathBuf,
+    /// The fleet.
+    pub(crate) fleet: Fleet,
+    /// The devices of this command.
+    pub(crate) selection: Vec<DeviceId>,
+}
+
+impl LoadedInventory {
+    pub(crate) fn read(args: &args::Inventory) -> Result<Self, Failure> {
+        let name = args.inventory.display().to_string();
+        let text = if name == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(|error| {
+                Failure::at(Kind::Input, "failed to read the inventory from standard input", &error)
+            })?;
+            text
+        } else {
+            read_text(&args.inventory, "the inventory")?
+        };
+        let base = match args.inventory.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let base = std::path::absolute(base).map_err(|error| {
+            Failure::at(Kind::Input, format!("failed to find the folder of {name}"), &error)
+        })?;
+        let fleet = migos_inventory::parse(&name, &text).map_err(|problems| {
+            let count = problems.0.len();
+            let word = if count == 1 { "problem" } else { "problems" };
+            Failure::new(Kind::Input, format!("the inventory has {count} {word}\n{problems}"))
+        })?;
+        let selection = fleet.select(args.limit.as_deref()).map_err(|error| bad_pattern(&error))?;
+        Ok(LoadedInventory { name, base, fleet, selection })
+    }
+}
+
+fn bad_pattern(error: &PatternError) -> Failure {
+    Failure::of(Kind::Usage, error).hint(error.hint())
+}

@@ -1,0 +1,24 @@
+//! Reads what the user wrote or named: the pure crates get strings and bytes, and open no file.
+
+mod image;
+mod inventory;
+mod payload;
+mod policy;
+mod saved;
+
+pub(crate) use image::images;
+pub(crate) use inventory::LoadedInventory;
+pub(crate) use payload::payloads;
+pub(crate) use policy::policy;
+pub(crate) use saved::{Sources, facts, plan};
+
+use crate::failure::{Failure, Kind};
+use std::path::Path;
+
+/// Reads a text file that the user named.
+fn read_text(path: &Path, what: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let failed = format!("failed to read {what} {}", path.display());
+        Failure::at(Kind::Input, failed, &error)
+    })
+}

@@ -1,0 +1,41 @@
+//! The policy: from the command line, from the inventory, or the default.
+
+use super::{LoadedInventory, read_text};
+use crate::failure::{Failure, Kind};
+use crate::wire;
+use migos_inventory::{PolicyChoice, Problems};
+use migos_playbooks::policy::Policy;
+use std::path::Path;
+
+const DEFAULT: &str = "careful";
+
+/// The policy for an inventory; `chosen` is what the command line says.
+pub(crate) fn policy(inventory: &LoadedInventory, chosen: Option<&str>) -> Result<Policy, Failure> {
+    if let Some(name) = chosen {
+        return named(Path::new("."), name);
+    }
+    match &inventory.fleet.settings.policy {
+        None => named(&inventory.base, DEFAULT),
+        Some(PolicyChoice::Named(name)) => named(&inventory.base, name),
+        Some(PolicyChoice::Inline(node)) => {
+            Policy::from_node(&inventory.name, node).map_err(|problems| wrong(&problems))
+        }
+    }
+}
+
+fn named(base: &Path, name: &str) -> Result<Policy, Failure> {
+    if let Some(text) = Policy::shipped(name) {
+        return Policy::parse(name, text).map_err(|problems| wrong(&problems));
+    }
+    let path = wire::resolve(base, name);
+    let text = read_text(&path, "the policy").map_err(|failure| {
+        failure.hint(format!("name a file, or the shipped policy `{DEFAULT}`"))
+    })?;
+    Policy::parse(name, &text).map_err(|problems| wrong(&problems))
+}
+
+fn wrong(problems: &Problems) -> Failure {
+    let count = problems.0.len();
+    let word = if count == 1 { "problem" } else { "problems" };
+    Failure::new(Kind::Input, format!("the policy has {count} {word}\n{problems}"))
+}

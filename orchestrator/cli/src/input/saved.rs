@@ -1,0 +1,65 @@
+//! What this program saved earlier: facts, plans, and where a run's inputs came from.
+
+use super::read_text;
+use crate::failure::{Failure, Kind, OrFail};
+use migos_engine::run::{RunDir, write_whole};
+use migos_inventory::SecretSource;
+use migos_payload::digest::Sha256;
+use migos_playbooks::facts::FactsByDevice;
+use migos_playbooks::plan::{CheckedPlan, Plan};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Reads facts saved by `probe -o`.
+pub(crate) fn facts(path: &Path) -> Result<FactsByDevice, Failure> {
+    let text = read_text(path, "the facts")?;
+    serde_json::from_str(&text).map_err(|error| {
+        let what = format!("{} holds no facts of this version", path.display());
+        Failure::at(Kind::Input, what, &error).hint("probe again with -o")
+    })
+}
+
+/// Reads a plan saved by `plan -o`.
+pub(crate) fn plan(path: &Path) -> Result<CheckedPlan, Failure> {
+    let text = read_text(path, "the plan")?;
+    Plan::from_json(&text).and_then(Plan::check).map_err(|error| {
+        let what = format!("the plan {} cannot be carried out", path.display());
+        Failure::at(Kind::Input, what, &error).hint("make it again with `plan -o`")
+    })
+}
+
+/// Where the inputs of a run came from, so that it can be resumed by its name alone.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sources {
+    /// The inventory's name, for messages.
+    pub(crate) inventory: String,
+    /// The folder that the inventory's paths start at.
+    pub(crate) base: PathBuf,
+    /// Where the balena token is.
+    pub(crate) token: Option<SecretSource>,
+    /// The payloads' files.
+    pub(crate) payloads: BTreeMap<Sha256, PathBuf>,
+    /// The images' files.
+    pub(crate) images: BTreeMap<Sha256, PathBuf>,
+}
+
+impl Sources {
+    pub(crate) fn save(&self, run: &RunDir) -> Result<(), Failure> {
+        let text = serde_json::to_vec_pretty(self).or_fail(Kind::Internal)?;
+        write_whole(&Sources::path(run), &text, 0o644).or_fail(Kind::Internal)
+    }
+
+    pub(crate) fn load(run: &RunDir) -> Result<Sources, Failure> {
+        let path = Sources::path(run);
+        let text = read_text(&path, "the run's sources")?;
+        serde_json::from_str(&text).map_err(|error| {
+            Failure::at(Kind::Input, format!("{} is damaged", path.display()), &error)
+        })
+    }
+
+    fn path(run: &RunDir) -> PathBuf {
+        run.path().join("sources.json")
+    }
+}

@@ -1,0 +1,182 @@
+//! The world outside: clock, environment, randomness, and how the engine reaches devices and balena.
+
+use crate::failure::{Failure, Kind};
+use jiff::Timestamp;
+use migos_balena::{Balena, Token};
+use migos_engine::port::{Clock, Entropy, HostKey, LoginKey, Root, Target};
+use migos_inventory::{DeviceId, HostKeys, Login, SecretSource};
+use migos_ssh::{Ssh, Timeouts, Transcript};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{env, fs};
+
+/// The version of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A secret in a file has at most so many bytes.
+const SECRET_LIMIT: u64 = 64 * 1024;
+
+/// The computer's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// The system's randomness.
+pub(crate) struct SystemEntropy;
+
+impl SystemEntropy {
+    /// Makes sure that the system gives randomness at all.
+    pub(crate) fn open() -> Result<Self, Failure> {
+        match getrandom::fill(&mut [0; 32]) {
+            Ok(()) => Ok(SystemEntropy),
+            Err(error) => Err(Failure::internal("the system gives no randomness", &error)),
+        }
+    }
+}
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        // It was asked for when this was made. A key that is not random is worse than none, so should the
+        // system stop giving randomness, this waits for it.
+        while getrandom::fill(buffer).is_err() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// True if the user wants no colours: see no-color.org.
+pub(crate) fn no_color() -> bool {
+    variable("NO_COLOR").is_some()
+}
+
+/// The terminal's width as the shell tells it.
+pub(crate) fn columns() -> Option<u16> {
+    variable("COLUMNS")?.parse().ok()
+}
+
+/// A path as the user wrote it: `~` is home, and other relative paths start at `base`.
+pub(crate) fn resolve(base: &Path, written: &str) -> PathBuf {
+    match (written.strip_prefix("~/"), variable("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => base.join(written),
+    }
+}
+
+/// Reads a secret from where the inventory says it is.
+pub(crate) fn secret(base: &Path, source: &SecretSource, what: &str) -> Result<String, Failure> {
+    let text = match source {
+        SecretSource::Env(name) => variable(name).ok_or_else(|| {
+            Failure::new(Kind::Input, format!("the variable {name} is not set; it holds {what}"))
+                .hint(format!("read -rs {name} && export {name}"))
+        })?,
+        SecretSource::File(path) => {
+            let path = resolve(base, path);
+            let mut text = String::new();
+            fs::File::open(&path)
+                .and_then(|file| file.take(SECRET_LIMIT).read_to_string(&mut text))
+                .map_err(|error| {
+                    let what = format!("failed to read {what} from {}", path.display());
+                    Failure::at(Kind::Input, what, &error)
+                })?;
+            text
+        }
+    };
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// A client of the balena API.
+pub(crate) fn balena(
+    api: &str,
+    base: &Path,
+    token: Option<&SecretSource>,
+) -> Result<Balena, Failure> {
+    let Some(source) = token else {
+        let hint = "write `token: { env: BALENA_TOKEN }` under `balena:` in the inventory";
+        return Err(Failure::new(Kind::Input, "the inventory names no balena token").hint(hint));
+    };
+    let text = secret(base, source, "the balena token")?;
+    let token = Token::new(&text)
+        .map_err(|error| Failure::at(Kind::Input, "the balena token cannot be used", &error))?;
+    Balena::new(api, token, VERSION, migos_balena::Timeouts::default(), Arc::new(SystemClock))
+        .map_err(|error| Failure::of(Kind::Input, &error))
+}
+
+/// The way to devices. New hosts are written down beside the runs, for all of them.
+pub(crate) fn ssh(runs: &Path, transcript: Option<Transcript>) -> Result<Ssh, Failure> {
+    fs::create_dir_all(runs).map_err(|error| {
+        Failure::at(Kind::NotStarted, format!("failed to make {}", runs.display()), &error)
+    })?;
+    Ok(Ssh::new(runs.join("known_hosts"), Timeouts::default(), transcript))
+}
+
+/// Writes each device's transcript into its own file.
+pub(crate) fn transcripts(
+    path: impl Fn(&DeviceId) -> PathBuf + Send + Sync + 'static,
+) -> Transcript {
+    let turn = Mutex::new(());
+    Arc::new(move |device, line| {
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = SystemClock.now();
+        // A transcript that cannot be written harms nobody; the journal is what counts.
+        let _ = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path(device))
+            .and_then(|mut file| writeln!(file, "{now:.3} {line}"));
+    })
+}
+
+/// How to reach a device on Raspbian.
+pub(crate) fn target(base: &Path, device: &DeviceId, login: &Login) -> Result<Target, Failure> {
+    let key = match &login.identity {
+        Some(path) => resolve(base, path),
+        None => default_key().ok_or_else(|| {
+            let what = format!("no key to log in to {device} with");
+            let hint = "write `ssh: { identity: ~/.ssh/… }` under `defaults:` in the inventory";
+            Failure::new(Kind::Input, what).hint(hint)
+        })?,
+    };
+    if !key.is_file() {
+        let what = format!("the key {} to log in to {device} with does not exist", key.display());
+        return Err(Failure::new(Kind::Input, what).hint("correct `ssh: { identity: … }`"));
+    }
+    let operator = match &login.known_hosts {
+        Some(path) => Some(resolve(base, path)),
+        None => Some(resolve(base, "~/.ssh/known_hosts")).filter(|path| path.is_file()),
+    };
+    let root = match &login.sudo_password {
+        Some(source) => {
+            Root::Password(secret(base, source, &format!("the sudo password of {device}"))?.into())
+        }
+        None => Root::Passwordless,
+    };
+    Ok(Target {
+        device: device.clone(),
+        host: login.host.clone(),
+        port: login.port,
+        user: login.user.clone(),
+        key: LoginKey::File(key),
+        host_key: HostKey::Known { operator, accept_new: login.host_keys == HostKeys::AcceptNew },
+        root,
+    })
+}
+
+/// The key that ssh itself would use.
+fn default_key() -> Option<PathBuf> {
+    let home = PathBuf::from(variable("HOME")?);
+    ["id_ed25519", "id_ecdsa", "id_rsa"]
+        .iter()
+        .map(|name| home.join(".ssh").join(name))
+        .find(|path| path.is_file())
+}

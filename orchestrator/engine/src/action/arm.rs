@@ -1,0 +1,29 @@
+//! Arm: set the one-shot flag and reboot. The flag is gone at the next reset, whatever happens.
+
+use super::Failure;
+use crate::executor::Device;
+use crate::port::{BalenaApi, Session, Transport};
+use migos_events::Learned;
+
+/// Where systemd keeps the flag until the reboot; in memory, so a power cut clears it.
+const REBOOT_PARAM: &str = "/run/systemd/reboot-param";
+
+pub(super) async fn perform<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<Learned, Failure> {
+    // Only a resumed controller can find MIGOS running already.
+    if device.taken_up && device.migos().await.is_ok() {
+        return Ok(Learned::default());
+    }
+    let identity = device.verified_identity().await?;
+    device.raspbian().await?.arm().await?;
+    device.hang_up().await;
+    Ok(Learned { boot_id: Some(identity.boot_id), ..Learned::default() })
+}
+
+pub(super) async fn undo<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<(), Failure> {
+    device.back_on_raspbian().await?;
+    Ok(device.raspbian().await?.remove(&[REBOOT_PARAM.to_owned()]).await?)
+}

@@ -1,0 +1,56 @@
+//! Await MIGOS: under the host key that only it can have, with the job's nonce and the board's serial.
+
+use super::Failure;
+use crate::executor::{Device, Patience};
+use crate::port::{BalenaApi, Session, Transport};
+use migos_contract::{Command, State};
+use migos_events::Learned;
+
+pub(super) async fn perform<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<Learned, Failure> {
+    let mut patience = Patience::default();
+    loop {
+        if let Ok(status) = device.ask_migos(&Command::Status).await {
+            if status.state.is_committed() || status.state == State::Ready {
+                return Ok(Learned::default());
+            }
+            if let Some(error) = status.error {
+                return Err(Failure::Failed(format!("MIGOS goes back: {error}")));
+            }
+        } else if let Ok(identity) = device.verified_identity().await {
+            // Somebody else answers at the address: Raspbian. The same boot has not gone down yet.
+            if device.learned.boot_id.as_ref() != Some(&identity.boot_id) {
+                return Err(Failure::Failed(why_it_came_back(device).await));
+            }
+            // The connection would hold up nothing, but it dies with the reboot anyway.
+            device.hang_up().await;
+        }
+        patience.pause().await;
+    }
+}
+
+/// What MIGOS left on the card, if it ran at all.
+async fn why_it_came_back<T: Transport, B: BalenaApi>(device: &mut Device<T, B>) -> String {
+    const LIMIT: u64 = 4096;
+    let path = format!("{}/result.txt", device.boot_folder());
+    let result = match device.raspbian().await {
+        Ok(session) => session.read(&path, LIMIT).await.ok().flatten(),
+        Err(_) => None,
+    };
+    let result = result.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+    match result.as_deref().and_then(|text| text.lines().last()) {
+        Some(last) => format!("Raspbian came back instead of MIGOS; MIGOS said: {last}"),
+        None => {
+            "Raspbian came back instead of MIGOS: the firmware ignored the one-shot flag, or MIGOS \
+                 gave up without a word"
+                .to_owned()
+        }
+    }
+}
+
+pub(super) async fn undo<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<(), Failure> {
+    device.back_on_raspbian().await
+}

@@ -1,0 +1,36 @@
+//! Configure: hand MIGOS the files that make the flashed card this one device. They stay in its memory.
+
+use super::Failure;
+use crate::executor::Device;
+use crate::port::{BalenaApi, Session, Transport};
+use migos_contract::{Command, Configuration};
+use migos_events::Learned;
+use migos_payload::device_config::{CONFIG_JSON, Registered, config_json};
+use std::collections::BTreeMap;
+
+pub(super) async fn perform<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<Learned, Failure> {
+    let Some(id) = device.learned.balena_id else {
+        return Err(Failure::Failed("it was not registered with balena".into()));
+    };
+    let text = config_json(&Registered {
+        api: &device.world.plan.api,
+        fleet: device.plan().fleet_id,
+        device_type: &device.image_manifest()?.device_type,
+        uuid: &device.secrets.uuid.0,
+        device_key: &device.secrets.device_key,
+        id,
+        at: device.world.clock.now().as_second(),
+        hostname: &device.plan().hostname,
+    });
+    let text = text.map_err(|error| Failure::Failed(format!("no config.json: {error}")))?;
+    let configuration = Configuration { files: BTreeMap::from([(CONFIG_JSON.to_owned(), text)]) };
+    let migos = device.migos().await?;
+    let status = migos.migos(&Command::Configure, Some(&configuration)).await?;
+    if status.configured {
+        Ok(Learned::default())
+    } else {
+        Err(Failure::Failed("MIGOS did not take its configuration".into()))
+    }
+}

@@ -1,0 +1,114 @@
+//! Actions: what a step does to a device, and what takes it back, side by side in one file each.
+//!
+//! Every action may be performed again after it was cut off anywhere: it looks first at what is there.
+//! Waiting for balena has no file, because nothing is done to the device then: the rollout core sees the
+//! arrival in what balena tells about the whole fleet.
+
+mod arm;
+mod await_flash;
+mod await_migos;
+mod check;
+mod commit;
+mod configure;
+mod register;
+mod send_image;
+mod send_payload;
+mod write_job;
+mod write_tryboot;
+
+use crate::executor::Device;
+use crate::port::{BalenaApi, BalenaError, Transport, TransportError};
+use migos_events::Learned;
+use migos_playbooks::step::Action;
+
+/// Why an action, or its undo, did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The same may succeed a little later.
+    Transient(String),
+    /// The device is not what the plan was made for.
+    Refused(String),
+    /// It will not succeed; the device can still go back.
+    Failed(String),
+    /// Past the point of no return, and it cannot go on by itself.
+    Stuck(String),
+    /// Past the point of no return, and silent.
+    Lost(String),
+}
+
+impl Failure {
+    /// What happened: a lowercase fragment.
+    pub fn message(&self) -> &str {
+        match self {
+            Failure::Transient(message)
+            | Failure::Refused(message)
+            | Failure::Failed(message)
+            | Failure::Stuck(message)
+            | Failure::Lost(message) => message,
+        }
+    }
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        if error.is_transient() {
+            return Failure::Transient(error.to_string());
+        }
+        match error {
+            TransportError::HostKey(_) => Failure::Refused(error.to_string()),
+            _ => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<BalenaError> for Failure {
+    fn from(error: BalenaError) -> Self {
+        match error {
+            BalenaError::Away { .. } => Failure::Transient(error.to_string()),
+            _ => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Performs an action.
+pub(crate) async fn perform<T: Transport, B: BalenaApi>(
+    action: Action,
+    device: &mut Device<T, B>,
+) -> Result<Learned, Failure> {
+    match action {
+        Action::Check => check::perform(device).await,
+        Action::SendPayload => send_payload::perform(device).await,
+        Action::SendImage => send_image::perform(device).await,
+        Action::WriteJob => write_job::perform(device).await,
+        Action::WriteTryboot => write_tryboot::perform(device).await,
+        Action::Arm => arm::perform(device).await,
+        Action::AwaitMigos => await_migos::perform(device).await,
+        Action::Register => register::perform(device).await,
+        Action::Configure => configure::perform(device).await,
+        Action::Commit => commit::perform(device).await,
+        Action::AwaitFlash => await_flash::perform(device).await,
+        Action::AwaitBalena => Ok(Learned::default()),
+    }
+}
+
+/// Takes an action back.
+pub(crate) async fn undo<T: Transport, B: BalenaApi>(
+    action: Action,
+    device: &mut Device<T, B>,
+) -> Result<(), Failure> {
+    match action {
+        Action::SendPayload => send_payload::undo(device).await,
+        Action::SendImage => send_image::undo(device).await,
+        Action::WriteJob => write_job::undo(device).await,
+        Action::WriteTryboot => write_tryboot::undo(device).await,
+        Action::Arm => arm::undo(device).await,
+        Action::AwaitMigos => await_migos::undo(device).await,
+        Action::Register => register::undo(device).await,
+        // Nothing that could be taken back, or nothing left to take back.
+        Action::Check
+        | Action::Configure
+        | Action::Commit
+        | Action::AwaitFlash
+        | Action::AwaitBalena => Ok(()),
+    }
+}

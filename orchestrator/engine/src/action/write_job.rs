@@ -1,0 +1,64 @@
+//! Write the job: what MIGOS needs to come up, and the ramdisk's kernel command line.
+
+use super::Failure;
+use crate::executor::{Device, IMAGE};
+use crate::port::{BalenaApi, Session, Transport};
+use migos_contract::{DeadMan, Handover, Image, JOB_SCHEMA, Job, Strategy, boot_path, job_path};
+use migos_events::Learned;
+
+pub(super) async fn perform<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<Learned, Failure> {
+    let job = serde_json::to_vec_pretty(&job(device)?)
+        .map_err(|error| Failure::Failed(format!("failed to write the job: {error}")))?;
+    let cmdline = format!("{} migos.job={}\n", device.plan().cmdline, device.secrets.nonce);
+    let authorized = format!("{}\n", device.world.run_key.public_line);
+    let host_key = device.host_key.dropbear.clone();
+    let folder = device.boot_folder();
+    let files = [
+        (format!("{folder}/{}/{}", boot_path::JOB, job_path::JOB), job),
+        (format!("{folder}/{}/{}", boot_path::JOB, job_path::HOST_KEY), host_key),
+        (format!("{folder}/{}/{}", boot_path::JOB, job_path::AUTHORIZED_KEYS), authorized.into()),
+        (format!("{folder}/{}", boot_path::CMDLINE), cmdline.into_bytes()),
+    ];
+    let session = device.raspbian().await?;
+    for (path, content) in &files {
+        session.write(path, 0o600, content).await?;
+    }
+    Ok(Learned::default())
+}
+
+fn job<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Job, Failure> {
+    let (plan, image) = (device.plan(), device.image_manifest()?);
+    let dead_man = device.world.plan.dead_man;
+    Ok(Job {
+        schema: JOB_SCHEMA,
+        nonce: device.secrets.nonce.clone(),
+        strategy: Strategy::OneShot,
+        handover: Handover::Attended,
+        serial: plan.serial.clone(),
+        disk_id: plan.disk_id.clone(),
+        image: Image {
+            path: IMAGE.to_owned(),
+            size: image.size.0,
+            sha256: image.sha256.to_string(),
+            compression: image.compression,
+            raw_size: image.raw_size.0,
+            raw_sha256: image.raw_sha256.to_string(),
+        },
+        dead_man: DeadMan {
+            contact_seconds: dead_man.contact.0.as_secs(),
+            commit_seconds: dead_man.commit.0.as_secs(),
+        },
+        host_name: plan.hostname.clone(),
+    })
+}
+
+pub(super) async fn undo<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<(), Failure> {
+    let folder = device.boot_folder();
+    let paths =
+        [format!("{folder}/{}", boot_path::JOB), format!("{folder}/{}", boot_path::CMDLINE)];
+    Ok(device.raspbian().await?.remove(&paths).await?)
+}

@@ -1,0 +1,276 @@
+//! The dispatcher: owns the rollout core, and is the only one who writes the journal.
+//!
+//! Tasks send what they say; the dispatcher takes all that has come in, lets the core decide, writes the
+//! records with one flush, and only then answers.
+
+use crate::executor::{self, Answer, Message, World};
+use crate::journal::{Journal, JournalError};
+use crate::ledger::{Entry, Ledger, LedgerState};
+use crate::port::{BalenaApi, BalenaError, Transport};
+use crate::rollout::{Effect, Input, Now, Order, Rollout, Seen};
+use crate::run::FileError;
+use migos_events::{DeviceEvent, Event, History, Outcome, Record, RunId};
+use migos_inventory::{DeviceId, FleetSlug};
+use migos_playbooks::balena::{DeviceUuid, Heartbeat};
+use migos_playbooks::step::Action;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tracing::Instrument;
+
+/// Messages that may wait; a task that sends more waits itself.
+const QUEUE: usize = 1024;
+
+/// Why a run ended without an outcome. Devices are where the journal says.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    /// The journal could not be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The ledger or a secret could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// A run that is about to be carried out, or carried on.
+pub struct Dispatch<T: Transport, B: BalenaApi> {
+    /// What the tasks share.
+    pub world: Arc<World<T, B>>,
+    /// The core, with all that has happened so far.
+    pub rollout: Rollout,
+    /// The journal.
+    pub journal: Journal,
+    /// The fleet ledger.
+    pub ledger: Ledger,
+    /// The run's name.
+    pub run: RunId,
+    /// What a person orders.
+    pub orders: mpsc::Receiver<Order>,
+}
+
+/// Carries a run to its end, a pause, a stop or an interruption.
+///
+/// # Errors
+/// [`DispatchError`], when what happens cannot be written down any more.
+pub async fn dispatch<T: Transport, B: BalenaApi>(
+    dispatch: Dispatch<T, B>,
+) -> Result<(Outcome, History), DispatchError> {
+    let Dispatch { world, rollout, journal, ledger, run, mut orders } = dispatch;
+    let (to, mut messages) = mpsc::channel(QUEUE);
+    let (sights_to, mut sights) = mpsc::channel(1);
+    let before = rollout.history().elapsed;
+    let mut desk = Desk {
+        uuids: uuids(&world)?,
+        world,
+        rollout,
+        journal,
+        ledger,
+        run,
+        to,
+        tasks: JoinSet::new(),
+        waiting: BTreeMap::new(),
+        started: Instant::now(),
+        before,
+    };
+    let poller = poll_balena(desk.world.clone(), desk.uuids.clone(), sights_to);
+    // Dropped, and so ended, with this function.
+    let mut helpers = JoinSet::new();
+    helpers.spawn(poller);
+
+    let mut orders_open = true;
+    let mut inputs = vec![Input::Begin];
+    loop {
+        if let Some(outcome) = desk.take(std::mem::take(&mut inputs)).await? {
+            return Ok((outcome, desk.rollout.history().clone()));
+        }
+        tokio::select! {
+            Some(message) = messages.recv() => {
+                inputs.push(desk.open(message));
+                while inputs.len() < QUEUE && let Ok(message) = messages.try_recv() {
+                    inputs.push(desk.open(message));
+                }
+            }
+            Some(ended) = desk.tasks.join_next() => match ended {
+                Ok(device) => {
+                    // What it said last comes before its end.
+                    while let Ok(message) = messages.try_recv() {
+                        inputs.push(desk.open(message));
+                    }
+                    inputs.push(Input::TaskEnded(device));
+                }
+                Err(error) => tracing::error!(%error, "a device's task broke down"),
+            },
+            Some(sight) = sights.recv() => inputs.push(sight),
+            order = orders.recv(), if orders_open => match order {
+                Some(order) => inputs.push(Input::Order(order)),
+                None => orders_open = false,
+            },
+        }
+    }
+}
+
+struct Desk<T: Transport, B: BalenaApi> {
+    world: Arc<World<T, B>>,
+    rollout: Rollout,
+    journal: Journal,
+    ledger: Ledger,
+    run: RunId,
+    uuids: BTreeMap<DeviceUuid, DeviceId>,
+    to: mpsc::Sender<Message>,
+    tasks: JoinSet<DeviceId>,
+    waiting: BTreeMap<DeviceId, oneshot::Sender<Answer>>,
+    started: Instant,
+    before: Duration,
+}
+
+impl<T: Transport, B: BalenaApi> Desk<T, B> {
+    fn open(&mut self, message: Message) -> Input {
+        if let Some(reply) = message.reply {
+            self.waiting.insert(message.device.clone(), reply);
+        }
+        Input::Said(message.device, message.said)
+    }
+
+    fn now(&self) -> Now {
+        Now { run: self.before + self.started.elapsed(), wall: self.world.clock.now() }
+    }
+
+    /// Lets the core decide about inputs; writes first, acts then.
+    async fn take(&mut self, inputs: Vec<Input>) -> Result<Option<Outcome>, DispatchError> {
+        let mut records = Vec::new();
+        let mut acts = Vec::new();
+        for input in inputs {
+            let now = self.now();
+            for effect in self.rollout.handle(input, now) {
+                match effect {
+                    Effect::Record(record) => records.push(record),
+                    act => acts.push(act),
+                }
+            }
+        }
+        if !records.is_empty() {
+            self.journal.append(&records).await?;
+            self.enter(&records)?;
+            records.iter().for_each(|record| self.world.observer.record(record));
+        }
+        let mut outcome = None;
+        for act in acts {
+            match act {
+                Effect::Record(_) => {}
+                Effect::Launch(device, progress) => self.launch(device, *progress),
+                Effect::Grant(device) => self.answer(&device, Answer::Go),
+                Effect::Recall(device) => self.answer(&device, Answer::Return),
+                Effect::End(ended) => outcome = Some(ended),
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn launch(&mut self, device: DeviceId, progress: migos_events::Progress) {
+        let (world, to) = (self.world.clone(), self.to.clone());
+        let span = tracing::info_span!("device", name = %device);
+        let work = async move {
+            executor::run(device.clone(), world, progress, to).await;
+            device
+        };
+        self.tasks.spawn(work.instrument(span));
+    }
+
+    fn answer(&mut self, device: &DeviceId, answer: Answer) {
+        if let Some(reply) = self.waiting.remove(device) {
+            // A task that is gone does not wait for its answer.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// Enters into the fleet ledger what a later plan must know.
+    fn enter(&self, records: &[Record]) -> Result<(), FileError> {
+        let mut entries = BTreeMap::new();
+        for record in records {
+            let Event::Device { device, what } = &record.event else { continue };
+            let state = match what {
+                DeviceEvent::StepStarted { step } if step.action == Action::Commit => {
+                    LedgerState::Committed
+                }
+                DeviceEvent::Migrated { .. } => LedgerState::Migrated,
+                _ => continue,
+            };
+            let uuid = self.uuids.iter().find(|(_, id)| *id == device).map(|(uuid, _)| uuid);
+            let (Some(uuid), Some(plan)) = (uuid, self.world.plan.devices.get(device)) else {
+                continue;
+            };
+            let entry = Entry {
+                device: device.clone(),
+                uuid: uuid.clone(),
+                run: self.run.clone(),
+                state,
+                at: record.at,
+            };
+            entries.insert(plan.serial.clone(), entry);
+        }
+        self.ledger.enter(entries)
+    }
+}
+
+/// The uuids of all devices of the run; made now, where they are not made yet.
+fn uuids<T: Transport, B: BalenaApi>(
+    world: &World<T, B>,
+) -> Result<BTreeMap<DeviceUuid, DeviceId>, FileError> {
+    let uuid = |id: &DeviceId| {
+        let secrets = world.secrets.device(id, &*world.entropy)?;
+        Ok((secrets.uuid, id.clone()))
+    };
+    world.plan.devices.keys().map(uuid).collect()
+}
+
+/// Asks balena about the whole fleet, again and again: one poller for all devices.
+async fn poll_balena<T: Transport, B: BalenaApi>(
+    world: Arc<World<T, B>>,
+    uuids: BTreeMap<DeviceUuid, DeviceId>,
+    to: mpsc::Sender<Input>,
+) {
+    let fleets: BTreeSet<FleetSlug> =
+        world.plan.devices.values().map(|device| device.fleet.clone()).collect();
+    let fleets: Vec<FleetSlug> = fleets.into_iter().collect();
+    let interval = world.plan.arrival.poll.0;
+    loop {
+        let mut pause = interval;
+        let input = match world.balena.sightings(&fleets).await {
+            Ok(sightings) => {
+                let mut seen = Vec::new();
+                for sighting in sightings {
+                    let Some(device) = uuids.get(&sighting.uuid) else { continue };
+                    if sighting.heartbeat != Heartbeat::Unknown {
+                        world.seen.add(&sighting.uuid);
+                    }
+                    let wanted = world
+                        .plan
+                        .devices
+                        .get(device)
+                        .and_then(|device| world.plan.images.get(&device.image))
+                        .map(|image| image.os_version.as_str());
+                    seen.push(Seen {
+                        device: device.clone(),
+                        uuid: sighting.uuid.clone(),
+                        well: wanted.is_some_and(|version| sighting.is_well(version)),
+                        os_version: sighting.os_version,
+                    });
+                }
+                Input::Seen(seen)
+            }
+            Err(error) => {
+                if let BalenaError::Away { retry_after: Some(seconds), .. } = error {
+                    pause = pause.max(Duration::from_secs(seconds));
+                }
+                Input::BalenaAway(error.to_string())
+            }
+        };
+        if to.send(input).await.is_err() {
+            return;
+        }
+        sleep(pause).await;
+    }
+}

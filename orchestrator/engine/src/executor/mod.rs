@@ -1,0 +1,69 @@
+//! The executor: one task per device. It asks for a permit, performs the step, reports; nothing else.
+
+mod device;
+mod task;
+
+pub use device::{Device, IMAGE, Patience, ROOM};
+pub(crate) use task::{Answer, Message, run};
+
+use crate::port::{BalenaApi, Clock, Content, Entropy, KeyPair, Target, Transport};
+use crate::run::Secrets;
+use migos_events::Record;
+use migos_inventory::DeviceId;
+use migos_payload::archive::VerifiedPayload;
+use migos_payload::digest::Sha256;
+use migos_playbooks::balena::DeviceUuid;
+use migos_playbooks::plan::CheckedPlan;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Everything that the tasks of a run share.
+pub struct World<T: Transport, B: BalenaApi> {
+    /// The plan.
+    pub plan: Arc<CheckedPlan>,
+    /// The way to the devices.
+    pub transport: T,
+    /// The way to balena.
+    pub balena: B,
+    /// How to reach each device on Raspbian.
+    pub targets: BTreeMap<DeviceId, Target>,
+    /// The payloads of the plan.
+    pub payloads: BTreeMap<Sha256, Arc<VerifiedPayload>>,
+    /// The images of the plan.
+    pub images: BTreeMap<Sha256, Content>,
+    /// The run's secrets.
+    pub secrets: Secrets,
+    /// The key that the controller logs in to MIGOS with.
+    pub run_key: Arc<KeyPair>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who is told what happens.
+    pub observer: Arc<dyn Observer>,
+    /// Devices that balena has heard of since they were registered.
+    pub seen: SeenOnBalena,
+}
+
+/// Who is told what happens, while it happens.
+pub trait Observer: Send + Sync + 'static {
+    /// A record; it is on the disk already. None is left out.
+    fn record(&self, record: &Record);
+
+    /// Bytes moved so far, of all bytes of the step. May be left out at will.
+    fn progress(&self, device: &DeviceId, done: u64, total: u64);
+}
+
+/// Devices that balena has heard of since they were registered.
+#[derive(Debug, Default)]
+pub struct SeenOnBalena(Mutex<BTreeSet<DeviceUuid>>);
+
+impl SeenOnBalena {
+    pub(crate) fn add(&self, uuid: &DeviceUuid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uuid.clone());
+    }
+
+    fn contains(&self, uuid: &DeviceUuid) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(uuid)
+    }
+}

@@ -1,0 +1,224 @@
+//! The way of one device's task through its steps, forwards and back.
+
+use super::{Device, World};
+use crate::action::{self, Failure};
+use crate::port::{BalenaApi, Transport};
+use crate::rollout::Said;
+use migos_events::{Cause, CauseKind, DeviceState, Progress, StepRef};
+use migos_inventory::DeviceId;
+use migos_playbooks::step::{Action, Reversal};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+/// How long taking a step back is tried. Longer than a device needs to reboot twice.
+const UNDO_PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// What a task sends to the dispatcher.
+pub(crate) struct Message {
+    pub(crate) device: DeviceId,
+    pub(crate) said: Said,
+    /// Where the answer goes, if the task waits for one.
+    pub(crate) reply: Option<oneshot::Sender<Answer>>,
+}
+
+/// What the dispatcher answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Do it; it is in the journal.
+    Go,
+    /// Go back to Raspbian and end.
+    Return,
+}
+
+/// The task's line to the dispatcher.
+#[derive(Clone)]
+pub(crate) struct Link {
+    device: DeviceId,
+    to: mpsc::Sender<Message>,
+}
+
+/// The dispatcher is gone: nothing may be done any more.
+struct Gone;
+
+impl Link {
+    pub(crate) async fn note(&self, message: String) {
+        let _ = self.say(Said::Noted(message)).await;
+    }
+
+    async fn say(&self, said: Said) -> Result<(), Gone> {
+        let message = Message { device: self.device.clone(), said, reply: None };
+        self.to.send(message).await.map_err(|_| Gone)
+    }
+
+    async fn ask(&self, said: Said) -> Result<Answer, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message { device: self.device.clone(), said, reply: Some(reply) };
+        self.to.send(message).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+}
+
+/// Works on one device from where it stands to its end.
+pub(crate) async fn run<T: Transport, B: BalenaApi>(
+    id: DeviceId,
+    world: Arc<World<T, B>>,
+    progress: Progress,
+    to: mpsc::Sender<Message>,
+) {
+    let link = Link { device: id.clone(), to };
+    let device = match Device::new(id, world, progress.learned.clone(), link.clone()) {
+        Ok(device) => device,
+        // The core sees a task that ended in the middle, and pauses the run.
+        Err(message) => return link.note(message).await,
+    };
+    let task = Task { device, link, touched: progress.touched.clone() };
+    // An error is a dispatcher that is gone; whatever the task knew is in the journal already.
+    let _ = task.run(&progress.state).await;
+}
+
+struct Task<T: Transport, B: BalenaApi> {
+    device: Device<T, B>,
+    link: Link,
+    /// Steps that were started and can be taken back.
+    touched: BTreeSet<StepRef>,
+}
+
+impl<T: Transport, B: BalenaApi> Task<T, B> {
+    async fn run(mut self, state: &DeviceState) -> Result<(), Gone> {
+        let mut n = match state {
+            DeviceState::Running { step, done } => step.n + usize::from(*done),
+            DeviceState::InMigos => self.device.world.plan.commit_step(),
+            DeviceState::Undoing { cause, .. } => {
+                let all = cause.is_some();
+                return self.take_back(all).await;
+            }
+            _ => 0,
+        };
+        self.device.taken_up = matches!(state, DeviceState::Running { done: false, .. });
+        while let Some(step) = self.device.world.plan.steps.get(n).cloned() {
+            if self.link.ask(Said::Ask(n)).await? == Answer::Return {
+                return self.take_back(false).await;
+            }
+            if step.action == Action::AwaitBalena {
+                break;
+            }
+            if step.reversal == Reversal::Undo {
+                self.touched.insert(StepRef { n, action: step.action });
+            }
+            match self.perform(n).await? {
+                Ok(()) => n += 1,
+                Err(Failure::Stuck(message)) => return self.link.say(Said::Stuck(message)).await,
+                Err(Failure::Lost(message)) => return self.link.say(Said::Lost(message)).await,
+                Err(failure) => {
+                    let cause = cause(step.action, &failure);
+                    self.link.say(Said::Failed(n, cause)).await?;
+                    return self.take_back(true).await;
+                }
+            }
+            self.device.taken_up = false;
+        }
+        self.device.hang_up().await;
+        Ok(())
+    }
+
+    /// Performs a step, with its tries and within its limit.
+    async fn perform(&mut self, n: usize) -> Result<Result<(), Failure>, Gone> {
+        let Some(step) = self.device.world.plan.steps.get(n).cloned() else {
+            return Ok(Err(Failure::Failed("there is no such step".into())));
+        };
+        let deadline = tokio::time::Instant::now() + step.limit.0;
+        let mut pause = step.retry.pause.0;
+        for attempt in 1.. {
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let tried = timeout(left, action::perform(step.action, &mut self.device)).await;
+            let failure = match tried {
+                Ok(Ok(learned)) => {
+                    self.device.learned.add(&learned);
+                    self.link.say(Said::Done(n, learned)).await?;
+                    return Ok(Ok(()));
+                }
+                Ok(Err(failure)) => failure,
+                Err(_) => {
+                    self.device.drop_session();
+                    return Ok(Err(out_of_time(step.action, step.limit.0)));
+                }
+            };
+            self.device.drop_session();
+            let message = match failure {
+                Failure::Transient(message) if attempt < step.retry.times => message,
+                other => return Ok(Err(other)),
+            };
+            self.link.say(Said::Retried(n, message)).await?;
+            sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
+        Ok(Err(Failure::Failed("it was never tried".into())))
+    }
+
+    /// Takes steps back, the last one first: all of them, or only those that left Raspbian.
+    async fn take_back(mut self, all: bool) -> Result<(), Gone> {
+        let steps: Vec<StepRef> = self
+            .touched
+            .iter()
+            .rev()
+            .copied()
+            .filter(|step| all || step.action.leaves_raspbian())
+            .collect();
+        for step in steps {
+            self.link.ask(Said::AskUndo(step)).await?;
+            if let Err(failure) = self.undo(step.action).await {
+                let message =
+                    format!("step {} could not be taken back: {}", step.n + 1, failure.message());
+                return self.link.say(Said::Stuck(message)).await;
+            }
+            self.link.say(Said::UndoDone(step)).await?;
+        }
+        self.device.hang_up().await;
+        self.link.say(Said::Undone).await
+    }
+
+    async fn undo(&mut self, action: Action) -> Result<(), Failure> {
+        let mut patience = UNDO_PATIENCE;
+        if action.leaves_raspbian() {
+            patience += self.device.world.plan.dead_man.commit.0;
+        }
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut pause = super::Patience::default();
+        loop {
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let failure = match timeout(left, action::undo(action, &mut self.device)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure::Failed(format!("not done after {} s", patience.as_secs())),
+            };
+            self.device.drop_session();
+            let over = tokio::time::Instant::now() >= deadline;
+            if over || !matches!(failure, Failure::Transient(_)) {
+                return Err(failure);
+            }
+            pause.pause().await;
+        }
+    }
+}
+
+/// What running out of time means: before the commit a failure, after it a loss.
+fn out_of_time(action: Action, limit: Duration) -> Failure {
+    let message = format!("not done after {} s", limit.as_secs());
+    match action {
+        Action::Commit | Action::AwaitFlash => Failure::Lost(message),
+        _ => Failure::Failed(message),
+    }
+}
+
+fn cause(action: Action, failure: &Failure) -> Cause {
+    let kind = match failure {
+        Failure::Refused(_) => CauseKind::Refused,
+        Failure::Transient(_) if action == Action::Check => CauseKind::Away,
+        Failure::Transient(_) if action != Action::Register => CauseKind::Unreachable,
+        _ => CauseKind::Step,
+    };
+    Cause { kind, message: failure.message().to_owned() }
+}

@@ -1,0 +1,82 @@
+//! Reads the facts of many devices; changes nothing.
+
+use crate::port::{Session, Target, Transport, TransportError};
+use futures::{StreamExt, stream};
+use migos_inventory::DeviceId;
+use migos_playbooks::facts::{FactsByDevice, Probed, parse};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Tries to reach a device before it counts as unreachable.
+const TRIES: u32 = 3;
+
+/// Probes these devices, so many at a time. `told` hears of each as it is done.
+pub async fn probe_all<T: Transport>(
+    transport: &T,
+    targets: Vec<Target>,
+    parallel: usize,
+    told: impl Fn(&DeviceId, &Probed),
+) -> FactsByDevice {
+    let probes = targets.into_iter().map(|target| async move {
+        let probed = probe(transport, &target).await;
+        (target.device, probed)
+    });
+    let mut done = stream::iter(probes).buffer_unordered(parallel.max(1));
+    let mut facts = FactsByDevice::new();
+    while let Some((device, probed)) = done.next().await {
+        told(&device, &probed);
+        facts.insert(device, probed);
+    }
+    facts
+}
+
+async fn probe<T: Transport>(transport: &T, target: &Target) -> Probed {
+    let mut pause = Duration::from_millis(500);
+    let mut tries = 1;
+    loop {
+        match probe_once(transport, target).await {
+            Ok(text) => {
+                return match parse(&text) {
+                    Ok(facts) => Probed::Facts(Box::new(facts)),
+                    Err(error) => Probed::Unusable {
+                        reason: format!("its facts are not understood: {error}"),
+                        remedy: "look whether it is a Raspberry Pi with Raspbian".into(),
+                    },
+                };
+            }
+            Err(error) if error.is_transient() && tries < TRIES => {
+                tries += 1;
+                sleep(pause).await;
+                pause *= 2;
+            }
+            Err(error) if error.is_transient() => {
+                return Probed::Unreachable(format!("{error}, {TRIES} tries"));
+            }
+            Err(error) => {
+                return Probed::Unusable { remedy: remedy(&error), reason: error.to_string() };
+            }
+        }
+    }
+}
+
+async fn probe_once<T: Transport>(
+    transport: &T,
+    target: &Target,
+) -> Result<String, TransportError> {
+    let session = transport.connect(target).await?;
+    let text = session.probe().await;
+    session.close().await;
+    text
+}
+
+fn remedy(error: &TransportError) -> String {
+    match error {
+        TransportError::HostKey(_) => "look who answers there; then correct known_hosts",
+        TransportError::Login(_) => "check user and identity under `ssh:` in the inventory",
+        TransportError::Root(_) => {
+            "allow sudo without a password for this user, or give `sudo_password` in the inventory"
+        }
+        _ => "try it by hand: ssh to the device and look",
+    }
+    .to_owned()
+}

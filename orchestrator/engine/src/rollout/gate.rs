@@ -1,0 +1,115 @@
+//! Gates and budgets: pure judgements over counts.
+
+use migos_events::Tally;
+use migos_playbooks::plan::Gate;
+use migos_playbooks::policy::Budget;
+use std::time::Duration;
+
+/// How a soak is going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soak {
+    /// It has not begun.
+    NotBegun,
+    /// Everything migrated so far has been well for so long, and was so when balena last answered.
+    Well(Duration),
+    /// Something is not well, or cannot be seen.
+    Unwell,
+}
+
+/// What a gate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The stage is over and was good.
+    Pass,
+    /// It is too early to tell.
+    Wait,
+    /// Too much has gone wrong.
+    Pause(String),
+}
+
+/// Judges a stage by the counts of its devices.
+pub fn judge(gate: &Gate, tally: &Tally, soak: Soak) -> Verdict {
+    let tolerate = &gate.tolerate;
+    let kinds = [
+        (tally.stuck, tolerate.stuck, "stuck"),
+        (tally.lost, tolerate.lost, "lost"),
+        (tally.failed, tolerate.failed, "failed"),
+        (tally.unreachable, tolerate.unreachable, "unreachable"),
+        (tally.refused, tolerate.refused, "refused"),
+    ];
+    if let Some((found, tolerated, kind)) =
+        kinds.into_iter().find(|(found, tolerated, _)| found > tolerated)
+    {
+        return Verdict::Pause(format!("{found} {kind}, {tolerated} tolerated"));
+    }
+    if tally.open() > 0 {
+        return Verdict::Wait;
+    }
+    match soak {
+        _ if gate.soak.0.is_zero() || tally.migrated == 0 => Verdict::Pass,
+        Soak::Well(since) if since >= gate.soak.0 => Verdict::Pass,
+        Soak::Well(_) | Soak::NotBegun | Soak::Unwell => Verdict::Wait,
+    }
+}
+
+/// Judges the whole run; says what was exceeded.
+pub fn judge_budget(budget: &Budget, tally: &Tally) -> Option<String> {
+    let kinds = [
+        (tally.stuck, Some(budget.stuck), "stuck"),
+        (tally.lost, Some(budget.lost), "lost"),
+        (tally.failed, budget.failed, "failed"),
+    ];
+    kinds.into_iter().find_map(|(found, allowed, kind)| {
+        let allowed = allowed.filter(|allowed| found > *allowed)?;
+        Some(format!("{found} {kind} in the whole run, {allowed} allowed"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use migos_playbooks::plan::Tolerance;
+    use migos_playbooks::span::Span;
+
+    fn gate() -> Gate {
+        let tolerate = Tolerance { failed: 1, ..Tolerance::default() };
+        Gate { tolerate, soak: Span::seconds(30), pause: None }
+    }
+
+    #[test]
+    fn it_trips_after_one_more_than_tolerated_even_while_others_run() {
+        let tally = Tally { failed: 1, in_flight: 3, ..Tally::default() };
+        assert_eq!(judge(&gate(), &tally, Soak::NotBegun), Verdict::Wait);
+        let tally = Tally { failed: 2, in_flight: 3, ..Tally::default() };
+        let verdict = judge(&gate(), &tally, Soak::NotBegun);
+        assert_eq!(verdict, Verdict::Pause("2 failed, 1 tolerated".into()));
+        let tally = Tally { lost: 1, ..Tally::default() };
+        let verdict = judge(&gate(), &tally, Soak::NotBegun);
+        assert_eq!(verdict, Verdict::Pause("1 lost, 0 tolerated".into()));
+    }
+
+    #[test]
+    fn a_device_away_before_the_first_write_never_trips_it() {
+        let tally = Tally { away: 9, migrated: 1, ..Tally::default() };
+        assert_eq!(judge(&gate(), &tally, Soak::Well(Duration::from_secs(30))), Verdict::Pass);
+    }
+
+    #[test]
+    fn it_passes_only_after_a_whole_soak() {
+        let tally = Tally { migrated: 4, ..Tally::default() };
+        for soak in [Soak::NotBegun, Soak::Unwell, Soak::Well(Duration::from_secs(29))] {
+            assert_eq!(judge(&gate(), &tally, soak), Verdict::Wait);
+        }
+        assert_eq!(judge(&gate(), &tally, Soak::Well(Duration::from_secs(30))), Verdict::Pass);
+    }
+
+    #[test]
+    fn the_budget_counts_the_whole_run() {
+        let budget = Budget { failed: Some(2), stuck: 0, lost: 0 };
+        let tally = Tally { failed: 2, ..Tally::default() };
+        assert_eq!(judge_budget(&budget, &tally), None);
+        let tally = Tally { failed: 3, ..Tally::default() };
+        let said = judge_budget(&budget, &tally);
+        assert_eq!(said.as_deref(), Some("3 failed in the whole run, 2 allowed"));
+    }
+}

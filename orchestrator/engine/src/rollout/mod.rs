@@ -1,0 +1,431 @@
+//! The rollout core: all decisions of a run, without I/O.
+//!
+//! [`Rollout::handle`] takes an [`Input`] and gives [`Effect`]s. Whatever it decides it first says as a
+//! record; its own state *is* the [`History`] of these records, so a resumed run knows exactly what an
+//! uninterrupted one knows. It is total: an input that makes no sense is ignored.
+
+mod gate;
+mod stage;
+
+pub use gate::{Soak, Verdict, judge, judge_budget};
+
+use jiff::Timestamp;
+use migos_events::{
+    Cause, DeviceEvent, DeviceState, Event, History, Learned, Outcome, Progress, Record,
+    ReplayError, RunId, StepRef,
+};
+use migos_inventory::DeviceId;
+use migos_playbooks::balena::DeviceUuid;
+use migos_playbooks::plan::{CheckedPlan, SetAside};
+use migos_playbooks::step::Reversal;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The moment of an input.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// How long the run has been going; monotonic, and goes on over a resume where it stood.
+    pub run: Duration,
+    /// The wall clock, for people.
+    pub wall: Timestamp,
+}
+
+/// What can happen to a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A controller takes it up, the first or a later one.
+    Begin,
+    /// A device's task says something.
+    Said(DeviceId, Said),
+    /// A device's task has ended.
+    TaskEnded(DeviceId),
+    /// A person orders something.
+    Order(Order),
+    /// balena answered: what it sees of the run's devices.
+    Seen(Vec<Seen>),
+    /// balena did not answer.
+    BalenaAway(String),
+}
+
+/// What a device's task says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// May I begin this step?
+    Ask(usize),
+    /// A try of this step failed; another one follows.
+    Retried(usize, String),
+    /// The step is done.
+    Done(usize, Learned),
+    /// The step failed, and the device can still go back.
+    Failed(usize, Cause),
+    /// May I take this step back?
+    AskUndo(StepRef),
+    /// The step is taken back.
+    UndoDone(StepRef),
+    /// All that had to be taken back is.
+    Undone,
+    /// A remark for people.
+    Noted(String),
+    /// It needs hands.
+    Stuck(String),
+    /// It is silent past the point of no return.
+    Lost(String),
+}
+
+/// What a person may order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// No new work until somebody resumes.
+    Pause,
+    /// No new work any more.
+    Stop,
+    /// As a pause, because the controller is to end now.
+    Interrupt,
+}
+
+/// What balena sees of one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The device.
+    pub device: DeviceId,
+    /// Its uuid.
+    pub uuid: DeviceUuid,
+    /// True if it answers and runs the OS version of its plan.
+    pub well: bool,
+    /// The OS version it reported.
+    pub os_version: Option<String>,
+}
+
+/// What is to be done about an input, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Write this to the journal before anything that follows.
+    Record(Record),
+    /// Start the device's task from here.
+    Launch(DeviceId, Box<Progress>),
+    /// Tell the device's task that it may do what it asked for.
+    Grant(DeviceId),
+    /// Tell the device's task to go back to Raspbian and end.
+    Recall(DeviceId),
+    /// The run is over for this controller.
+    End(Outcome),
+}
+
+/// What the run is heading for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// No controller has taken it up yet.
+    NotBegun,
+    Going,
+    /// No starts and no permits; what is past the point of no return is carried to its end.
+    Closing(Outcome),
+    Ended,
+}
+
+/// The rollout core.
+#[derive(Debug)]
+pub struct Rollout {
+    plan: Arc<CheckedPlan>,
+    run: RunId,
+    controller: String,
+    history: History,
+    mode: Mode,
+    /// Devices that have a task.
+    tasks: BTreeSet<DeviceId>,
+    /// What was not well when balena last answered, or that it did not answer.
+    unwell: Option<String>,
+    /// When balena last answered.
+    seen_at: Option<Duration>,
+    /// True until balena has been asked about devices that an earlier controller gave up.
+    look_first: bool,
+}
+
+impl Rollout {
+    /// A run of this plan with these records; a fresh one has none.
+    ///
+    /// # Errors
+    /// [`ReplayError`], if the records cannot be this run's.
+    pub fn new(
+        plan: Arc<CheckedPlan>,
+        run: RunId,
+        controller: &str,
+        past: &[Record],
+    ) -> Result<Self, ReplayError> {
+        let history = History::replay(past)?;
+        let look_first = history.tally().lost > 0;
+        Ok(Rollout {
+            plan,
+            run,
+            controller: controller.to_owned(),
+            history,
+            mode: Mode::NotBegun,
+            tasks: BTreeSet::new(),
+            unwell: None,
+            seen_at: None,
+            look_first,
+        })
+    }
+
+    /// What has happened so far.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Takes an input; gives what is to be done about it.
+    pub fn handle(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        let mut turn = Turn { rollout: self, now, effects: Vec::new() };
+        match input {
+            Input::Begin if turn.rollout.mode == Mode::NotBegun => turn.begin(),
+            Input::Begin => {}
+            _ if turn.rollout.mode == Mode::NotBegun => {}
+            Input::Said(device, said) => turn.said(device, said),
+            Input::TaskEnded(device) => turn.task_ended(&device),
+            Input::Order(order) => turn.order(order),
+            Input::Seen(seen) => turn.seen(&seen),
+            Input::BalenaAway(message) => turn.balena_away(message),
+        }
+        turn.advance();
+        turn.effects
+    }
+
+    fn state(&self, device: &DeviceId) -> DeviceState {
+        self.history.devices.get(device).map_or(DeviceState::Pending, |p| p.state.clone())
+    }
+
+    /// In flight: it has a task, or it is on its way to balena.
+    fn in_flight(&self, device: &DeviceId) -> bool {
+        self.tasks.contains(device)
+            || matches!(self.state(device), DeviceState::Arriving | DeviceState::Late)
+    }
+}
+
+/// The handling of one input.
+struct Turn<'a> {
+    rollout: &'a mut Rollout,
+    now: Now,
+    effects: Vec<Effect>,
+}
+
+impl Turn<'_> {
+    /// Says an event. False, and nothing is said, if it cannot happen.
+    fn say(&mut self, event: Event) -> bool {
+        let history = &mut self.rollout.history;
+        // The run's time never falls behind what is written already.
+        let elapsed = self.now.run.max(history.elapsed);
+        let record = Record { seq: history.records, at: self.now.wall, elapsed, event };
+        let taken = history.take(&record).is_ok();
+        if taken {
+            self.effects.push(Effect::Record(record));
+        }
+        taken
+    }
+
+    fn say_of(&mut self, device: &DeviceId, what: DeviceEvent) -> bool {
+        self.say(Event::Device { device: device.clone(), what })
+    }
+
+    fn begin(&mut self) {
+        self.rollout.mode = Mode::Going;
+        let rollout = &mut *self.rollout;
+        let controller = rollout.controller.clone();
+        if rollout.history.records > 0 {
+            self.say(Event::RunResumed { controller });
+        } else {
+            let aside = |wanted: fn(&SetAside) -> bool| {
+                let count = rollout.plan.set_aside.values().filter(|why| wanted(why)).count();
+                u32::try_from(count).unwrap_or(u32::MAX)
+            };
+            let event = Event::RunStarted {
+                run: rollout.run.clone(),
+                plan: rollout.plan.id,
+                controller,
+                devices: u32::try_from(rollout.plan.devices.len()).unwrap_or(u32::MAX),
+                refused: aside(|why| matches!(why, SetAside::Refused(_))),
+                unreachable: aside(|why| matches!(why, SetAside::Unreachable(_))),
+            };
+            self.say(event);
+        }
+        // Whatever an earlier controller left on its way is taken up where it stands.
+        let left: Vec<_> = self
+            .rollout
+            .history
+            .devices
+            .iter()
+            .filter(|(_, progress)| {
+                matches!(
+                    progress.state,
+                    DeviceState::Running { .. }
+                        | DeviceState::InMigos
+                        | DeviceState::Undoing { .. }
+                )
+            })
+            .map(|(device, progress)| (device.clone(), progress.clone()))
+            .collect();
+        for (device, progress) in left {
+            self.launch(device, progress);
+        }
+    }
+
+    fn launch(&mut self, device: DeviceId, progress: Progress) {
+        self.rollout.tasks.insert(device.clone());
+        self.effects.push(Effect::Launch(device, Box::new(progress)));
+    }
+
+    fn said(&mut self, device: DeviceId, said: Said) {
+        if !self.rollout.tasks.contains(&device) {
+            return;
+        }
+        let steps = &self.rollout.plan.steps;
+        let step = |n: usize| steps.get(n).map(|step| StepRef { n, action: step.action });
+        let event = match said {
+            Said::Ask(n) => return self.ask(&device, n),
+            Said::AskUndo(step) => {
+                if self.say_of(&device, DeviceEvent::UndoStarted { step }) {
+                    self.effects.push(Effect::Grant(device));
+                }
+                return;
+            }
+            Said::Undone => match self.rollout.state(&device) {
+                DeviceState::Undoing { cause: Some(cause), .. } => DeviceEvent::Failed { cause },
+                _ => DeviceEvent::WentBack,
+            },
+            Said::Retried(n, message) => match step(n) {
+                Some(step) => DeviceEvent::StepRetried { step, message },
+                None => return,
+            },
+            Said::Done(n, learned) => match step(n) {
+                Some(step) => DeviceEvent::StepDone { step, learned },
+                None => return,
+            },
+            Said::Failed(n, cause) => match step(n) {
+                Some(step) => DeviceEvent::StepFailed { step, cause },
+                None => return,
+            },
+            Said::UndoDone(step) => DeviceEvent::UndoDone { step },
+            Said::Noted(message) => DeviceEvent::Noted { message },
+            Said::Stuck(message) => DeviceEvent::Stuck { message },
+            Said::Lost(message) => DeviceEvent::Lost { message },
+        };
+        self.say_of(&device, event);
+    }
+
+    fn ask(&mut self, device: &DeviceId, n: usize) {
+        let Some(step) = self.rollout.plan.steps.get(n) else { return };
+        let is_commit = step.reversal == Reversal::PointOfNoReturn;
+        let step = StepRef { n, action: step.action };
+        let past_return = self.rollout.state(device).may_be_past_return();
+        if is_commit && !past_return {
+            self.say_of(device, DeviceEvent::CommitAsked);
+        }
+        if self.rollout.mode == Mode::Going || past_return {
+            if self.say_of(device, DeviceEvent::StepStarted { step }) {
+                self.effects.push(Effect::Grant(device.clone()));
+            }
+        } else if self.say_of(device, DeviceEvent::Recalled) {
+            self.effects.push(Effect::Recall(device.clone()));
+        }
+    }
+
+    fn task_ended(&mut self, device: &DeviceId) {
+        if !self.rollout.tasks.remove(device) {
+            return;
+        }
+        let left_alone = matches!(
+            self.rollout.state(device),
+            DeviceState::Running { .. } | DeviceState::InMigos | DeviceState::Undoing { .. }
+        );
+        if left_alone {
+            // Only a fault of this program ends a task there. The journal knows where the device is.
+            let reason = format!("the work on {device} ended unexpectedly");
+            self.close(Outcome::Paused, Event::Paused { reason, gate: None });
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        let by_person = || "a person asked for it".to_owned();
+        match order {
+            Order::Pause => {
+                self.close(Outcome::Paused, Event::Paused { reason: by_person(), gate: None });
+            }
+            Order::Stop => self.close(Outcome::Stopped, Event::Stopped { reason: by_person() }),
+            Order::Interrupt => self.close(Outcome::Interrupted, Event::Interrupted),
+        }
+    }
+
+    /// Ends new work. A weaker outcome never replaces a stronger one.
+    fn close(&mut self, outcome: Outcome, event: Event) {
+        let strength = |outcome| match outcome {
+            Outcome::Finished => 0,
+            Outcome::Paused => 1,
+            Outcome::Interrupted => 2,
+            Outcome::Stopped => 3,
+        };
+        let stronger = match self.rollout.mode {
+            Mode::Going => true,
+            Mode::Closing(now) => strength(outcome) > strength(now),
+            Mode::NotBegun | Mode::Ended => false,
+        };
+        if stronger && self.say(event) {
+            self.rollout.mode = Mode::Closing(outcome);
+        }
+    }
+
+    fn balena_away(&mut self, message: String) {
+        self.rollout.unwell = Some(format!("balena is away: {message}"));
+        if !self.rollout.history.balena_away {
+            self.say(Event::BalenaAway { message });
+        }
+    }
+
+    fn seen(&mut self, seen: &[Seen]) {
+        if self.rollout.history.balena_away {
+            self.say(Event::BalenaBack);
+        }
+        self.rollout.seen_at = Some(self.now.run);
+        self.rollout.look_first = false;
+        self.rollout.unwell = None;
+        for sight in seen {
+            if sight.well {
+                // Not for a device that has not asked to be awaited: the state machine refuses that.
+                let uuid = sight.uuid.clone();
+                let os_version = sight.os_version.clone().unwrap_or_default();
+                self.say_of(&sight.device, DeviceEvent::Migrated { uuid, os_version });
+            } else if self.rollout.state(&sight.device) == DeviceState::Migrated {
+                self.rollout.unwell = Some(format!("{} is not well", sight.device));
+            }
+        }
+        self.judge_arrivals();
+    }
+
+    /// Late and lost are said only when balena has just answered and has not seen the device.
+    fn judge_arrivals(&mut self) {
+        let arrival = self.rollout.plan.arrival;
+        let (late, lost) = (arrival.late.0, arrival.lost.0);
+        let waiting: Vec<_> = self
+            .rollout
+            .history
+            .devices
+            .iter()
+            .map(|(device, progress)| {
+                let since = self.now.run.saturating_sub(progress.since);
+                (device.clone(), progress.state.clone(), since)
+            })
+            .collect();
+        for (device, state, since) in waiting {
+            match state {
+                DeviceState::Arriving if since >= late => {
+                    self.say_of(&device, DeviceEvent::Late);
+                }
+                DeviceState::Late if since >= lost.saturating_sub(late) => {
+                    let message = "balena has not seen it since it was flashed".to_owned();
+                    self.say_of(&device, DeviceEvent::Lost { message });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

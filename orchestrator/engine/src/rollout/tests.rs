@@ -1,0 +1,383 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+//! The core under arbitrary inputs, and whole rollouts on a virtual clock.
+
+use super::*;
+use crate::sample;
+use migos_events::CauseKind;
+use migos_playbooks::step::Action;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn at(seconds: u64) -> Now {
+    let wall = Timestamp::UNIX_EPOCH;
+    Now { run: Duration::from_secs(seconds), wall }
+}
+
+fn rollout(plan: &Arc<CheckedPlan>, past: &[Record]) -> Rollout {
+    Rollout::new(plan.clone(), RunId("7f3a2c-01".into()), "0.1.0", past).unwrap()
+}
+
+/// How a simulated device behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Arrives,
+    FailsAt(usize),
+    UndoFails,
+    SilentInFlash,
+    NeverArrives,
+}
+
+/// What a simulated device's task is doing.
+#[derive(Debug, Clone)]
+enum Task {
+    Asking(usize),
+    Granted(usize),
+    Undoing(Vec<StepRef>),
+    UndoGranted(Vec<StepRef>),
+}
+
+/// A run with simulated devices on a virtual clock.
+struct World {
+    plan: Arc<CheckedPlan>,
+    rollout: Rollout,
+    fates: BTreeMap<DeviceId, Fate>,
+    tasks: BTreeMap<DeviceId, Task>,
+    journal: Vec<Record>,
+    ended: Option<Outcome>,
+    clock: u64,
+}
+
+impl World {
+    fn new(plan: Arc<CheckedPlan>, fates: BTreeMap<DeviceId, Fate>, past: Vec<Record>) -> World {
+        let clock = past.last().map_or(0, |record| record.elapsed.as_secs());
+        let rollout = rollout(&plan, &past);
+        let tasks = BTreeMap::new();
+        let mut world = World { plan, rollout, fates, tasks, journal: past, ended: None, clock };
+        world.input(Input::Begin);
+        world
+    }
+
+    fn fate(&self, device: &DeviceId) -> Fate {
+        self.fates.get(device).copied().unwrap_or(Fate::Arrives)
+    }
+
+    fn input(&mut self, input: Input) {
+        for effect in self.rollout.handle(input, at(self.clock)) {
+            match effect {
+                Effect::Record(record) => self.journal.push(record),
+                Effect::Launch(device, progress) => {
+                    let task = match &progress.state {
+                        DeviceState::Running { step, done } => {
+                            Task::Asking(step.n + usize::from(*done))
+                        }
+                        DeviceState::InMigos => Task::Asking(9),
+                        DeviceState::Undoing { .. } => {
+                            Task::Undoing(progress.touched.iter().copied().collect())
+                        }
+                        _ => Task::Asking(0),
+                    };
+                    assert!(self.tasks.insert(device, task).is_none(), "launched twice");
+                    self.check_limits();
+                }
+                Effect::Grant(device) => {
+                    let task = match self.tasks.remove(&device).unwrap() {
+                        Task::Asking(n) => Task::Granted(n),
+                        Task::Undoing(left) => Task::UndoGranted(left),
+                        other => panic!("{device} did not ask: {other:?}"),
+                    };
+                    self.tasks.insert(device, task);
+                }
+                Effect::Recall(device) => {
+                    let touched = &self.rollout.history().devices[&device].touched;
+                    let back = touched.iter().filter(|step| step.action.leaves_raspbian());
+                    let task = Task::Undoing(back.copied().collect());
+                    self.tasks.insert(device, task);
+                }
+                Effect::End(outcome) => {
+                    assert!(self.tasks.is_empty(), "the run ends with tasks at work");
+                    assert!(self.ended.replace(outcome).is_none(), "the run ends twice");
+                }
+            }
+        }
+    }
+
+    /// Invariant 3.
+    fn check_limits(&self) {
+        let flying: Vec<_> =
+            self.plan.devices.keys().filter(|id| self.rollout.in_flight(id)).collect();
+        assert!(flying.len() <= self.plan.parallel as usize);
+        let mut sites: BTreeMap<_, u32> = BTreeMap::new();
+        for id in &flying {
+            *sites.entry(&self.plan.devices[*id].site).or_default() += 1;
+        }
+        assert!(sites.values().all(|count| *count <= self.plan.per_site));
+        for stage in &self.plan.stages {
+            let count = flying.iter().filter(|id| stage.devices.contains(id)).count();
+            assert!(count <= stage.parallel as usize);
+        }
+    }
+
+    /// Lets one device's task do one thing.
+    fn work(&mut self, device: &DeviceId) {
+        let Some(task) = self.tasks.get(device).cloned() else { return };
+        let fate = self.fate(device);
+        let said = match task {
+            Task::Asking(n) if n >= self.plan.steps.len() => return self.end_task(device),
+            Task::Asking(n) => Said::Ask(n),
+            Task::Granted(n) => {
+                let action = self.plan.steps[n].action;
+                if action == Action::AwaitBalena {
+                    return self.end_task(device);
+                }
+                let cause = Cause { kind: CauseKind::Step, message: "no".into() };
+                match fate {
+                    Fate::SilentInFlash if action == Action::AwaitFlash => {
+                        self.input(Input::Said(device.clone(), Said::Lost("silent".into())));
+                        return self.end_task(device);
+                    }
+                    Fate::FailsAt(bad) if bad == n => self.fail(device, n, cause),
+                    Fate::UndoFails if action == Action::Arm => self.fail(device, n, cause),
+                    _ => {
+                        self.tasks.insert(device.clone(), Task::Asking(n + 1));
+                        Said::Done(n, Learned::default())
+                    }
+                }
+            }
+            Task::Undoing(left) => match left.last() {
+                Some(step) => Said::AskUndo(*step),
+                None => {
+                    self.input(Input::Said(device.clone(), Said::Undone));
+                    return self.end_task(device);
+                }
+            },
+            Task::UndoGranted(mut left) => {
+                let step = left.pop().unwrap();
+                if fate == Fate::UndoFails && step.action == Action::WriteJob {
+                    self.input(Input::Said(device.clone(), Said::Stuck("no way back".into())));
+                    return self.end_task(device);
+                }
+                self.tasks.insert(device.clone(), Task::Undoing(left));
+                Said::UndoDone(step)
+            }
+        };
+        self.input(Input::Said(device.clone(), said));
+    }
+
+    fn fail(&mut self, device: &DeviceId, n: usize, cause: Cause) -> Said {
+        let touched = self.rollout.history().devices[device].touched.iter().copied().collect();
+        self.tasks.insert(device.clone(), Task::Undoing(touched));
+        Said::Failed(n, cause)
+    }
+
+    fn end_task(&mut self, device: &DeviceId) {
+        self.tasks.remove(device);
+        self.input(Input::TaskEnded(device.clone()));
+    }
+
+    /// A poll of balena: everybody who has arrived is well.
+    fn poll(&mut self) {
+        let seen = |(id, _): (&DeviceId, _)| Seen {
+            device: id.clone(),
+            uuid: DeviceUuid("ab".repeat(16)),
+            well: !matches!(self.fate(id), Fate::NeverArrives | Fate::SilentInFlash),
+            os_version: Some("balenaOS 6.0.24".into()),
+        };
+        let seen = self.plan.devices.iter().map(seen).collect();
+        self.input(Input::Seen(seen));
+    }
+
+    /// One second: every task does one thing, then balena is asked.
+    fn second(&mut self) {
+        self.clock += 1;
+        for device in self.tasks.keys().cloned().collect::<Vec<_>>() {
+            self.work(&device);
+        }
+        self.poll();
+    }
+
+    fn run(&mut self) -> Outcome {
+        for _ in 0..10_000 {
+            if let Some(outcome) = self.ended {
+                return outcome;
+            }
+            self.second();
+        }
+        panic!("the run does not end: {:?}", self.rollout.history());
+    }
+
+    fn ends(&self) -> Vec<DeviceState> {
+        self.plan.devices.keys().map(|id| self.rollout.state(id)).collect()
+    }
+}
+
+fn fates(list: &[(usize, Fate)]) -> BTreeMap<DeviceId, Fate> {
+    list.iter().map(|(n, fate)| (sample::id(*n), *fate)).collect()
+}
+
+#[test]
+fn a_fleet_without_trouble_is_migrated_stage_by_stage() {
+    let plan = Arc::new(sample::plan(12));
+    let mut world = World::new(plan, BTreeMap::new(), Vec::new());
+    assert_eq!(world.run(), Outcome::Finished);
+    assert!(world.ends().iter().all(|state| *state == DeviceState::Migrated));
+    let passed = world.journal.iter().filter(|r| matches!(r.event, Event::StagePassed { .. }));
+    assert_eq!(passed.count(), 3);
+}
+
+#[test]
+fn a_failure_in_the_canary_pauses_before_the_next_stage() {
+    let plan = Arc::new(sample::plan(12));
+    let canary = plan.stages[0].devices[0].clone();
+    let mut world = World::new(plan, BTreeMap::from([(canary, Fate::FailsAt(2))]), Vec::new());
+    assert_eq!(world.run(), Outcome::Paused);
+    let tally = world.rollout.history().tally();
+    assert_eq!((tally.failed, tally.pending), (1, 11));
+    let paused = world.rollout.history().paused.clone();
+    assert_eq!(paused.as_deref(), Some("gate canary: 1 failed, 0 tolerated"));
+}
+
+#[test]
+fn a_lost_or_stuck_device_stops_the_run() {
+    for (fate, expected) in
+        [(Fate::NeverArrives, (1, 0)), (Fate::SilentInFlash, (1, 0)), (Fate::UndoFails, (0, 1))]
+    {
+        let plan = Arc::new(sample::plan(12));
+        let canary = plan.stages[0].devices[0].clone();
+        let mut world = World::new(plan, BTreeMap::from([(canary, fate)]), Vec::new());
+        assert_eq!(world.run(), Outcome::Stopped, "{fate:?}");
+        let tally = world.rollout.history().tally();
+        assert_eq!((tally.lost, tally.stuck), expected, "{fate:?}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_recalls_who_can_go_back_and_resumes_to_the_same_end() {
+    let plan = Arc::new(sample::plan(12));
+    for interrupt_after in 1..60 {
+        let mut world = World::new(plan.clone(), BTreeMap::new(), Vec::new());
+        for _ in 0..interrupt_after {
+            world.second();
+        }
+        world.input(Input::Order(Order::Interrupt));
+        let outcome = world.run();
+        assert!(matches!(outcome, Outcome::Interrupted | Outcome::Finished));
+        let at_rest =
+            |state: &DeviceState| matches!(state, DeviceState::Pending | DeviceState::Migrated);
+        assert!(world.ends().iter().all(at_rest), "{:?}", world.ends());
+        if outcome == Outcome::Interrupted {
+            let mut resumed = World::new(plan.clone(), BTreeMap::new(), world.journal);
+            assert_eq!(resumed.run(), Outcome::Finished);
+        }
+    }
+}
+
+/// Invariant 5, for the core: every prefix of a journal, resumed, reaches the same end.
+#[test]
+fn every_prefix_of_a_journal_resumes_to_the_same_end() {
+    let plan = Arc::new(sample::plan(8));
+    let fates = fates(&[(3, Fate::FailsAt(4)), (5, Fate::FailsAt(6))]);
+    let mut whole = World::new(plan.clone(), fates.clone(), Vec::new());
+    let outcome = whole.run();
+    for cut in 0..whole.journal.len() {
+        if matches!(whole.journal[cut].event, Event::RunEnded { .. }) {
+            continue;
+        }
+        let past = whole.journal[..cut].to_vec();
+        let mut resumed = World::new(plan.clone(), fates.clone(), past);
+        assert_eq!(resumed.run(), outcome, "cut at {cut}");
+        assert_eq!(resumed.ends(), whole.ends(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_silent_balena_is_never_a_devices_failure() {
+    let plan = Arc::new(sample::plan(2));
+    let mut world = World::new(plan, BTreeMap::new(), Vec::new());
+    for _ in 0..500 {
+        world.clock += 1;
+        for device in world.tasks.keys().cloned().collect::<Vec<_>>() {
+            world.work(&device);
+        }
+        world.input(Input::BalenaAway("503".into()));
+    }
+    assert_eq!(world.ended, None);
+    assert_eq!(world.rollout.history().tally().lost, 0);
+    assert_eq!(world.run(), Outcome::Finished);
+}
+
+#[test]
+fn a_lost_device_that_turns_up_lets_the_run_go_on() {
+    let plan = Arc::new(sample::plan(4));
+    let canary = plan.stages[0].devices[0].clone();
+    let dark = BTreeMap::from([(canary, Fate::NeverArrives)]);
+    let mut world = World::new(plan.clone(), dark, Vec::new());
+    assert_eq!(world.run(), Outcome::Stopped);
+    let mut resumed = World::new(plan, BTreeMap::new(), world.journal);
+    assert_eq!(resumed.run(), Outcome::Finished);
+    assert_eq!(resumed.rollout.history().tally().migrated, 4);
+}
+
+fn any_input(devices: usize) -> impl Strategy<Value = Input> {
+    let device = (0..devices + 1).prop_map(sample::id);
+    let cause = Just(Cause { kind: CauseKind::Step, message: "no".into() });
+    let step = (0..13_usize)
+        .prop_map(|n| StepRef { n, action: migos_playbooks::step::ACTIONS[n.min(11)] });
+    let said = prop_oneof![
+        4 => (0..13_usize).prop_map(Said::Ask),
+        4 => (0..13_usize).prop_map(|n| Said::Done(n, Learned::default())),
+        1 => (0..13_usize, cause).prop_map(|(n, cause)| Said::Failed(n, cause)),
+        1 => (0..13_usize).prop_map(|n| Said::Retried(n, "again".into())),
+        1 => step.clone().prop_map(Said::AskUndo),
+        1 => step.prop_map(Said::UndoDone),
+        1 => Just(Said::Undone),
+        1 => Just(Said::Stuck("stuck".into())),
+        1 => Just(Said::Lost("lost".into())),
+    ];
+    let seen = (device.clone(), any::<bool>()).prop_map(|(device, well)| {
+        let uuid = DeviceUuid("ab".repeat(16));
+        Input::Seen(vec![Seen { device, uuid, well, os_version: None }])
+    });
+    prop_oneof![
+        20 => (device.clone(), said).prop_map(|(device, said)| Input::Said(device, said)),
+        1 => device.prop_map(Input::TaskEnded),
+        3 => seen,
+        1 => Just(Input::Begin),
+        1 => Just(Input::BalenaAway("503".into())),
+        1 => prop_oneof![Just(Order::Pause), Just(Order::Stop), Just(Order::Interrupt)]
+            .prop_map(Input::Order),
+    ]
+}
+
+proptest! {
+    /// Invariants 2 and 4: whatever comes in, the records replay to the very state of the core, and no
+    /// permit for the point of no return follows a pause, a stop or an interruption.
+    #[test]
+    fn any_inputs_leave_a_legal_state(inputs in prop::collection::vec(any_input(4), 0..400)) {
+        let plan = Arc::new(sample::plan(4));
+        let mut core = rollout(&plan, &[]);
+        let mut journal = Vec::new();
+        let inputs = std::iter::once(Input::Begin).chain(inputs);
+        for (second, input) in inputs.enumerate() {
+            for effect in core.handle(input, at(second as u64)) {
+                if let Effect::Record(record) = effect {
+                    journal.push(record);
+                }
+            }
+        }
+        prop_assert_eq!(&History::replay(&journal).unwrap(), core.history());
+        let mut closed = false;
+        for record in &journal {
+            match &record.event {
+                Event::Paused { .. } | Event::Stopped { .. } | Event::Interrupted => closed = true,
+                Event::Device { what: DeviceEvent::StepStarted { step }, device } => {
+                    let first = journal.iter().take_while(|r| r.seq < record.seq).all(|earlier| {
+                        !matches!(&earlier.event, Event::Device { device: other, what: DeviceEvent::StepStarted { step } }
+                            if other == device && step.action == Action::Commit)
+                    });
+                    prop_assert!(!(closed && first && step.action == Action::Commit));
+                }
+                _ => {}
+            }
+        }
+    }
+}

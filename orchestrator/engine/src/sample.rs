@@ -1,0 +1,112 @@
+//! Plans to test with.
+
+#![allow(clippy::unwrap_used)]
+
+use migos_contract::Compression;
+use migos_inventory::{DeviceId, FleetSlug, HostKeys, Login, SiteName};
+use migos_payload::digest::Sha256;
+use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
+use migos_payload::size::ByteCount;
+use migos_playbooks::plan::{
+    CheckedPlan, Class, DevicePlan, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId, Stage,
+    Tolerance,
+};
+use migos_playbooks::playbook::Playbook;
+use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
+use migos_playbooks::span::Span;
+use std::collections::BTreeMap;
+
+/// The device of this number.
+pub(crate) fn id(number: usize) -> DeviceId {
+    DeviceId::new(format!("kiosk-{number:03}")).unwrap()
+}
+
+/// A plan for so many devices in three stages: 1, a quarter, all; two sites.
+pub(crate) fn plan(devices: usize) -> CheckedPlan {
+    let any = Sha256::of(b"any");
+    let cuts = [1, (devices / 4).max(2).min(devices), devices];
+    let mut from = 0;
+    let mut stages = Vec::new();
+    for (name, to) in ["canary", "early", "rest"].into_iter().zip(cuts) {
+        let tolerate = Tolerance { failed: u32::from(name != "canary"), ..Tolerance::default() };
+        stages.push(Stage {
+            name: name.into(),
+            devices: (from..to).map(id).collect(),
+            parallel: 3,
+            gate: Gate { tolerate, soak: Span::seconds(2), pause: None },
+        });
+        from = to;
+    }
+    let image = ImageManifest {
+        schema: IMAGE_SCHEMA,
+        device_type: "raspberrypi3".into(),
+        architecture: "armv7hf".into(),
+        os_version: "balenaOS 6.0.24".into(),
+        compression: Compression::None,
+        size: ByteCount(5),
+        sha256: Sha256::of(b"image"),
+        raw_size: ByteCount(5),
+        raw_sha256: Sha256::of(b"image"),
+    };
+    let mut plan = Plan {
+        schema: PLAN_SCHEMA,
+        id: PlanId(any),
+        inputs: Inputs { inventory: any, facts: any, playbook: any, policy: any, balena: any },
+        api: "https://api.balena-cloud.com".into(),
+        steps: Playbook::migrate().unwrap().steps().to_vec(),
+        stages,
+        per_site: 2,
+        parallel: 4,
+        budget: Budget { failed: None, stuck: 0, lost: 0 },
+        arrival: Arrival {
+            late: Span::seconds(10),
+            lost: Span::seconds(20),
+            poll: Span::seconds(1),
+        },
+        dead_man: DeadMan { contact: Span::seconds(60), commit: Span::seconds(120) },
+        prove: Prove::Never,
+        payloads: BTreeMap::from([(
+            any,
+            PayloadSummary { version: "1.0.0".into(), files: vec![] },
+        )]),
+        images: BTreeMap::from([(image.sha256, image.clone())]),
+        devices: (0..devices).map(|n| (id(n), device(n, any, image.sha256))).collect(),
+        set_aside: BTreeMap::new(),
+    };
+    plan.id = plan.digest().unwrap();
+    plan.check().unwrap()
+}
+
+fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
+    let site = if number % 2 == 0 { "north" } else { "south" };
+    DevicePlan {
+        login: Login {
+            host: "127.0.0.1".into(),
+            port: 22,
+            user: "pi".into(),
+            identity: None,
+            known_hosts: None,
+            host_keys: HostKeys::AcceptNew,
+            sudo_password: None,
+        },
+        site: Some(SiteName::new(site).unwrap()),
+        class: Class {
+            board: "3B+".into(),
+            firmware: String::new(),
+            os: "raspbian 10".into(),
+            kernel: "5.10.103-v7+".into(),
+        },
+        serial: format!("{number:016x}"),
+        machine_id: String::new(),
+        boot_sums: BTreeMap::new(),
+        boot_path: "/boot".into(),
+        disk_id: "738a4d67".into(),
+        hostname: "kiosk".into(),
+        payload,
+        image,
+        fleet: FleetSlug::new("acme/kiosks").unwrap(),
+        fleet_id: 1,
+        tryboot_txt: String::new(),
+        cmdline: String::new(),
+    }
+}

@@ -1,0 +1,289 @@
+//! A virtual Pi: the board, its card and its faults, and what can be seen and done from outside.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use migos_payload::digest::Sha256;
+use russh::keys::{PrivateKey, PublicKey};
+use tokio::sync::{mpsc, watch};
+
+use crate::board::Model;
+use crate::card::{Card, FileSystem, Pool};
+use crate::faults::DeviceFaults;
+use crate::pace::Pace;
+use crate::release::Release;
+use crate::seed::Seed;
+use crate::stream::Meter;
+use crate::{keys, mounts};
+
+/// What a virtual Pi is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It has no power.
+    Off,
+    /// Firmware and kernel are coming up; nothing listens yet.
+    Booting,
+    /// Raspbian answers.
+    Raspbian,
+    /// MIGOS runs.
+    Migos,
+    /// The flashed balenaOS runs.
+    BalenaOs,
+    /// Nothing came up, and nothing will until the power is cut.
+    Dark,
+}
+
+/// The life of a virtual Pi so far.
+#[derive(Debug, Clone)]
+pub struct Life {
+    /// What it is doing now.
+    pub state: State,
+    /// How often it has been started.
+    pub boots: u32,
+    /// Every state it has been in, the present one last.
+    pub states: Vec<State>,
+    /// Bytes of the image that MIGOS has written since its last start.
+    pub flashed: u64,
+    /// How often balena has taken a report of it.
+    pub reports: u32,
+    /// What stood in `/run/systemd/reboot-param` at each reboot that Raspbian was asked for.
+    pub reboots: Vec<String>,
+}
+
+/// What keeps Raspbian from doing what it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// Somebody installs packages and holds dpkg's lock.
+    PackagesLocked,
+    /// `systemctl reboot` fails.
+    RebootFails,
+}
+
+/// An order to the power supply, or to the reset line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The running system shuts down and resets; with the one-shot flag or without.
+    Reboot { tryboot: bool },
+    /// The power goes away and comes back.
+    CutPower,
+}
+
+/// A virtual Pi.
+#[derive(Debug)]
+pub struct VirtualPi {
+    pub(crate) name: String,
+    pub(crate) model: &'static Model,
+    pub(crate) release: Release,
+    pub(crate) serial: u64,
+    pub(crate) seed: Seed,
+    pub(crate) address: SocketAddr,
+    pub(crate) faults: DeviceFaults,
+    pub(crate) pace: Pace,
+    pub(crate) pool: Pool,
+    /// The key that may log in to Raspbian.
+    pub(crate) operator: PublicKey,
+    pub(crate) meter: Arc<Meter>,
+    card: Mutex<Card>,
+    /// `/run` and `/proc`: gone with the next reset.
+    memory: Mutex<FileSystem>,
+    hindrance: Mutex<Option<Hindrance>>,
+    life: watch::Sender<Life>,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+/// What a virtual Pi is made of.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) model: &'static Model,
+    pub(crate) release: Release,
+    pub(crate) serial: u64,
+    pub(crate) seed: Seed,
+    pub(crate) address: SocketAddr,
+    pub(crate) faults: DeviceFaults,
+    pub(crate) pace: Pace,
+    pub(crate) pool: Pool,
+    pub(crate) operator: PublicKey,
+    pub(crate) card: Card,
+}
+
+impl VirtualPi {
+    /// A Pi without power, and where its orders arrive.
+    pub(crate) fn new(parts: Parts) -> (Arc<Self>, mpsc::UnboundedReceiver<Order>) {
+        let Parts {
+            name,
+            model,
+            release,
+            serial,
+            seed,
+            address,
+            faults,
+            pace,
+            pool,
+            operator,
+            card,
+        } = parts;
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let life = Life {
+            state: State::Off,
+            boots: 0,
+            states: vec![State::Off],
+            flashed: 0,
+            reports: 0,
+            reboots: Vec::new(),
+        };
+        let pi = Self {
+            meter: Arc::new(Meter::new(faults.cut_upload)),
+            card: Mutex::new(card),
+            memory: Mutex::new(mounts::memory()),
+            hindrance: Mutex::new(None),
+            life: watch::Sender::new(life),
+            orders,
+            name,
+            model,
+            release,
+            serial,
+            seed,
+            address,
+            faults,
+            pace,
+            pool,
+            operator,
+        };
+        (Arc::new(pi), inbox)
+    }
+
+    /// Its name in the inventory, which is also its host name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What kind of Pi it is.
+    pub fn model(&self) -> &'static Model {
+        self.model
+    }
+
+    /// The release of Raspbian it came with.
+    pub fn release(&self) -> Release {
+        self.release
+    }
+
+    /// Its serial number: 16 hex digits.
+    pub fn serial(&self) -> String {
+        format!("{:016x}", self.serial)
+    }
+
+    /// The Ethernet address, of which the board's serial number gives the second half.
+    pub fn mac(&self) -> String {
+        let [_, _, _, _, _, a, b, c] = self.serial.to_be_bytes();
+        format!("{}:{a:02x}:{b:02x}:{c:02x}", self.model.mac_prefix)
+    }
+
+    /// Where its SSH server listens, while it does.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The public half of Raspbian's host key.
+    pub fn raspbian_host_key(&self) -> PublicKey {
+        self.raspbian_key().public_key().clone()
+    }
+
+    /// What it is doing now.
+    pub fn state(&self) -> State {
+        self.life.borrow().state
+    }
+
+    /// How often it has been started.
+    pub fn boot_count(&self) -> u32 {
+        self.life.borrow().boots
+    }
+
+    /// Its life so far.
+    pub fn life(&self) -> Life {
+        self.life.borrow().clone()
+    }
+
+    /// Waits until its life is as asked for, and returns it. States that have come and gone are in
+    /// [`Life::states`].
+    pub async fn until(&self, condition: impl FnMut(&Life) -> bool) -> Life {
+        match self.life.subscribe().wait_for(condition).await {
+            Ok(life) => life.clone(),
+            // The sender is part of `self` and outlives this call.
+            Err(_) => self.life(),
+        }
+    }
+
+    /// The files of Raspbian's boot partition by path, with their digests; empty once it is gone.
+    pub fn boot_tree(&self) -> BTreeMap<String, Sha256> {
+        let card = self.card();
+        let files = card.partitions().into_iter().flat_map(|partitions| partitions.boot.files());
+        files.map(|(path, bytes)| (path.to_owned(), Sha256::of(bytes))).collect()
+    }
+
+    /// Puts something in the way of Raspbian, or takes it away again.
+    pub fn hinder(&self, hindrance: Option<Hindrance>) {
+        *self.hindrance.lock().unwrap_or_else(PoisonError::into_inner) = hindrance;
+    }
+
+    pub(crate) fn is_hindered_by(&self, hindrance: Hindrance) -> bool {
+        *self.hindrance.lock().unwrap_or_else(PoisonError::into_inner) == Some(hindrance)
+    }
+
+    /// Mounts the boot partition read-only, as some owners do, or read-write again.
+    pub fn set_boot_read_only(&self, read_only: bool) {
+        if let Some(partitions) = self.card().partitions_mut() {
+            partitions.boot.set_read_only(read_only);
+        }
+    }
+
+    /// Cuts the power for a moment.
+    pub fn cut_power(&self) {
+        self.order(Order::CutPower);
+    }
+
+    pub(crate) fn card(&self) -> MutexGuard<'_, Card> {
+        self.card.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, FileSystem> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Raspbian's own host key.
+    pub(crate) fn raspbian_key(&self) -> PrivateKey {
+        keys::private_key(&self.seed.bytes(&format!("{} host key", self.name)))
+    }
+
+    /// Raspbian asks for a reboot, with this parameter for the kernel; it comes a moment later.
+    pub(crate) fn reboot(&self, parameter: &str) {
+        self.life.send_modify(|life| life.reboots.push(parameter.to_owned()));
+        // What the kernel's firmware driver looks for.
+        self.order(Order::Reboot { tryboot: parameter.contains(" tryboot") });
+    }
+
+    pub(crate) fn enter(&self, state: State) {
+        self.life.send_modify(|life| {
+            life.state = state;
+            life.states.push(state);
+            if state == State::Booting {
+                life.boots += 1;
+                life.flashed = 0;
+            }
+        });
+    }
+
+    pub(crate) fn has_reported(&self) {
+        self.life.send_modify(|life| life.reports += 1);
+    }
+
+    pub(crate) fn has_flashed(&self, bytes: u64) {
+        self.life.send_modify(|life| life.flashed = bytes);
+    }
+
+    fn order(&self, order: Order) {
+        if self.orders.send(order).is_err() {
+            tracing::debug!(device = self.name, ?order, "the lab has stopped");
+        }
+    }
+}

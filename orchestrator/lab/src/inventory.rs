@@ -1,0 +1,130 @@
+//! The texts in the lab's folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use migos_contract::Compression;
+use migos_payload::digest::Sha256;
+use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
+use migos_payload::size::ByteCount;
+use russh::keys::ssh_key;
+
+use crate::balena_os::{IMAGE_SIZE, Image};
+use crate::device::VirtualPi;
+use crate::fleet::FLEET;
+
+pub(crate) const INVENTORY: &str = "inventory.yaml";
+pub(crate) const POLICY: &str = "policy.yaml";
+pub(crate) const OPERATOR_KEY: &str = "operator_key";
+pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
+pub(crate) const TOKEN: &str = "token";
+pub(crate) const PAYLOADS: &str = "payloads";
+
+/// The balenaOS in the lab's images.
+const OS_VERSION: &str = "balenaOS 6.0.24";
+/// Where the lab's devices stand.
+const SITES: [&str; 3] = ["north", "south", "east"];
+
+/// A policy as careful as a lab's time allows.
+pub(crate) const POLICY_TEXT: &str = "\
+# A rollout in three stages, with times for a lab.
+policy: 1
+order: spread
+seed: 7
+parallel: 8
+per_site: 8
+prove: never
+stages:
+  - { name: canary, to: 1, gate: { tolerate: 3, soak: 2s } }
+  - { name: early, to: 25%, gate: { tolerate: 3, soak: 2s } }
+  - { name: rest, to: 100%, gate: { tolerate: 3, soak: 2s } }
+arrival: { late: 10s, lost: 20s, poll: 1s }
+dead_man: { contact: 20s, commit: 60s }
+";
+
+/// The file of an image.
+pub(crate) fn image_path(device_type: &str) -> String {
+    format!("images/{device_type}.img")
+}
+
+/// The image for a device type, and its manifest.
+pub(crate) fn image(device_type: &str) -> (Vec<u8>, ImageManifest) {
+    let image = Image { device_type: device_type.to_owned(), os_version: OS_VERSION.to_owned() };
+    let bytes = image.write();
+    let (size, sha256) = (ByteCount(IMAGE_SIZE as u64), Sha256::of(&bytes));
+    // balena's contracts: what the userland of each type is built for.
+    let architecture = match device_type {
+        "raspberry-pi" => "rpi",
+        "raspberry-pi2" | "raspberrypi3" => "armv7hf",
+        _ => "aarch64",
+    };
+    let manifest = ImageManifest {
+        schema: IMAGE_SCHEMA,
+        device_type: device_type.to_owned(),
+        architecture: architecture.to_owned(),
+        os_version: OS_VERSION.to_owned(),
+        compression: Compression::None,
+        size,
+        sha256,
+        raw_size: size,
+        raw_sha256: sha256,
+    };
+    (bytes, manifest)
+}
+
+/// The devices' host keys, as an operator's `known_hosts` has them.
+pub(crate) fn known_hosts<'a>(
+    devices: impl Iterator<Item = &'a Arc<VirtualPi>>,
+) -> Result<String, ssh_key::Error> {
+    let mut text = String::new();
+    for pi in devices {
+        let key = pi.raspbian_host_key().to_openssh()?;
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "[{}]:{} {}", pi.addr().ip(), pi.addr().port(), key.trim_end());
+    }
+    Ok(text)
+}
+
+/// The inventory.
+pub(crate) fn text(
+    devices: &BTreeMap<String, Arc<VirtualPi>>,
+    device_types: &BTreeSet<&str>,
+    api: &str,
+) -> String {
+    let mut text = format!(
+        "# A simulated fleet. Everything here is on this computer, and gone when the lab stops.\n\
+         migos: 1\n\
+         balena: {{ fleet: {FLEET}, api: \"{api}\", token: {{ file: {TOKEN} }} }}\n\
+         payloads: {PAYLOADS}/\n\
+         images:\n"
+    );
+    let mut line = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    for device_type in device_types {
+        line(format!("  {device_type}: {}", image_path(device_type)));
+    }
+    line("data: none".to_owned());
+    line(format!("policy: {POLICY}"));
+    line("defaults:".to_owned());
+    line(format!(
+        "  ssh: {{ user: pi, identity: {OPERATOR_KEY}, known_hosts: {KNOWN_HOSTS}, host_keys: strict }}"
+    ));
+    line("groups:".to_owned());
+    let names: Vec<&String> = devices.keys().collect();
+    for (site, members) in SITES.iter().zip(names.chunks(names.len().div_ceil(SITES.len()))) {
+        let members: Vec<&str> = members.iter().map(|name| name.as_str()).collect();
+        line(format!("  {site}:"));
+        line(format!("    vars: {{ site: {site} }}"));
+        line(format!("    devices: [{}]", members.join(", ")));
+    }
+    line("devices:".to_owned());
+    for (name, pi) in devices {
+        let (model, release) = (pi.model().name, pi.release());
+        let (ip, port) = (pi.addr().ip(), pi.addr().port());
+        line(format!("  {name}: {{ host: {ip}, ssh: {{ port: {port} }} }} # {model}, {release:?}"));
+    }
+    text
+}

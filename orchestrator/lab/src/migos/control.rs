@@ -1,0 +1,239 @@
+//! `migos-ctl`: what the controller asks of MIGOS, and what MIGOS says of itself.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use migos_contract::{Command, Configuration, DeadMan, Job, State, Status};
+use russh::keys::{PrivateKey, PublicKey};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::job::{self, Folder};
+use crate::card::Content;
+use crate::device::VirtualPi;
+use crate::server::{Answer, Program, Run, Shell};
+use crate::words;
+
+/// How long MIGOS stays when it does not even know how long it should.
+const NO_JOB: DeadMan = DeadMan { contact_seconds: 0, commit_seconds: 0 };
+
+/// What the ramdisk is doing.
+#[derive(Debug, Clone)]
+pub(super) struct Progress {
+    pub(super) state: State,
+    /// A command has come in.
+    pub(super) contacted: bool,
+    written: u64,
+    error: Option<String>,
+}
+
+/// The part of MIGOS that talks.
+pub(super) struct Control {
+    pi: Arc<VirtualPi>,
+    folder: Folder,
+    /// The job and its unpacked image; nothing if they are not to be trusted.
+    trusted: Option<(Job, Content)>,
+    host_key: Option<PrivateKey>,
+    authorized: Vec<PublicKey>,
+    configuration: Mutex<Option<Configuration>>,
+    progress: watch::Sender<Progress>,
+}
+
+impl Control {
+    /// Reads everything from the card, as `/init` does first of all.
+    pub(super) fn start(pi: &Arc<VirtualPi>, folder: Folder) -> Self {
+        let card = pi.card();
+        let committed = folder.committed(&card);
+        let trusted = folder.job(pi, &card).and_then(|job| {
+            let image = job::image(&job, &card, &pi.pool)?;
+            Ok((job, image))
+        });
+        let (configuration, problem) = match &committed {
+            Some(Ok(configuration)) => (Some(configuration.clone()), None),
+            Some(Err(error)) => (None, Some(error.clone())),
+            None => (None, None),
+        };
+        let error = trusted.as_ref().err().cloned().or(problem);
+        let state = match (&error, &committed) {
+            (None, None) => State::Ready,
+            (None, Some(_)) => State::Committed,
+            (Some(_), None) => State::Leaving,
+            (Some(_), Some(_)) => State::Failed,
+        };
+        if let Some(error) = &error {
+            tracing::info!(device = pi.name, error, "MIGOS cannot do its job");
+        }
+        Self {
+            pi: Arc::clone(pi),
+            trusted: trusted.ok(),
+            host_key: folder.host_key(&card),
+            authorized: folder.authorized_keys(&card),
+            folder,
+            configuration: Mutex::new(configuration),
+            progress: watch::Sender::new(Progress { state, contacted: false, written: 0, error }),
+        }
+    }
+
+    pub(super) fn host_key(&self) -> Option<PrivateKey> {
+        self.host_key.clone()
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    pub(super) fn is_committed(&self) -> bool {
+        self.progress.borrow().state.is_committed()
+    }
+
+    /// When the dead-man's patience ends: earlier as long as nobody has made contact.
+    pub(super) fn deadline(&self, started: Instant, contacted: bool) -> Instant {
+        let dead_man = self.trusted.as_ref().map_or(NO_JOB, |(job, _)| job.dead_man);
+        let seconds = match contacted {
+            true => dead_man.commit_seconds,
+            false => dead_man.contact_seconds.min(dead_man.commit_seconds),
+        };
+        started + Duration::from_secs(seconds)
+    }
+
+    /// What is to be written: the image, and the files for its boot partition.
+    pub(super) fn material(&self) -> Option<(Job, Content, Configuration)> {
+        let (job, image) = self.trusted.clone()?;
+        Some((job, image, self.configuration().clone()?))
+    }
+
+    pub(super) fn enter(&self, state: State, written: u64) {
+        self.progress.send_modify(|progress| {
+            progress.state = state;
+            progress.written = written;
+        });
+    }
+
+    pub(super) fn fail(&self, error: String) {
+        tracing::warn!(device = self.pi.name, error, "MIGOS cannot go on");
+        self.progress.send_modify(|progress| {
+            progress.state = State::Failed;
+            progress.error = Some(error);
+        });
+    }
+
+    fn configuration(&self) -> MutexGuard<'_, Option<Configuration>> {
+        self.configuration.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn status(&self) -> Status {
+        let progress = self.progress.borrow();
+        Status {
+            state: progress.state,
+            nonce: self.trusted.as_ref().map(|(job, _)| job.nonce.clone()).unwrap_or_default(),
+            serial: self.pi.serial(),
+            written: progress.written,
+            total: self.trusted.as_ref().map_or(0, |(job, _)| job.image.raw_size),
+            configured: self.configuration().is_some(),
+            error: progress.error.clone(),
+        }
+    }
+
+    fn configure(&self, input: &[u8]) -> Result<(), String> {
+        let configuration: Configuration = serde_json::from_slice(input)
+            .map_err(|error| format!("the configuration is not understood: {error}"))?;
+        match self.progress.borrow().state {
+            State::Ready => {}
+            State::Leaving => return Err("on the way back to Raspbian".to_owned()),
+            State::Committed
+            | State::Flashing
+            | State::Flashed
+            | State::Failed
+            | State::Unknown => {
+                return Err("the commit has been given".to_owned());
+            }
+        }
+        *self.configuration() = Some(configuration);
+        Ok(())
+    }
+
+    fn commit(&self, nonce: &str) -> Result<(), String> {
+        let Some((job, _)) = &self.trusted else { return Err("there is no sound job".to_owned()) };
+        if nonce != job.nonce {
+            return Err("the nonce is another job's".to_owned());
+        }
+        match self.progress.borrow().state {
+            State::Ready => {}
+            State::Leaving => return Err("on the way back to Raspbian".to_owned()),
+            // Given once is given.
+            State::Committed
+            | State::Flashing
+            | State::Flashed
+            | State::Failed
+            | State::Unknown => return Ok(()),
+        }
+        let configuration = self.configuration().clone().ok_or("there is no configuration")?;
+        self.folder.commit(&mut self.pi.card(), &configuration, &self.pi.pool)?;
+        self.enter(State::Committed, 0);
+        Ok(())
+    }
+
+    fn abort(&self) -> Result<(), String> {
+        if self.is_committed() {
+            return Err("the commit has been given: there is no way back".to_owned());
+        }
+        self.enter(State::Leaving, 0);
+        Ok(())
+    }
+
+    /// Every command is answered with the status, or refused.
+    fn answer(&self, done: Result<(), String>) -> Answer {
+        match done
+            .and_then(|()| serde_json::to_vec(&self.status()).map_err(|error| error.to_string()))
+        {
+            Ok(mut json) => {
+                json.push(b'\n');
+                Answer::print(json)
+            }
+            Err(refusal) => Answer::fail(1, refusal),
+        }
+    }
+}
+
+impl Shell for Control {
+    fn accepts(&self, user: &str, key: &PublicKey) -> bool {
+        user == "root" && self.authorized.iter().any(|known| known.key_data() == key.key_data())
+    }
+
+    fn run(self: Arc<Self>, line: &str) -> Run {
+        let words = match words::split(line) {
+            Ok(words) => words,
+            Err(error) => return Run::Ended(Answer::fail(2, format!("sh: {error}"))),
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let command = match Command::parse(&words) {
+            Ok(command) => command,
+            Err(error) => return Run::Ended(Answer::fail(1, error)),
+        };
+        self.progress.send_modify(|progress| progress.contacted = true);
+        Run::Ended(match command {
+            Command::Status => self.answer(Ok(())),
+            Command::Commit { nonce } => self.answer(self.commit(&nonce)),
+            Command::Abort => self.answer(self.abort()),
+            Command::Configure => {
+                return Run::Reading(Box::new(Configure { control: self, input: Vec::new() }));
+            }
+        })
+    }
+}
+
+struct Configure {
+    control: Arc<Control>,
+    input: Vec<u8>,
+}
+
+impl Program for Configure {
+    fn take(&mut self, input: &[u8]) -> Option<Answer> {
+        self.input.extend_from_slice(input);
+        None
+    }
+
+    fn end(self: Box<Self>) -> Answer {
+        self.control.answer(self.control.configure(&self.input))
+    }
+}

@@ -1,0 +1,49 @@
+//! Writing the card, past the point of no return.
+
+use std::sync::Arc;
+
+use migos_contract::{Configuration, Job, State};
+use tokio::time::sleep;
+
+use super::control::Control;
+use crate::card::{Card, Content, Flashed, Medium};
+use crate::device::VirtualPi;
+
+/// The image is written in so many pieces.
+const PIECES: u32 = 16;
+
+/// Writes the image. It can be cut off at any instant: until the last piece, the next boot is MIGOS again, which
+/// starts anew.
+///
+/// The boot partition that MIGOS boots from, and the image itself, are kept behind what is being written until then.
+pub(super) async fn flash(pi: &Arc<VirtualPi>, control: &Arc<Control>) -> Result<(), String> {
+    let (job, image, configuration) = control.material().ok_or("there is nothing to write")?;
+    let total = job.image.raw_size;
+    for piece in 1..=PIECES {
+        sleep(pi.pace.flash / PIECES).await;
+        if piece == 1 {
+            overwrite_raspbian(&mut pi.card(), &job)?;
+        }
+        if piece < PIECES {
+            let written = total * u64::from(piece) / u64::from(PIECES);
+            control.enter(State::Flashing, written);
+            pi.has_flashed(written);
+        }
+    }
+    finish(&mut pi.card(), image, configuration);
+    control.enter(State::Flashed, total);
+    pi.has_flashed(total);
+    Ok(())
+}
+
+/// With the first piece Raspbian is gone.
+fn overwrite_raspbian(card: &mut Card, job: &Job) -> Result<(), String> {
+    let partitions = card.partitions_mut().ok_or("the card is not Raspbian's any more")?;
+    partitions.root.keep_only(job.image.path.trim_start_matches('/'));
+    Ok(())
+}
+
+/// The last piece is sector 0: with it the card is balenaOS.
+fn finish(card: &mut Card, image: Content, configuration: Configuration) {
+    card.medium = Medium::Flashed(Flashed { image, files: configuration.files });
+}

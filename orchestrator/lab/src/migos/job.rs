@@ -1,0 +1,139 @@
+//! The job on the boot partition: where its files stand, and what MIGOS checks before it trusts them.
+
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+use migos_contract::{Compression, Configuration, JOB_SCHEMA, Job, boot_path, job_path};
+use migos_payload::digest::Sha256;
+use russh::keys::{PrivateKey, PublicKey};
+
+use crate::card::{Card, Content, FsError, Pool};
+use crate::device::VirtualPi;
+use crate::keys;
+
+/// More than any image of the lab unpacks to.
+const LARGEST_IMAGE: u64 = 64 << 20;
+
+/// The job's folder, found by the prefix that the firmware booted from.
+#[derive(Debug)]
+pub(super) struct Folder(String);
+
+impl Folder {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self(format!("{prefix}{}", boot_path::JOB))
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.0)
+    }
+
+    fn text(&self, card: &Card, name: &str) -> Result<String, String> {
+        let path = self.path(name);
+        let text = card.partitions().and_then(|partitions| partitions.boot.text(&path));
+        text.ok_or_else(|| format!("{path} is missing"))
+    }
+
+    /// The host key; nothing if it is missing or not in dropbear's form.
+    pub(super) fn host_key(&self, card: &Card) -> Option<PrivateKey> {
+        let path = self.path(job_path::HOST_KEY);
+        keys::read_dropbear(card.partitions()?.boot.bytes(&path)?)
+    }
+
+    /// The keys that may log in.
+    pub(super) fn authorized_keys(&self, card: &Card) -> Vec<PublicKey> {
+        self.text(card, job_path::AUTHORIZED_KEYS)
+            .map(|text| keys::read_authorized(&text))
+            .unwrap_or_default()
+    }
+
+    /// Reads the job and checks that it is for this board and this card.
+    pub(super) fn job(&self, pi: &VirtualPi, card: &Card) -> Result<Job, String> {
+        let text = self.text(card, job_path::JOB)?;
+        let job: Job = serde_json::from_str(&text)
+            .map_err(|error| format!("the job is not understood: {error}"))?;
+        if job.schema != JOB_SCHEMA {
+            return Err(format!(
+                "the job has schema {}, this ramdisk reads {JOB_SCHEMA}",
+                job.schema
+            ));
+        }
+        if job.serial != pi.serial() {
+            return Err(format!("the job is for board {}, this is {}", job.serial, pi.serial()));
+        }
+        let disk_id = format!("{:08x}", card.disk_id);
+        if job.disk_id != disk_id {
+            return Err(format!("the job is for disk {}, this is {disk_id}", job.disk_id));
+        }
+        Ok(job)
+    }
+
+    /// What was configured before the commit, if the commit was given.
+    ///
+    /// The file of the commit holds it: a power cut while flashing takes everything that is only in memory.
+    pub(super) fn committed(&self, card: &Card) -> Option<Result<Configuration, String>> {
+        let text = self.text(card, job_path::COMMITTED).ok()?;
+        Some(
+            serde_json::from_str(&text)
+                .map_err(|error| format!("the commit is not understood: {error}")),
+        )
+    }
+
+    /// Writes down the commit, then makes MIGOS permanent: from here every reset ends in MIGOS.
+    pub(super) fn commit(
+        &self,
+        card: &mut Card,
+        configuration: &Configuration,
+        pool: &Pool,
+    ) -> Result<(), String> {
+        let text = serde_json::to_vec(configuration).map_err(|error| error.to_string())?;
+        let path = self.path(job_path::COMMITTED);
+        let boot =
+            &mut card.partitions_mut().ok_or("the card has no boot partition any more")?.boot;
+        if boot.bytes(boot_path::TRYBOOT).is_none() {
+            return Err(format!(
+                "{} is missing: this boot cannot be made permanent",
+                boot_path::TRYBOOT
+            ));
+        }
+        let mut write = || -> Result<(), FsError> {
+            boot.write(&path, pool.keep(&text))?;
+            boot.rename(boot_path::TRYBOOT, boot_path::CONFIG)
+        };
+        write().map_err(|error| format!("the commit could not be written: {error}"))
+    }
+}
+
+/// Reads the image from Raspbian's root file system, checks it, and unpacks it.
+pub(super) fn image(job: &Job, card: &Card, pool: &Pool) -> Result<Content, String> {
+    let image = &job.image;
+    let path = image.path.trim_start_matches('/');
+    let file = card
+        .partitions()
+        .and_then(|partitions| partitions.root.content(path, pool))
+        .ok_or_else(|| format!("the image is not at {}", image.path))?;
+    if !is(&file, image.size, &image.sha256) {
+        return Err(format!("the image at {} is damaged", image.path));
+    }
+    let raw = match image.compression {
+        Compression::None => file,
+        Compression::Gzip => {
+            let mut raw = Vec::new();
+            let unpacked =
+                MultiGzDecoder::new(file.bytes()).take(LARGEST_IMAGE).read_to_end(&mut raw);
+            unpacked.map_err(|error| format!("the image does not unpack: {error}"))?;
+            pool.keep(&raw)
+        }
+    };
+    if !is(&raw, image.raw_size, &image.raw_sha256) {
+        return Err("the image unpacks to something else than the job says".to_owned());
+    }
+    if image.raw_size > card.sectors.saturating_mul(512) {
+        return Err("the image is larger than the card".to_owned());
+    }
+    Ok(raw)
+}
+
+fn is(content: &Content, size: u64, sha256: &str) -> bool {
+    let expected: Option<Sha256> = sha256.parse().ok();
+    content.bytes().len() as u64 == size && Some(content.sha256()) == expected
+}

@@ -1,0 +1,436 @@
+//! The live area: what goes on right now, below the lines that stay.
+
+use crate::Style;
+use crate::states::{ended, label, progress, tally_words};
+use crate::words::{Tone, duration, line};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use migos_events::{DeviceState, Event, History, Record, StageProgress};
+use migos_inventory::DeviceId;
+use migos_payload::size::ByteCount;
+use migos_playbooks::plan::{Plan, Stage};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// More rows than a small terminal has lines cannot be drawn over.
+const MOST_ROWS: usize = 8;
+
+/// Redraws a second, at most; also what a slow SSH session in between can take.
+const REDRAWS: u8 = 4;
+
+/// How often a plain status line is written where nothing can be redrawn.
+const STATUS_EVERY: Duration = Duration::from_secs(30);
+
+/// Width of the stage's bar, in columns.
+const BAR: usize = 24;
+
+/// Prints the lines of a run and, on a terminal, keeps a live area below them.
+///
+/// It reads no clock: [`tick`](Live::tick) tells it the time, and only then is the area drawn anew.
+/// What cannot be written is given up: a run never fails for want of a reader.
+pub struct Live {
+    plan: Plan,
+    style: Style,
+    out: Out,
+    history: History,
+    transfers: BTreeMap<DeviceId, Transfer>,
+    now: Duration,
+    /// When the last record came, by the clock of the ticks.
+    last_record: Duration,
+    last_status: Duration,
+}
+
+enum Out {
+    /// One bar whose message is the whole area.
+    Terminal(ProgressBar),
+    Plain(Box<dyn Write + Send>),
+}
+
+/// Bytes on their way to a device, or onto its card.
+struct Transfer {
+    done: u64,
+    total: u64,
+    /// Bytes a second, once two moments are known.
+    rate: Option<u64>,
+    measured: Option<(Duration, u64)>,
+}
+
+impl Live {
+    /// Writes to standard error. `to_terminal` asks for the live area; without a terminal there the
+    /// lines come plain, and a status line every 30 seconds.
+    pub fn new(plan: &Plan, style: Style, to_terminal: bool) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(REDRAWS);
+        if to_terminal && !target.is_hidden() {
+            return Live::on(plan, style, terminal(target));
+        }
+        Live::to_writer(plan, style, Box::new(io::stderr()))
+    }
+
+    /// Writes plain lines to this writer.
+    pub fn to_writer(plan: &Plan, style: Style, out: Box<dyn Write + Send>) -> Self {
+        Live::on(plan, style, Out::Plain(out))
+    }
+
+    fn on(plan: &Plan, style: Style, out: Out) -> Self {
+        Live {
+            plan: plan.clone(),
+            style,
+            out,
+            history: History::default(),
+            transfers: BTreeMap::new(),
+            now: Duration::ZERO,
+            last_record: Duration::ZERO,
+            last_status: Duration::ZERO,
+        }
+    }
+
+    /// Takes a record, and prints its lines above the area. A run that is taken up again gives its earlier
+    /// records first, without lines.
+    pub fn record(&mut self, record: &Record, lines: &[String]) {
+        // A record that cannot be is refused where the journal is read; here it is only told.
+        _ = self.history.take(record);
+        if let Event::Device { device, .. } = &record.event {
+            self.transfers.remove(device);
+        }
+        self.last_record = self.now;
+        for text in lines {
+            self.print(text);
+        }
+    }
+
+    /// So many bytes of a device's present step are done. Nothing is drawn before the next tick.
+    pub fn progress(&mut self, device: &DeviceId, done: u64, total: u64) {
+        let new = Transfer { done, total, rate: None, measured: None };
+        let transfer = self.transfers.entry(device.clone()).or_insert(new);
+        if done < transfer.done || total != transfer.total {
+            // Another file, or the same once more.
+            (transfer.rate, transfer.measured) = (None, None);
+        }
+        (transfer.done, transfer.total) = (done, total);
+    }
+
+    /// Time has gone by: `elapsed` since some fixed moment, the same for all ticks. Call it a few times a
+    /// second.
+    pub fn tick(&mut self, elapsed: Duration) {
+        self.now = elapsed;
+        self.transfers.values_mut().for_each(|transfer| transfer.measure(elapsed));
+        match &self.out {
+            Out::Terminal(bar) => bar.set_message(self.area().join("\n")),
+            Out::Plain(_) if elapsed.saturating_sub(self.last_status) >= STATUS_EVERY => {
+                self.last_status = elapsed;
+                let text = self.status_line();
+                self.print(&text);
+            }
+            Out::Plain(_) => {}
+        }
+    }
+
+    /// Takes the area away; the lines stay.
+    pub fn finish(&mut self) {
+        match &mut self.out {
+            Out::Terminal(bar) => bar.finish_and_clear(),
+            Out::Plain(out) => _ = out.flush(),
+        }
+    }
+
+    fn print(&mut self, text: &str) {
+        match &mut self.out {
+            Out::Terminal(bar) => bar.println(text),
+            Out::Plain(out) => _ = writeln!(out, "{text}"),
+        }
+    }
+
+    /// The run's own time now.
+    fn run_time(&self) -> Duration {
+        self.history.elapsed.saturating_add(self.now.saturating_sub(self.last_record))
+    }
+
+    fn stage(&self) -> Option<&Stage> {
+        self.plan.stages.get(self.history.stage)
+    }
+
+    /// The plain status line.
+    fn status_line(&self) -> String {
+        let tally = self.history.tally();
+        let all = self.plan.devices.len();
+        let stage = self.stage().map(|stage| format!("stage {}, ", stage.name)).unwrap_or_default();
+        let text = format!("{stage}{}/{all}: {}", ended(&tally), tally_words(&tally));
+        line(self.style, Tone::Plain, "Running", Some(self.run_time()), &text)
+    }
+
+    /// The lines of the area: the stage's bar, at most eight devices, and how many more there are.
+    fn area(&self) -> Vec<String> {
+        let mut lines = vec![self.stage_bar()];
+        let mut devices: Vec<_> = self
+            .history
+            .devices
+            .iter()
+            .filter(|(_, progress)| in_flight(&progress.state))
+            .collect();
+        devices.sort_by_key(|(id, progress)| (progress.started, *id));
+        let more = devices.len().saturating_sub(MOST_ROWS);
+        lines.extend(devices.iter().take(MOST_ROWS).map(|(id, _)| self.device_row(id)));
+        if more > 0 {
+            lines.push(format!("{:23} and {more} more", ""));
+        }
+        lines
+    }
+
+    fn stage_bar(&self) -> String {
+        let Some(stage) = self.stage() else { return self.status_line() };
+        let states = stage.devices.iter().map(|id| progress(&self.history, id).state);
+        let (done, all) = (states.filter(DeviceState::is_terminal).count(), stage.devices.len());
+        let full = (BAR * done).checked_div(all).unwrap_or(BAR);
+        let since = |moment: Duration| duration(self.run_time().saturating_sub(moment));
+        let mut waits = match self.history.stage_progress {
+            StageProgress::Soaking(moment) => {
+                format!("  soak {} of {}", since(moment), stage.gate.soak)
+            }
+            StageProgress::SoakBroken(moment) => format!("  soak broken for {}", since(moment)),
+            StageProgress::Waiting | StageProgress::Started | StageProgress::AtInstructions => {
+                String::new()
+            }
+        };
+        if self.history.balena_away {
+            waits += "  balena does not answer";
+        }
+        let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR - full));
+        let text = self.cut(24, format!("{} {bar} {done}/{all}{waits}", stage.name));
+        line(self.style, Tone::Plain, "Stage", Some(self.run_time()), &text)
+    }
+
+    /// `kiosk-003  step 3 send-image  83 MB of 164 MB, 2.1 MB/s, 38.5s left`
+    fn device_row(&self, id: &DeviceId) -> String {
+        let progress = progress(&self.history, id);
+        let what = label(&self.plan, &progress.state);
+        let how_far = match self.transfers.get(id) {
+            Some(transfer) => transfer.words(),
+            None => duration(self.run_time().saturating_sub(progress.since)),
+        };
+        let text = self.cut(24, format!("{id}  {what}  {how_far}"));
+        format!("{:23} {text}", "")
+    }
+
+    /// No line of the area may be broken by the terminal, or it could not be drawn over.
+    fn cut(&self, indent: usize, text: String) -> String {
+        let room = usize::from(self.style.width).saturating_sub(indent);
+        text.chars().take(room).collect()
+    }
+}
+
+impl Transfer {
+    /// Measures the rate over a second or more, and smooths it a little.
+    fn measure(&mut self, now: Duration) {
+        let Some((then, before)) = self.measured else {
+            self.measured = Some((now, self.done));
+            return;
+        };
+        let millis = now.saturating_sub(then).as_millis();
+        if millis < 1000 {
+            return;
+        }
+        let bytes = u128::from(self.done.saturating_sub(before));
+        let rate = u64::try_from(bytes * 1000 / millis).unwrap_or(u64::MAX);
+        self.rate = Some(self.rate.map_or(rate, |last| last / 2 + rate / 2));
+        self.measured = Some((now, self.done));
+    }
+
+    fn words(&self) -> String {
+        let mut words = format!("{} of {}", ByteCount(self.done), ByteCount(self.total));
+        if let Some(rate) = self.rate.filter(|rate| *rate > 0) {
+            let left = Duration::from_secs(self.total.saturating_sub(self.done) / rate);
+            words += &format!(", {}/s, {} left", ByteCount(rate), duration(left));
+        }
+        words
+    }
+}
+
+fn in_flight(state: &DeviceState) -> bool {
+    !state.is_terminal() && *state != DeviceState::Pending
+}
+
+fn terminal(target: ProgressDrawTarget) -> Out {
+    let bar = ProgressBar::with_draw_target(None, target);
+    let style = ProgressStyle::with_template("{msg}");
+    Out::Terminal(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::RunLines;
+    use crate::sample::{self, Story, id};
+    use std::sync::{Arc, Mutex};
+
+    const WIDTH: u16 = 90;
+    const STYLE: Style = Style { color: false, width: WIDTH };
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A terminal of rows without end.
+    #[derive(Debug, Clone, Default)]
+    struct Screen(Arc<Mutex<(Vec<String>, usize)>>);
+
+    impl Screen {
+        fn text(&self) -> String {
+            let rows = self.0.lock().unwrap().0.clone();
+            rows.iter().map(|row| row.trim_end().to_owned() + "\n").collect()
+        }
+
+        fn on_row(&self, act: impl FnOnce(&mut Vec<String>, &mut usize)) -> io::Result<()> {
+            let (rows, row) = &mut *self.0.lock().unwrap();
+            // A full row goes on in the next one.
+            rows.resize(rows.len().max(*row + 2), String::new());
+            act(rows, row);
+            Ok(())
+        }
+    }
+
+    impl indicatif::TermLike for Screen {
+        fn width(&self) -> u16 {
+            WIDTH
+        }
+        fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+            self.on_row(|_, row| *row -= n)
+        }
+        fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+            self.on_row(|_, row| *row += n)
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)?;
+            self.on_row(|_, row| *row += 1)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            text.chars().try_for_each(|c| {
+                self.on_row(|rows, row| {
+                    *row += usize::from(rows[*row].chars().count() == usize::from(WIDTH));
+                    rows[*row].push(c);
+                })
+            })
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.on_row(|rows, row| rows[*row].clear())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn follow(live: &mut Live, story: &Story) {
+        let mut lines = RunLines::new(&live.plan, STYLE, false);
+        for record in &story.records {
+            let lines = lines.record(record);
+            live.record(record, &lines);
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_a_status_line_comes_every_half_minute() {
+        let paper = Paper::default();
+        let mut live = Live::to_writer(&sample::plan(), STYLE, Box::new(paper.clone()));
+        let mut story = Story::begin();
+        story.steps("kiosk-002", 2);
+        follow(&mut live, &story);
+        for second in 0..=70 {
+            live.tick(seconds(second));
+        }
+        live.finish();
+        insta::assert_snapshot!(String::from_utf8(paper.0.lock().unwrap().clone()).unwrap(), @r###"
+        Starting run 7f3a2c-01: 5 devices in 2 stages
+           Stage canary: 1 device
+         Running [   1m 10s] stage canary, 0/5: 1 under way, 4 not started
+         Running [   1m 40s] stage canary, 0/5: 1 under way, 4 not started
+        "###);
+    }
+
+    #[test]
+    fn the_area_shows_eight_devices_and_how_many_more() {
+        let mut plan = sample::plan();
+        let device = plan.devices[&id("kiosk-001")].clone();
+        let names: Vec<_> = (1..=11).map(|n| format!("pi-{n:02}")).collect();
+        plan.devices = names.iter().map(|name| (id(name), device.clone())).collect();
+        plan.stages[0].devices = plan.devices.keys().cloned().collect();
+        let mut live = Live::to_writer(&plan, STYLE, Box::new(io::sink()));
+        let mut story = Story::with(11, 0, 0);
+        story.migrated(&names[3], "5e91c2a7");
+        for name in &names {
+            if name != "pi-04" {
+                story.steps(name, 2);
+            }
+        }
+        follow(&mut live, &story);
+        for second in 0..=10 {
+            live.progress(&id("pi-01"), second * 2_100_000, 164_000_000);
+            live.tick(seconds(second));
+        }
+        insta::assert_snapshot!(live.area().join("\n"), @r###"
+        Stage [  11m 30s] canary ██░░░░░░░░░░░░░░░░░░░░░░ 1/11
+                         pi-01  step 3 send-image  21 MB of 164 MB, 2.1 MB/s, 1m 08s left
+                         pi-02  step 3 send-image  5m 30s
+                         pi-03  step 3 send-image  4m 50s
+                         pi-05  step 3 send-image  4m 10s
+                         pi-06  step 3 send-image  3m 30s
+                         pi-07  step 3 send-image  2m 50s
+                         pi-08  step 3 send-image  2m 10s
+                         pi-09  step 3 send-image  1m 30s
+                         and 2 more
+        "###);
+    }
+
+    #[test]
+    fn a_soak_shows_how_long_it_has_gone_and_long_lines_are_cut() {
+        let mut story = Story::begin();
+        story.migrated("kiosk-002", "5e91c2a7").add(Event::SoakStarted { stage: 0 });
+        let narrow = Style { color: false, width: 64 };
+        let mut live = Live::to_writer(&sample::plan(), narrow, Box::new(io::sink()));
+        follow(&mut live, &story);
+        live.tick(seconds(90));
+        insta::assert_snapshot!(live.area().join("\n"), @"       Stage [   6m 10s] canary ████████████████████████ 1/1  soa");
+    }
+
+    #[test]
+    fn on_a_terminal_lines_stand_above_the_area_and_nothing_is_left_of_it() {
+        let screen = Screen::default();
+        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        let mut live = Live::on(&sample::plan(), STYLE, terminal(target));
+        let mut story = Story::begin();
+        story.steps("kiosk-002", 2);
+        live.tick(seconds(0));
+        follow(&mut live, &story);
+        live.tick(seconds(1));
+        insta::assert_snapshot!(screen.text(), @r###"
+        Starting run 7f3a2c-01: 5 devices in 2 stages
+           Stage canary: 1 device
+           Stage [    41.0s] canary ░░░░░░░░░░░░░░░░░░░░░░░░ 0/1
+                            kiosk-002  step 3 send-image  1.0s
+        "###);
+        live.finish();
+        insta::assert_snapshot!(screen.text(), @r###"
+        Starting run 7f3a2c-01: 5 devices in 2 stages
+           Stage canary: 1 device
+        "###);
+    }
+}

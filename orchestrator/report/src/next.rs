@@ -1,0 +1,112 @@
+//! What a person has to do next, as commands to type.
+
+use crate::states::cause;
+use crate::words::plain;
+use migos_events::{DeviceState, History, Outcome};
+use migos_inventory::{DeviceId, fold};
+use migos_playbooks::plan::Plan;
+use std::collections::BTreeMap;
+
+/// Who needs hands, what the run waits for, where to look and how to go on, after a run that ended like
+/// this or was cut off (`None`); nothing if all is well.
+pub(crate) fn to_do(plan: &Plan, history: &History, outcome: Option<Outcome>) -> String {
+    let commands = commands(history, outcome);
+    if commands.is_empty() {
+        return commands;
+    }
+    let reason = match outcome {
+        Some(Outcome::Stopped) => history.stopped.as_ref().map(|reason| ("stopped", reason)),
+        Some(Outcome::Paused) => history.paused.as_ref().map(|reason| ("paused", reason)),
+        None | Some(Outcome::Finished | Outcome::Interrupted) => None,
+    };
+    let reason = reason.map(|(word, reason)| entry(word, &plain(reason))).unwrap_or_default();
+    let look = entry("look", &format!("migos-fleet status {}", run(history)));
+    needs_hands(plan, history) + &reason + &look + &commands
+}
+
+/// The command that goes on from here; nothing if all is well.
+pub(crate) fn commands(history: &History, outcome: Option<Outcome>) -> String {
+    let tally = history.tally();
+    let resume = format!("migos-fleet resume {}", run(history));
+    match outcome {
+        Some(Outcome::Finished) if tally.not_migrated() == 0 => String::new(),
+        None | Some(Outcome::Paused | Outcome::Interrupted) => entry("go on", &resume),
+        // A device that balena sees after all is not lost any more.
+        Some(Outcome::Stopped) if tally.lost > 0 => {
+            entry("look again", &format!("{resume}     balena may see the lost ones yet"))
+        }
+        Some(Outcome::Stopped) => {
+            entry("go on", &format!("{resume}     stops again while its budget is exceeded"))
+        }
+        Some(Outcome::Finished) => {
+            entry("the rest", "migos-fleet migrate makes a new plan; what is done is left alone")
+        }
+    }
+}
+
+fn run(history: &History) -> &str {
+    history.run.as_ref().map_or("RUN", |run| run.0.as_str())
+}
+
+/// Devices that a person may have to go to, first those that are known to need it.
+fn needs_hands(plan: &Plan, history: &History) -> String {
+    let mut causes: BTreeMap<(bool, String), Vec<&DeviceId>> = BTreeMap::new();
+    for (id, progress) in &history.devices {
+        let lost = match progress.state {
+            DeviceState::Stuck(_) => false,
+            DeviceState::Lost(_) => true,
+            _ => continue,
+        };
+        let cause = cause(plan, progress).unwrap_or_default();
+        causes.entry((lost, cause)).or_default().push(id);
+    }
+    let line = |((lost, cause), devices): ((bool, String), _)| {
+        entry(if lost { "lost" } else { "needs hands" }, &format!("{}: {cause}", fold(devices)))
+    };
+    causes.into_iter().map(line).collect()
+}
+
+fn entry(word: &str, text: &str) -> String {
+    let word = format!("{word}:");
+    format!(" {word:<12} {text}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::sample::{self, Story, step};
+    use migos_events::{Cause, CauseKind, DeviceEvent};
+
+    #[test]
+    fn who_needs_hands_comes_first() {
+        let mut story = Story::begin();
+        story
+            .steps("kiosk-061", 11)
+            .device("kiosk-061", DeviceEvent::Lost { message: "silent".into() });
+        for name in ["kiosk-001", "kiosk-003"] {
+            let cause = Cause { kind: CauseKind::Step, message: "no room".into() };
+            story.steps(name, 2);
+            story.device(name, DeviceEvent::StepFailed { step: step(2), cause });
+            story.device(name, DeviceEvent::Stuck { message: "the card is read-only".into() });
+        }
+        let text = to_do(&sample::plan(), &story.history(), Some(Outcome::Interrupted));
+        insta::assert_snapshot!(text, @r###"
+        needs hands: kiosk-[001,003]: the card is read-only
+        lost:        kiosk-061: silent
+        look:        migos-fleet status 7f3a2c-01
+        go on:       migos-fleet resume 7f3a2c-01
+        "###);
+    }
+
+    #[test]
+    fn a_run_that_ended_in_part_is_followed_by_a_new_plan() {
+        let mut story = Story::with(1, 0, 0);
+        story.fails("kiosk-002", 2, CauseKind::Step, "no room");
+        let text = to_do(&sample::plan(), &story.history(), Some(Outcome::Finished));
+        insta::assert_snapshot!(text, @r###"
+        look:        migos-fleet status 7f3a2c-01
+        the rest:    migos-fleet migrate makes a new plan; what is done is left alone
+        "###);
+    }
+}

@@ -1,0 +1,286 @@
+//! The plan as a person reads it: who, when, what, and what cannot be taken back.
+
+use crate::grid::columns;
+use crate::words::{Tone, counts, many, paint, plain};
+use crate::{Style, steps};
+use migos_inventory::{DeviceId, fold};
+use migos_payload::size::ByteCount;
+use migos_playbooks::plan::{Finding, Gate, Plan, SetAside, Stage, Tolerance};
+use migos_playbooks::policy::{Budget, Prove};
+use std::collections::BTreeMap;
+
+/// The text of a plan. `source` is the inventory's name, `facts_age` how old the facts are (`4 min old`),
+/// `hint` the line that says how to run it.
+pub fn plan_text(
+    plan: &Plan,
+    style: Style,
+    facts_age: Option<&str>,
+    source: &str,
+    hint: &str,
+) -> String {
+    let mut text = header(plan, style, facts_age, source);
+    text += "\n";
+    text += &results(plan, style);
+    if !plan.devices.is_empty() {
+        text += &format!("\n{}\n", paint(style, Tone::Plain, "Stages"));
+        text += &columns(style, plan.stages.iter().map(|stage| stage_row(plan, stage)).collect());
+        text += &whole_run(plan);
+        text += &steps::text(plan, style);
+    }
+    text += &refused(plan, style);
+    if !plan.devices.is_empty() {
+        text += "\nErased: the whole card of each migrated device. Nothing on it is kept; copy off first what you need.\n";
+        text += "Untouched: devices outside the selection, and those set aside.\n";
+    }
+    text += "\nNothing was changed to make this plan.\n";
+    text += &format!("{hint}\n");
+    text
+}
+
+fn header(plan: &Plan, style: Style, facts_age: Option<&str>, source: &str) -> String {
+    let mut parts = vec![
+        paint(style, Tone::Plain, &format!("Plan {}", plan.id.short())),
+        source.to_owned(),
+        many(plan.devices.len() + plan.set_aside.len(), "device"),
+    ];
+    for (digest, payload) in &plan.payloads {
+        parts.push(format!("payload MIGOS {} (sha256 {})", payload.version, digest.short()));
+    }
+    parts.extend(facts_age.map(|age| format!("facts {age}")));
+    parts.join("  ") + "\n"
+}
+
+/// One row per result and reason.
+fn results(plan: &Plan, style: Style) -> String {
+    let mut groups: BTreeMap<(usize, &str, String), Vec<&DeviceId>> = BTreeMap::new();
+    for (device, why) in &plan.set_aside {
+        let (rank, result, reason) = match why {
+            SetAside::AlreadyMigrated { os_version: Some(version) } => {
+                (1, "done", format!("already on {}", plain(version)))
+            }
+            SetAside::AlreadyMigrated { os_version: None } => {
+                (1, "done", "already on balena, OS version not known".into())
+            }
+            SetAside::Held(reason) => (2, "held", format!("\"{}\"", plain(reason))),
+            SetAside::Refused(_) => (3, "refused", "see below".into()),
+            SetAside::Unreachable(reason) => (4, "unreachable", plain(reason)),
+        };
+        groups.entry((rank, result, reason)).or_default().push(device);
+    }
+    let row = |result: &str, devices: Vec<&DeviceId>, reason: &str| {
+        vec![result.into(), format!("{:>4}", devices.len()), fold(devices), reason.into()]
+    };
+    let mut rows = vec![row("migrate", plan.devices.keys().collect(), "")];
+    rows.extend(
+        groups.into_iter().map(|((_, result, reason), devices)| row(result, devices, &reason)),
+    );
+    columns(style, rows)
+}
+
+fn stage_row(plan: &Plan, stage: &Stage) -> Vec<String> {
+    vec![
+        stage.name.clone(),
+        format!("{:>4}", stage.devices.len()),
+        fold(&stage.devices),
+        at_once(plan, stage),
+        gate_words(&stage.gate),
+    ]
+}
+
+/// How many devices of a stage are in flight at once; empty for a single device.
+pub(crate) fn at_once(plan: &Plan, stage: &Stage) -> String {
+    let devices = u32::try_from(stage.devices.len()).unwrap_or(u32::MAX);
+    match devices {
+        0 | 1 => String::new(),
+        _ => format!("{} at a time", stage.parallel.min(plan.parallel).min(devices)),
+    }
+}
+
+/// A gate in words: `at most 2 failed, soak 30m, then a person: "..."`.
+fn gate_words(gate: &Gate) -> String {
+    let Tolerance { failed, unreachable, refused, stuck, lost } = gate.tolerate;
+    let tolerated = counts([
+        (failed, "failed"),
+        (unreachable, "unreachable"),
+        (refused, "refused"),
+        (stuck, "stuck"),
+        (lost, "lost"),
+    ]);
+    let none = gate.tolerate == Tolerance::default();
+    let mut words =
+        vec![if none { "no failure".to_owned() } else { format!("at most {tolerated}") }];
+    if !gate.soak.0.is_zero() {
+        words.push(format!("soak {}", gate.soak));
+    }
+    words.extend(gate.pause.iter().map(|words| format!("then a person: \"{}\"", plain(words))));
+    words.join(", ")
+}
+
+/// What holds for all stages together.
+fn whole_run(plan: &Plan) -> String {
+    let Budget { failed, stuck, lost } = plan.budget;
+    // The budget may be spent; one device more stops the run.
+    let stops = |allowed: u32, word: &str| format!("{} {word}", allowed.saturating_add(1));
+    let failed = failed.map(|failed| stops(failed, "failed") + ", ").unwrap_or_default();
+    let (stuck, lost) = (stops(stuck, "stuck"), stops(lost, "lost"));
+    let mut text = format!(
+        "  Everything stops at {failed}{stuck} or {lost}. At most {} in flight, {} of one site.\n",
+        plan.parallel, plan.per_site,
+    );
+    let homeless: Vec<_> =
+        plan.devices.iter().filter(|(_, plan)| plan.site.is_none()).map(|(id, _)| id).collect();
+    if homeless.len() > 1 {
+        text += &format!("  Without a site, so of one site together: {}\n", fold(homeless));
+    }
+    text += match plan.prove {
+        Prove::PerDevice => "  One-shot boot is proven on every device first.\n",
+        Prove::PerClass => "  One-shot boot is proven on the first device of each class.\n",
+        Prove::Never => "",
+    };
+    let sent = plan.devices.values().map(|device| {
+        let payload = plan.payloads.get(&device.payload).map(|payload| ByteCount(payload.size()));
+        let image = plan.images.get(&device.image).map(|image| image.size);
+        payload.unwrap_or_default() + image.unwrap_or_default()
+    });
+    text += &format!("  Sent in all: {}.\n", sent.sum::<ByteCount>());
+    text
+}
+
+/// Devices with equal findings in one row, each finding with its remedy.
+fn refused(plan: &Plan, style: Style) -> String {
+    let mut groups: Vec<(&[Finding], Vec<&DeviceId>)> = Vec::new();
+    for (device, why) in &plan.set_aside {
+        let SetAside::Refused(findings) = why else { continue };
+        match groups.iter_mut().find(|(known, _)| known == findings) {
+            Some((_, devices)) => devices.push(device),
+            None => groups.push((findings, vec![device])),
+        }
+    }
+    if groups.is_empty() {
+        return String::new();
+    }
+    let mut rows = Vec::new();
+    for (findings, devices) in groups {
+        let names = std::iter::once(fold(devices)).chain(std::iter::repeat(String::new()));
+        for (finding, name) in findings.iter().zip(names) {
+            rows.push(vec![name, plain(&finding.reason), plain(&finding.remedy)]);
+        }
+    }
+    format!("\n{}\n{}", paint(style, Tone::Plain, "Refused"), columns(style, rows))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::sample;
+
+    const STYLE: Style = Style { color: false, width: 120 };
+    const HINT: &str = "Run it with: migos-fleet migrate kiosks.yaml --plan plan.json";
+
+    #[test]
+    fn a_plan_says_all_a_person_must_know() {
+        let text = plan_text(&sample::plan(), STYLE, Some("4 min old"), "kiosks.yaml", HINT);
+        insta::assert_snapshot!(text, @r###"
+        Plan 64879f  kiosks.yaml  13 devices  payload MIGOS 1.4.2 (sha256 8ec5a17a)  facts 4 min old
+
+          migrate         5  kiosk-[001-003,061-062]
+          done            2  bench-[1-2]              already on balenaOS 6.0.24
+          held            2  kiosk-[053-054]          "screens being replaced, ask the site"
+          refused         3  kiosk-[057-058,109]      see below
+          unreachable     1  kiosk-114                connect timeout after 15 s, 3 tries
+
+        Stages
+          canary     1  kiosk-002                             no failure, soak 30m, then a person: "Check the canary, then
+                                                              resume."
+          rest       4  kiosk-[001,003,061-062]  4 at a time  at most 1 failed, 2 unreachable
+          Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
+          Sent in all: 938 MB.
+
+        What happens to kiosk-[001-003] (3 devices, Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
+          · changes nothing   + can be undone   ! leaves Raspbian for a while   ‼ for good
+           1  · check          compare identity and boot files with the plan
+           2  + send-payload   send the MIGOS boot files, verified from the card: 17 MB to /boot,     undo: delete
+                               MIGOS 1.4.2 (sha256 8ec5a17a)
+           3  + send-image     send the balenaOS image, verified from the card: 164 MB (sha256        undo: delete
+                               6a9d88ba)
+           4  + write-job      write the job for MIGOS                                                undo: delete
+                 +kernel command line: console=tty1 panic=10 rdinit=/init
+           5  + write-tryboot  write tryboot.txt: /boot/tryboot.txt                                   undo: delete
+                 +[all]
+                 +os_prefix=migos/
+                 +initramfs initrd.migos followkernel
+                 +arm_64bit=0
+                 +[all]
+           6  ! arm            reboot once into MIGOS: Raspbian returns by itself if nobody speaks    undo: falls back by itself
+                               to MIGOS within 10m
+           7  ! await-migos    wait for MIGOS: Raspbian returns by itself without a commit within     undo: reboot
+                               30m
+           8  + register       register with balena: fleet acme/kiosks at                             undo: delete the record
+                               https://api.balena-cloud.com
+           9  · configure      hand over the device's configuration
+          ───────────── point of no return ─────────────
+               no way back but a new card: Raspbian and all data on the card are lost from here on
+          10  ‼ commit         make MIGOS permanent
+          11  ‼ await-flash    write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB
+                               unpacked
+          12  · await-balena   wait until balena sees it well: in fleet acme/kiosks; late after 20m,
+                               lost after 2h
+
+        What happens to kiosk-[061-062] (2 devices, Pi 4B, debian 12, kernel 6.6.20-v8): as above, except
+           2  + send-payload   send the MIGOS boot files, verified from the card: 17 MB to            undo: delete
+                               /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
+           3  + send-image     send the balenaOS image, verified from the card: 180 MB (sha256        undo: delete
+                               1797b8a2)
+           5  + write-tryboot  write tryboot.txt: /boot/firmware/tryboot.txt                          undo: delete
+                 +arm_64bit=1
+                 +enable_uart=1
+                 without arm_64bit=0
+          11  ‼ await-flash    write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64, 1.9
+                               GB unpacked
+
+        Refused
+          kiosk-[057-058]  the boot partition has 8 MB free, 17 MB are needed  remove old kernels from /boot
+                           under-voltage seen since boot (throttled=0x50000)   check the power supply
+          kiosk-109        it reaches the network through wlan0, not Ethernet  plug in a cable
+
+        Erased: the whole card of each migrated device. Nothing on it is kept; copy off first what you need.
+        Untouched: devices outside the selection, and those set aside.
+
+        Nothing was changed to make this plan.
+        Run it with: migos-fleet migrate kiosks.yaml --plan plan.json
+        "###);
+    }
+
+    #[test]
+    fn a_plan_with_nothing_to_migrate_is_short() {
+        let mut plan = sample::plan();
+        plan.devices.clear();
+        plan.stages.clear();
+        plan.payloads.clear();
+        plan.set_aside.retain(|_, why| matches!(why, SetAside::AlreadyMigrated { .. }));
+        insta::assert_snapshot!(plan_text(&plan, STYLE, None, "kiosks.yaml", HINT), @r###"
+        Plan 64879f  kiosks.yaml  2 devices
+
+          migrate     0
+          done        2  bench-[1-2]  already on balenaOS 6.0.24
+
+        Nothing was changed to make this plan.
+        Run it with: migos-fleet migrate kiosks.yaml --plan plan.json
+        "###);
+    }
+
+    #[test]
+    fn no_column_is_wider_than_the_terminal() {
+        let narrow = Style { color: false, width: 60 };
+        let plan = sample::plan();
+        let text = results(&plan, narrow) + &refused(&plan, narrow);
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    }
+
+    #[test]
+    fn where_the_key_lies_is_not_told() {
+        let text = plan_text(&sample::plan(), STYLE, None, "kiosks.yaml", HINT);
+        assert!(!text.contains(sample::IDENTITY));
+    }
+}

@@ -1,0 +1,291 @@
+//! A small plan and a small run, for tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use jiff::Timestamp;
+use migos_events::{
+    Cause, CauseKind, DeviceEvent, Event, History, Learned, Outcome, Record, RunId, StepRef,
+};
+use migos_inventory::{DeviceId, FleetSlug, HostKeys, Login, SiteName};
+use migos_payload::digest::Sha256;
+use migos_payload::image::ImageManifest;
+use migos_payload::manifest::File;
+use migos_payload::size::ByteCount;
+use migos_playbooks::balena::DeviceUuid;
+use migos_playbooks::plan::{
+    Class, DevicePlan, Finding, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId, SetAside,
+    Stage, Tolerance,
+};
+use migos_playbooks::playbook::Playbook;
+use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
+use migos_playbooks::span::Span;
+use migos_playbooks::step::{ACTIONS, Action};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The path of a private key, which nobody is to see.
+pub(crate) const IDENTITY: &str = "/home/anna/.ssh/fleet";
+
+pub(crate) fn id(name: &str) -> DeviceId {
+    DeviceId::new(name).unwrap()
+}
+
+fn image(device_type: &str, size: u64) -> (Sha256, ImageManifest) {
+    let text = serde_json::json!({
+        "schema": 1, "device_type": device_type, "architecture": "armv7hf",
+        "os_version": "balenaOS 6.0.24", "compression": "gzip",
+        "size": size, "sha256": Sha256::of(device_type.as_bytes()).to_string(),
+        "raw_size": 1_950_000_000_u64, "raw_sha256": Sha256::of(b"raw").to_string(),
+    });
+    let image: ImageManifest = serde_json::from_value(text).unwrap();
+    (image.sha256, image)
+}
+
+fn payload(version: &str) -> (Sha256, PayloadSummary) {
+    let file = |path: &str, size| File {
+        path: path.to_owned(),
+        size: ByteCount(size),
+        sha256: Sha256::of(path.as_bytes()),
+    };
+    let files = vec![file("initrd.migos", 11_000_000), file("kernel7.img", 6_300_000)];
+    (Sha256::of(version.as_bytes()), PayloadSummary { version: version.to_owned(), files })
+}
+
+fn device(name: &str, board: &str) -> DevicePlan {
+    let north = board == "3B+";
+    let kind = if north { "raspberrypi3" } else { "raspberrypi4-64" };
+    let watchdog = if north { "arm_64bit=0" } else { "arm_64bit=1\nenable_uart=1" };
+    DevicePlan {
+        login: Login {
+            host: "10.1.4.42".into(),
+            port: 22,
+            user: "pi".into(),
+            identity: Some(IDENTITY.into()),
+            known_hosts: None,
+            host_keys: HostKeys::AcceptNew,
+            sudo_password: None,
+        },
+        site: Some(SiteName::new(if north { "north" } else { "south" }).unwrap()),
+        class: Class {
+            board: board.into(),
+            firmware: if north { "May 14 2025".into() } else { String::new() },
+            os: if north { "raspbian 10" } else { "debian 12" }.into(),
+            kernel: if north { "5.10.103-v7+" } else { "6.6.20-v8" }.into(),
+        },
+        serial: "00000000765fc593".into(),
+        machine_id: "6f".repeat(16),
+        boot_sums: BTreeMap::new(),
+        boot_path: if north { "/boot" } else { "/boot/firmware" }.into(),
+        disk_id: "738a4d67".into(),
+        hostname: name.into(),
+        payload: payload("1.4.2").0,
+        image: image(kind, 0).0,
+        fleet: FleetSlug::new("acme/kiosks").unwrap(),
+        fleet_id: 7,
+        tryboot_txt: format!(
+            "[all]\nos_prefix=migos/\ninitramfs initrd.migos followkernel\n{watchdog}\n[all]\n"
+        ),
+        cmdline: "console=tty1 panic=10 rdinit=/init".into(),
+    }
+}
+
+fn stage(name: &str, devices: &[&str], gate: Gate) -> Stage {
+    let devices = devices.iter().map(|name| id(name)).collect();
+    Stage { name: name.into(), devices, parallel: 4, gate }
+}
+
+/// Three Pi 3B+ and two Pi 4B in two stages; devices set aside for every reason.
+pub(crate) fn plan() -> Plan {
+    let kiosks = [1, 2, 3, 61, 62].map(|number| {
+        let name = format!("kiosk-{number:03}");
+        (id(&name), device(&name, if number < 60 { "3B+" } else { "4B" }))
+    });
+    let canary = Gate {
+        tolerate: Tolerance::default(),
+        soak: Span::seconds(1800),
+        pause: Some("Check the canary, then resume.".into()),
+    };
+    let rest = Gate {
+        tolerate: Tolerance { failed: 1, unreachable: 2, ..Tolerance::default() },
+        soak: Span::default(),
+        pause: None,
+    };
+    let finding =
+        |reason: &str, remedy: &str| Finding { reason: reason.into(), remedy: remedy.into() };
+    let full = SetAside::Refused(vec![
+        finding(
+            "the boot partition has 8 MB free, 17 MB are needed",
+            "remove old kernels from /boot",
+        ),
+        finding("under-voltage seen since boot (throttled=0x50000)", "check the power supply"),
+    ]);
+    let wifi = SetAside::Refused(vec![finding(
+        "it reaches the network through wlan0, not Ethernet",
+        "plug in a cable",
+    )]);
+    let done = SetAside::AlreadyMigrated { os_version: Some("balenaOS 6.0.24".into()) };
+    let held = SetAside::Held("screens being replaced, ask the site".into());
+    let silent = SetAside::Unreachable("connect timeout after 15 s, 3 tries".into());
+    let digest = Sha256::of(b"plan");
+    Plan {
+        schema: PLAN_SCHEMA,
+        id: PlanId(digest),
+        inputs: Inputs {
+            inventory: digest,
+            facts: digest,
+            playbook: digest,
+            policy: digest,
+            balena: digest,
+        },
+        api: "https://api.balena-cloud.com".into(),
+        steps: Playbook::migrate().unwrap().steps().to_vec(),
+        stages: vec![
+            stage("canary", &["kiosk-002"], canary),
+            stage("rest", &["kiosk-061", "kiosk-001", "kiosk-003", "kiosk-062"], rest),
+        ],
+        per_site: 2,
+        parallel: 8,
+        budget: Budget { failed: Some(5), stuck: 0, lost: 0 },
+        arrival: Arrival {
+            late: Span::seconds(1200),
+            lost: Span::seconds(7200),
+            poll: Span::seconds(20),
+        },
+        dead_man: DeadMan { contact: Span::seconds(600), commit: Span::seconds(1800) },
+        prove: Prove::Never,
+        payloads: [payload("1.4.2")].into(),
+        images: [image("raspberrypi3", 164_000_000), image("raspberrypi4-64", 180_000_000)].into(),
+        devices: kiosks.into(),
+        set_aside: [
+            (id("bench-1"), done.clone()),
+            (id("bench-2"), done),
+            (id("kiosk-053"), held.clone()),
+            (id("kiosk-054"), held),
+            (id("kiosk-057"), full.clone()),
+            (id("kiosk-058"), full),
+            (id("kiosk-109"), wifi),
+            (id("kiosk-114"), silent),
+        ]
+        .into(),
+    }
+}
+
+/// Records of a run, written down event by event.
+pub(crate) struct Story {
+    pub(crate) records: Vec<Record>,
+    now: u64,
+}
+
+impl Story {
+    /// A run of [`plan`] that has just begun its first stage.
+    pub(crate) fn begin() -> Story {
+        Story::with(5, 3, 1)
+    }
+
+    /// A run of so many devices, and so many left out by the plan, that has just begun.
+    pub(crate) fn with(devices: u32, refused: u32, unreachable: u32) -> Story {
+        let mut story = Story { records: Vec::new(), now: 0 };
+        story.add(Event::RunStarted {
+            run: RunId("7f3a2c-01".into()),
+            plan: plan().id,
+            controller: "0.1.0".into(),
+            devices,
+            refused,
+            unreachable,
+        });
+        story.add(Event::StageStarted { stage: 0 });
+        story
+    }
+
+    /// Time goes by, in seconds.
+    pub(crate) fn later(&mut self, seconds: u64) -> &mut Self {
+        self.now += seconds * 1000;
+        self
+    }
+
+    pub(crate) fn add(&mut self, event: Event) -> &mut Self {
+        self.records.push(Record {
+            seq: self.records.len() as u64,
+            at: Timestamp::from_millisecond(1_795_000_000_000 + self.now as i64).unwrap(),
+            elapsed: Duration::from_millis(self.now),
+            event,
+        });
+        self
+    }
+
+    pub(crate) fn device(&mut self, name: &str, what: DeviceEvent) -> &mut Self {
+        self.add(Event::Device { device: id(name), what })
+    }
+
+    /// The device takes its steps, 20 seconds each, from the first up to (not with) the step of this number.
+    pub(crate) fn steps(&mut self, name: &str, upto: usize) -> &mut Self {
+        for step in (0..upto).map(step) {
+            if step.action == Action::Commit {
+                self.device(name, DeviceEvent::CommitAsked);
+            }
+            self.device(name, DeviceEvent::StepStarted { step }).later(20);
+            let bytes_sent = (step.action == Action::SendImage).then_some(164_000_000);
+            let learned = Learned { bytes_sent, ..Learned::default() };
+            self.device(name, DeviceEvent::StepDone { step, learned });
+        }
+        self.device(name, DeviceEvent::StepStarted { step: step(upto) })
+    }
+
+    pub(crate) fn migrated(&mut self, name: &str, uuid: &str) -> &mut Self {
+        self.steps(name, 11).later(60);
+        let os_version = "balenaOS 6.0.24+rev1".into();
+        self.device(name, DeviceEvent::Migrated { uuid: DeviceUuid(uuid.repeat(4)), os_version })
+    }
+
+    pub(crate) fn fails(&mut self, name: &str, at: usize, kind: CauseKind, why: &str) -> &mut Self {
+        let cause = Cause { kind, message: why.into() };
+        self.steps(name, at).later(3);
+        self.device(name, DeviceEvent::StepFailed { step: step(at), cause: cause.clone() });
+        for step in (1..=at).rev().map(step) {
+            self.device(name, DeviceEvent::UndoStarted { step });
+            self.device(name, DeviceEvent::UndoDone { step });
+        }
+        self.device(name, DeviceEvent::Failed { cause })
+    }
+
+    /// The run up to the pause at the canary's gate.
+    pub(crate) fn paused() -> Story {
+        let mut story = Story::begin();
+        story.migrated("kiosk-002", "5e91c2a7");
+        story.add(Event::SoakStarted { stage: 0 }).later(1800);
+        let reason = "Check the canary, then resume.".into();
+        story.add(Event::Paused { reason, gate: Some(0) });
+        story.add(Event::RunEnded { outcome: Outcome::Paused });
+        story
+    }
+
+    /// A whole run in which one device fails and one is lost.
+    pub(crate) fn stopped() -> Story {
+        let mut story = Story::paused();
+        story.add(Event::RunResumed { controller: "0.1.0".into() });
+        story.add(Event::StagePassed { stage: 0 });
+        story.add(Event::StageStarted { stage: 1 });
+        story.fails("kiosk-061", 2, CauseKind::Step, "no space left on device\n");
+        story.add(Event::BalenaAway { message: "connection refused".into() }).later(30);
+        story.add(Event::BalenaBack);
+        story.device("kiosk-001", DeviceEvent::StepStarted { step: step(0) }).later(4);
+        let message = "connection reset".into();
+        story.device("kiosk-001", DeviceEvent::StepRetried { step: step(0), message });
+        story.later(9).device("kiosk-001", DeviceEvent::Recalled).later(2);
+        story.device("kiosk-001", DeviceEvent::WentBack);
+        story.steps("kiosk-062", 11).later(1200).device("kiosk-062", DeviceEvent::Late);
+        story.fails("kiosk-003", 0, CauseKind::Away, "connect timeout after 15 s");
+        let message = "not seen by balena for 2h".into();
+        story.later(6000).device("kiosk-062", DeviceEvent::Lost { message });
+        story.add(Event::Stopped { reason: "1 lost, 0 allowed in the whole run".into() });
+        story.add(Event::RunEnded { outcome: Outcome::Stopped });
+        story
+    }
+
+    pub(crate) fn history(&self) -> History {
+        History::replay(&self.records).unwrap()
+    }
+}
+
+pub(crate) fn step(n: usize) -> StepRef {
+    StepRef { n, action: ACTIONS[n] }
+}

@@ -1,0 +1,126 @@
+//! The words that all renderings share: numbers, lengths of time, colours, the shape of a line.
+
+use crate::Style;
+use std::time::Duration;
+
+/// What a colour says; the word beside it always says the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// It went well.
+    Good,
+    /// It went wrong.
+    Bad,
+    /// It waits, or was put off.
+    Wait,
+    /// Just a heading.
+    Plain,
+}
+
+impl Tone {
+    /// The SGR parameters of ECMA-48: bold and a colour.
+    fn code(self) -> &'static str {
+        match self {
+            Tone::Good => "1;32",
+            Tone::Bad => "1;31",
+            Tone::Wait => "1;33",
+            Tone::Plain => "1",
+        }
+    }
+}
+
+/// The text in a colour, where colours are wanted.
+pub(crate) fn paint(style: Style, tone: Tone, text: &str) -> String {
+    if style.color { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }
+}
+
+/// `    MIGRATED [  14m 02s] rest`: a right-aligned word, the time if there is one, and the rest.
+pub(crate) fn line(
+    style: Style,
+    tone: Tone,
+    word: &str,
+    time: Option<Duration>,
+    rest: &str,
+) -> String {
+    let word = paint(style, tone, &format!("{word:>12}"));
+    match time {
+        Some(time) => format!("{word} [{:>9}] {rest}", duration(time)),
+        None => format!("{word} {rest}"),
+    }
+}
+
+/// A length of time in two numbers at most: `2.0s`, `14m 02s`, `1h 05m`, `2d 03h`.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match seconds {
+        0..60 => format!("{seconds}.{}s", time.subsec_millis() / 100),
+        60..3600 => format!("{minutes}m {:02}s", seconds % 60),
+        3600..172_800 => format!("{hours}h {:02}m", minutes % 60),
+        _ => format!("{days}d {:02}h", hours % 24),
+    }
+}
+
+/// `1 device`, `4 devices`.
+pub(crate) fn many(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// The numbers that are not zero, in words: `4 migrated, 1 failed`; `nothing` if all are.
+pub(crate) fn counts<const N: usize>(numbers: [(u32, &str); N]) -> String {
+    let named = numbers.iter().filter(|(number, _)| *number > 0);
+    let words: Vec<_> = named.map(|(number, word)| format!("{number} {word}")).collect();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+}
+
+/// Text that came from a device or a server: one line, and nothing that a terminal obeys.
+pub(crate) fn plain(text: &str) -> String {
+    text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The text in lines of at most so many columns, broken between words; a longer word stays whole.
+pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= columns {
+            *line += &format!(" {word}");
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_between_words() {
+        assert_eq!(wrapped("one by one immediately", 7), ["one by", "one", "immediately"]);
+        assert_eq!(wrapped("", 7), [""]);
+    }
+
+    #[test]
+    fn times_have_two_numbers_at_most() {
+        let shown = [2_040, 59_990, 60_000, 842_000, 3_900_000, 183_600_000]
+            .map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(shown, ["2.0s", "59.9s", "1m 00s", "14m 02s", "1h 05m", "2d 03h"]);
+    }
+
+    #[test]
+    fn a_line_reads_the_same_without_its_colour() {
+        let time = Some(Duration::from_secs(842));
+        let shown =
+            |color| line(Style { color, width: 80 }, Tone::Good, "MIGRATED", time, "kiosk-003");
+        assert_eq!(shown(false), "    MIGRATED [  14m 02s] kiosk-003");
+        assert_eq!(shown(true), "\u{1b}[1;32m    MIGRATED\u{1b}[0m [  14m 02s] kiosk-003");
+    }
+
+    #[test]
+    fn what_a_device_says_cannot_steer_the_terminal() {
+        assert_eq!(plain("no space\nleft \x1b[2Jhere\n"), "no space left  [2Jhere");
+    }
+}

@@ -1,0 +1,142 @@
+//! Reads what is to be sent, piece by piece.
+
+use bytes::{Bytes, BytesMut};
+use migos_engine::port::{Content, Source, TransportError};
+use migos_payload::digest::{Hasher, Sha256};
+use std::io::{self, Read, SeekFrom};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::task;
+
+/// How much of a file is read at once, and so held in memory for each upload.
+const PIECE: usize = 256 << 10;
+
+/// The pieces of a content from some byte on.
+#[derive(Debug)]
+pub(crate) enum Pieces {
+    Memory(Bytes),
+    File { path: String, file: File, left: u64 },
+}
+
+impl Pieces {
+    pub(crate) async fn from(content: &Content, offset: u64) -> Result<Self, TransportError> {
+        match &content.source {
+            Source::Memory(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(Pieces::Memory(bytes.slice(start..)))
+            }
+            Source::File(path) => {
+                let name = path.display().to_string();
+                let open = async {
+                    let mut file = File::open(path.as_path()).await?;
+                    file.seek(SeekFrom::Start(offset)).await?;
+                    file.set_max_buf_size(PIECE);
+                    Ok(file)
+                };
+                let file = open.await.map_err(|error| local(&name, &error))?;
+                Ok(Pieces::File { path: name, file, left: content.size.saturating_sub(offset) })
+            }
+        }
+    }
+
+    /// The next piece; `None` after the last. Memory is shared, not copied.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
+        match self {
+            Pieces::Memory(rest) if rest.is_empty() => Ok(None),
+            Pieces::Memory(rest) => Ok(Some(rest.split_to(rest.len().min(PIECE)))),
+            Pieces::File { left: 0, .. } => Ok(None),
+            Pieces::File { path, file, left } => {
+                let size = PIECE.min(usize::try_from(*left).unwrap_or(PIECE));
+                let mut piece = BytesMut::zeroed(size);
+                file.read_exact(&mut piece).await.map_err(|error| local(path, &error))?;
+                *left -= size as u64;
+                Ok(Some(piece.freeze()))
+            }
+        }
+    }
+}
+
+/// The digest of a content's first bytes.
+pub(crate) async fn prefix_digest(
+    content: &Content,
+    length: u64,
+) -> Result<Sha256, TransportError> {
+    let source = content.source.clone();
+    let digest = task::spawn_blocking(move || match source {
+        Source::Memory(bytes) => {
+            let end = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len());
+            Ok(Sha256::of(&bytes[..end]))
+        }
+        Source::File(path) => {
+            hash_file(&path, length).map_err(|error| local(&path.display().to_string(), &error))
+        }
+    });
+    digest.await.unwrap_or_else(|error| Err(local("", &io::Error::other(error))))
+}
+
+fn hash_file(path: &std::path::Path, length: u64) -> io::Result<Sha256> {
+    let mut file = std::fs::File::open(path)?.take(length);
+    let mut hasher = Hasher::default();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hasher.finish()),
+            size => hasher.update(&piece[..size]),
+        }
+    }
+}
+
+fn local(path: &str, error: &io::Error) -> TransportError {
+    let message = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it became shorter since it was checked".to_owned(),
+        _ => error.to_string(),
+    };
+    TransportError::Local { path: path.to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use std::sync::Arc;
+
+    fn bytes(size: usize) -> Bytes {
+        (0..size).map(|at| (at % 251) as u8).collect()
+    }
+
+    fn both(all: &Bytes, file: &std::path::Path) -> [Content; 2] {
+        std::fs::write(file, all).unwrap();
+        let (size, sha256) = (all.len() as u64, Sha256::of(all));
+        [Source::Memory(all.clone()), Source::File(Arc::new(file.to_owned()))]
+            .map(|source| Content { source, size, sha256 })
+    }
+
+    #[tokio::test]
+    async fn the_pieces_are_the_content_from_any_byte_on() {
+        let all = bytes(2 * PIECE + 7);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for content in both(&all, file.path()) {
+            for offset in [0, 1, PIECE, 2 * PIECE, 2 * PIECE + 6, 2 * PIECE + 7] {
+                let mut pieces = Pieces::from(&content, offset as u64).await.unwrap();
+                let mut got = Vec::new();
+                while let Some(piece) = pieces.next().await.unwrap() {
+                    assert!(!piece.is_empty() && piece.len() <= PIECE);
+                    got.extend(piece);
+                }
+                assert!(got == all[offset..], "{offset}");
+                let prefix = prefix_digest(&content, offset as u64).await.unwrap();
+                assert_eq!(prefix, Sha256::of(&all[..offset]));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_shrank_is_told() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let [_, mut content] = both(&bytes(10), file.path());
+        content.size = 11;
+        let mut pieces = Pieces::from(&content, 0).await.unwrap();
+        let error = pieces.next().await.unwrap_err();
+        assert!(error.to_string().ends_with("it became shorter since it was checked"), "{error}");
+    }
+}

@@ -1,0 +1,259 @@
+//! Runs one command and never hangs.
+//!
+//! The rules, each learnt from a hang: nothing is written to a command without listening to it at the
+//! same time, since a dead command takes nothing any more; all output is read, since one full channel
+//! stops the connection; the end is not the end of the output but the closed channel, since the exit
+//! code comes later.
+
+use crate::connect::Connection;
+use crate::content::Pieces;
+use crate::pace::Pace;
+use crate::timeouts::Timeouts;
+use bytes::Bytes;
+use migos_engine::port::{Content, TransportError};
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// sshd frees the place of a command a little after it told of its end, so that a server with few places
+/// may have none for the next one yet.
+const PLACE_WAITS: [Duration; 4] = [
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+];
+
+/// The largest packet that every server takes (RFC 4253, section 6.1).
+const PACKET: usize = 32 << 10;
+
+/// How much of standard error is kept; the rest is read and forgotten.
+const KEPT_ERRORS: usize = 64 << 10;
+
+/// A command and what goes with it.
+pub(crate) struct Command<'a> {
+    /// What it is called in messages.
+    pub(crate) name: &'static str,
+    /// The command line.
+    pub(crate) line: &'a str,
+    /// The first line of standard input, for sudo.
+    pub(crate) password: Option<&'a str>,
+    /// The rest of standard input.
+    pub(crate) input: Input<'a>,
+    /// How many bytes of standard output are wanted at most.
+    pub(crate) limit: usize,
+}
+
+/// Standard input.
+pub(crate) enum Input<'a> {
+    Nothing,
+    Bytes(Bytes),
+    /// A content from some byte on.
+    Rest {
+        content: &'a Content,
+        offset: u64,
+        /// Told the bytes of the content that are sent.
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+        /// Counts the bytes that crossed the network.
+        sent: &'a AtomicU64,
+    },
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The exit code, or the signal that killed it.
+    pub(crate) end: Result<u32, String>,
+    pub(crate) stdout: Vec<u8>,
+    /// The last line on standard error that is not blank: what comes before it are sudo's lecture and
+    /// complaints about locales.
+    pub(crate) said: String,
+}
+
+/// Runs a command.
+pub(crate) async fn run(
+    connection: &Connection,
+    timeouts: &Timeouts,
+    command: Command<'_>,
+) -> Result<Answer, TransportError> {
+    let name = command.name;
+    if crate::quote::has_nul(command.line) {
+        let message = "an argument holds a NUL".to_owned();
+        return Err(TransportError::Refused { verb: name, message });
+    }
+    let opening = open(connection, name, command.line);
+    let (reader, writer) =
+        timeout(timeouts.open, opening).await.map_err(|_| stalled(name, timeouts.open))??;
+    let result = converse(timeouts, command, reader, &writer).await;
+    if result.is_err() {
+        // Else the command would live on for as long as the connection does.
+        let _ = timeout(timeouts.close, writer.close()).await;
+    }
+    result
+}
+
+async fn open(
+    connection: &Connection,
+    name: &'static str,
+    line: &str,
+) -> Result<(ChannelReadHalf, ChannelWriteHalf<Msg>), TransportError> {
+    let lost = |_| TransportError::Lost { verb: name };
+    let mut waits = PLACE_WAITS.into_iter();
+    let channel = loop {
+        match connection.handle.channel_open_session().await {
+            Ok(channel) => break channel,
+            Err(russh::Error::ChannelOpenFailure(why)) => match (why, waits.next()) {
+                (ChannelOpenFailure::ConnectFailed, Some(wait)) => sleep(wait).await,
+                (why, _) => {
+                    let message = format!("the device opens no channel: {why:?}");
+                    return Err(TransportError::Refused { verb: name, message });
+                }
+            },
+            Err(_) => return Err(TransportError::Lost { verb: name }),
+        }
+    };
+    channel.exec(true, line).await.map_err(lost)?;
+    Ok(channel.split())
+}
+
+/// Feeds the command and listens to it until its channel is closed.
+async fn converse(
+    timeouts: &Timeouts,
+    command: Command<'_>,
+    mut reader: ChannelReadHalf,
+    writer: &ChannelWriteHalf<Msg>,
+) -> Result<Answer, TransportError> {
+    let name = command.name;
+    let pace = Pace::default();
+    let feeding = feed(command.password, command.input, writer, &pace);
+    tokio::pin!(feeding);
+    let (mut started, mut fed) = (false, false);
+    let mut end = None;
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut too_long = false;
+    let mut patience = timeouts.progress;
+    let mut deadline = Instant::now() + patience;
+    loop {
+        let message = tokio::select! {
+            result = &mut feeding, if started && !fed => {
+                result?;
+                fed = true;
+                patience = timeouts.answer;
+                deadline = Instant::now() + patience;
+                continue;
+            }
+            message = reader.wait() => message,
+            () = sleep_until(deadline) => return Err(stalled(name, patience)),
+        };
+        match message {
+            None => break,
+            Some(ChannelMsg::Data { data }) => {
+                let room = command.limit.saturating_sub(stdout.len());
+                too_long |= data.len() > room;
+                stdout.extend(&data[..data.len().min(room)]);
+            }
+            Some(ChannelMsg::ExtendedData { data, .. }) => {
+                let room = KEPT_ERRORS.saturating_sub(stderr.len());
+                stderr.extend(&data[..data.len().min(room)]);
+            }
+            Some(ChannelMsg::WindowAdjusted { new_size }) => pace.window_is(new_size),
+            Some(ChannelMsg::ExitStatus { exit_status }) => end = Some(Ok(exit_status)),
+            Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                end = Some(Err(format!("killed by signal {signal_name:?}")));
+            }
+            Some(ChannelMsg::Success) => {
+                started = true;
+                pace.start();
+            }
+            Some(ChannelMsg::Failure) => {
+                let message = "the device runs no commands for this login".to_owned();
+                return Err(TransportError::Refused { verb: name, message });
+            }
+            Some(_) => {}
+        }
+        deadline = Instant::now() + patience;
+    }
+    let end = end.ok_or(TransportError::Lost { verb: name })?;
+    if too_long {
+        let message = format!("more than {} bytes", command.limit);
+        return Err(TransportError::Garbled { verb: name, message });
+    }
+    Ok(Answer { end, stdout, said: last_line(&stderr) })
+}
+
+/// Writes standard input. A channel that takes no more is no error here: the listener hears why.
+async fn feed(
+    password: Option<&str>,
+    input: Input<'_>,
+    writer: &ChannelWriteHalf<Msg>,
+    pace: &Pace,
+) -> Result<(), TransportError> {
+    if let Some(password) = password {
+        let _ = writer.data_bytes(format!("{password}\n").into_bytes()).await;
+    }
+    match input {
+        Input::Nothing => {}
+        Input::Bytes(bytes) => {
+            send(bytes, writer, pace, |_| ()).await;
+        }
+        Input::Rest { content, offset, progress, sent } => {
+            let mut pieces = Pieces::from(content, offset).await?;
+            let mut there = offset;
+            while let Some(piece) = pieces.next().await? {
+                let went = send(piece, writer, pace, |bytes| {
+                    there += bytes;
+                    sent.fetch_add(bytes, Ordering::Relaxed);
+                    progress(there);
+                });
+                if !went.await {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    let _ = writer.eof().await;
+    Ok(())
+}
+
+/// True if all of it went.
+async fn send(
+    mut bytes: Bytes,
+    writer: &ChannelWriteHalf<Msg>,
+    pace: &Pace,
+    mut told: impl FnMut(u64),
+) -> bool {
+    while !bytes.is_empty() {
+        let packet = bytes.split_to(bytes.len().min(PACKET));
+        let size = packet.len();
+        pace.take(size).await;
+        if writer.data_bytes(packet).await.is_err() {
+            return false;
+        }
+        told(size as u64);
+    }
+    true
+}
+
+fn stalled(name: &'static str, waited: Duration) -> TransportError {
+    TransportError::Stalled { verb: name, seconds: waited.as_secs() }
+}
+
+fn last_line(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    line.unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_said_last_counts() {
+        let text = b"bash: warning: setlocale\n\nwrite error: No space left on device\r\n \n";
+        assert_eq!(last_line(text), "write error: No space left on device");
+        assert_eq!(last_line(b""), "");
+    }
+}

@@ -1,0 +1,243 @@
+//! The engine's words, put as verbs.
+
+use crate::connect::Connection;
+use crate::exec::{self, Answer, Command, Input};
+use crate::root::Way;
+use crate::timeouts::Timeouts;
+use crate::transcript::Log;
+use crate::verb::{Verb, command_line, exit, failure};
+use crate::{quote, send};
+use bytes::Bytes;
+use migos_contract as contract;
+use migos_engine::port::{self, Content, Sent, TransportError};
+use migos_payload::digest::Sha256;
+use migos_playbooks::facts::{self, Identity};
+use russh::Disconnect;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+/// More than any answer but a file's: the probe of a Pi is some 30 KB.
+const ANSWER_LIMIT: usize = 4 << 20;
+
+/// A logged-in connection to one device.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) connection: Connection,
+    pub(crate) way: Way,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) log: Log,
+    /// One command at a time: sshd may allow one only, and no verb is meant to run beside another.
+    pub(crate) turn: Mutex<()>,
+}
+
+impl Session {
+    /// Runs a verb; its answer is given for exit code 0 only.
+    pub(crate) async fn verb(
+        &self,
+        verb: Verb,
+        args: &[&str],
+        input: Input<'_>,
+    ) -> Result<Vec<u8>, TransportError> {
+        let answer = self.answer(verb, args, input, ANSWER_LIMIT).await?;
+        self.accept(verb, args, answer)
+    }
+
+    async fn answer(
+        &self,
+        verb: Verb,
+        args: &[&str],
+        input: Input<'_>,
+        limit: usize,
+    ) -> Result<Answer, TransportError> {
+        let line = command_line(self.way.rise, verb, args);
+        let shown: Vec<String> = args.iter().map(|arg| quote::quote(arg)).collect();
+        let shown = format!("{} {}", verb.name(), shown.join(" "));
+        let password = self.way.password();
+        let command = Command { name: verb.name(), line: &line, password, input, limit };
+        self.run(command, shown.trim_end()).await
+    }
+
+    fn accept(&self, verb: Verb, args: &[&str], answer: Answer) -> Result<Vec<u8>, TransportError> {
+        match answer.end {
+            Ok(exit::DONE) => Ok(answer.stdout),
+            Ok(code) => Err(failure(verb, args, code, &answer.said)),
+            Err(signal) => Err(TransportError::Refused { verb: verb.name(), message: signal }),
+        }
+    }
+
+    async fn run(&self, command: Command<'_>, shown: &str) -> Result<Answer, TransportError> {
+        let _turn = self.turn.lock().await;
+        let start = Instant::now();
+        let result = exec::run(&self.connection, &self.timeouts, command).await;
+        let seconds = start.elapsed().as_secs_f64();
+        let ended = match &result {
+            Ok(Answer { end: Ok(exit::DONE), .. }) => "done".to_owned(),
+            Ok(Answer { end: Ok(code), said, .. }) => format!("exit code {code}: {said}"),
+            Ok(Answer { end: Err(signal), .. }) => signal.clone(),
+            Err(error) => error.to_string(),
+        };
+        self.log.line(&format!("{shown}: {ended} ({seconds:.2} s)"));
+        result
+    }
+}
+
+/// The text of an answer. What is not UTF-8 stands in comments of files at most.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into())
+}
+
+fn garbled(verb: &'static str, message: impl ToString) -> TransportError {
+    TransportError::Garbled { verb, message: message.to_string() }
+}
+
+impl port::Session for Session {
+    async fn probe(&self) -> Result<String, TransportError> {
+        self.verb(Verb::Probe, &[], Input::Nothing).await.map(text)
+    }
+
+    async fn identity(&self) -> Result<Identity, TransportError> {
+        let answer = text(self.verb(Verb::Identity, &[], Input::Nothing).await?);
+        facts::parse_identity(&answer).map_err(|error| garbled(Verb::Identity.name(), error))
+    }
+
+    async fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TransportError> {
+        let args = [path, &limit.to_string()];
+        let kept = usize::try_from(limit).unwrap_or(usize::MAX);
+        let answer = self.answer(Verb::Read, &args, Input::Nothing, kept).await?;
+        match answer.end {
+            Ok(exit::ABSENT) => Ok(None),
+            _ => self.accept(Verb::Read, &args, answer).map(Some),
+        }
+    }
+
+    async fn write(&self, path: &str, mode: u32, content: &[u8]) -> Result<(), TransportError> {
+        let (mode, size) = (format!("{mode:o}"), content.len().to_string());
+        let input = Input::Bytes(Bytes::copy_from_slice(content));
+        self.verb(Verb::Write, &[path, &mode, &size], input).await.map(drop)
+    }
+
+    async fn sums(&self, paths: &[String]) -> Result<Vec<Option<Sha256>>, TransportError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let args: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let answer = text(self.verb(Verb::Sums, &args, Input::Nothing).await?);
+        parse_sums(&answer, &args)
+    }
+
+    async fn send(
+        &self,
+        content: &Content,
+        path: &str,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Sent, TransportError> {
+        send::send(self, content, path, progress).await
+    }
+
+    async fn remove(&self, paths: &[String]) -> Result<(), TransportError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let args: Vec<&str> = paths.iter().map(String::as_str).collect();
+        self.verb(Verb::Remove, &args, Input::Nothing).await.map(drop)
+    }
+
+    async fn arm(&self) -> Result<(), TransportError> {
+        self.verb(Verb::Arm, &[], Input::Nothing).await.map(drop)
+    }
+
+    async fn reboot(&self) -> Result<(), TransportError> {
+        self.verb(Verb::Reboot, &[], Input::Nothing).await.map(drop)
+    }
+
+    async fn migos(
+        &self,
+        command: &contract::Command,
+        input: Option<&contract::Configuration>,
+    ) -> Result<contract::Status, TransportError> {
+        let name = match command {
+            contract::Command::Status => "status",
+            contract::Command::Configure => "configure",
+            contract::Command::Commit { .. } => "commit",
+            contract::Command::Abort => "abort",
+        };
+        let input = match input {
+            None => Input::Nothing,
+            Some(input) => {
+                let json = serde_json::to_vec(input).map_err(|error| garbled(name, error))?;
+                Input::Bytes(json.into())
+            }
+        };
+        let line = command.words().join(" ");
+        let command = Command { name, line: &line, password: None, input, limit: ANSWER_LIMIT };
+        let answer = self.run(command, &line).await?;
+        let refused = |message| Err(TransportError::Refused { verb: name, message });
+        match answer.end {
+            Ok(exit::DONE) => {
+                serde_json::from_slice(&answer.stdout).map_err(|error| garbled(name, error))
+            }
+            Ok(code) if answer.said.is_empty() => refused(format!("exit code {code}")),
+            Ok(_) => refused(answer.said),
+            Err(signal) => refused(signal),
+        }
+    }
+
+    async fn close(self) {
+        let end = async {
+            let _ = self.connection.handle.disconnect(Disconnect::ByApplication, "", "").await;
+            let _ = self.connection.handle.await;
+        };
+        let _ = timeout(self.timeouts.close, end).await;
+        self.log.line("disconnected");
+    }
+}
+
+/// One line for each path, in order.
+fn parse_sums(answer: &str, paths: &[&str]) -> Result<Vec<Option<Sha256>>, TransportError> {
+    let bad = |message: String| garbled(Verb::Sums.name(), message);
+    let mut rest = answer;
+    let mut sums = Vec::with_capacity(paths.len());
+    for path in paths {
+        // Cut by the path's own length: nothing says that it holds no line's end.
+        let (sum, tail) = rest.split_once(' ').ok_or_else(|| bad(format!("no line for {path}")))?;
+        let tail = tail.strip_prefix(path).and_then(|tail| tail.strip_prefix('\n'));
+        rest = tail.ok_or_else(|| bad(format!("another line than that of {path}")))?;
+        sums.push(match sum {
+            "-" => None,
+            sum => Some(sum.parse().map_err(|error| bad(format!("{path}: {error}")))?),
+        });
+    }
+    match rest {
+        "" => Ok(sums),
+        _ => Err(bad("more lines than paths".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn sums_are_read_in_order_and_by_name() {
+        let digest = Sha256::of(b"abc");
+        let answer = format!("{digest} /a b\n- /c\n{digest} /d\ne\n");
+        let paths = ["/a b", "/c", "/d\ne"];
+        assert_eq!(parse_sums(&answer, &paths), Ok(vec![Some(digest), None, Some(digest)]));
+    }
+
+    #[test]
+    fn sums_of_other_files_are_not_believed() {
+        let digest = Sha256::of(b"abc");
+        for answer in [
+            String::new(),
+            "- /b\n".to_owned(),
+            "- /a".to_owned(),
+            "x /a\n".to_owned(),
+            format!("- /a\n{digest} /b\n"),
+        ] {
+            let error = parse_sums(&answer, &["/a"]).unwrap_err();
+            assert!(matches!(error, TransportError::Garbled { verb: "sums", .. }), "{error:?}");
+        }
+    }
+}

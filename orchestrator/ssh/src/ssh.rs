@@ -1,0 +1,96 @@
+//! Opens sessions.
+
+use crate::connect::connect;
+use crate::host_key::{Expected, unusable};
+use crate::keys::{KeyFiles, key_pair};
+use crate::known_hosts::{Files, HostName};
+use crate::login::login;
+use crate::root;
+use crate::session::Session;
+use crate::timeouts::Timeouts;
+use crate::transcript::{Log, Transcript};
+use migos_engine::port::{HostKey, KeyPair, Seed, Target, Transport, TransportError};
+use russh::keys::PublicKey;
+use std::fmt;
+use std::path::PathBuf;
+use tokio::sync::Mutex;
+use tokio::task;
+
+/// Reaches devices over SSH.
+pub struct Ssh {
+    known_hosts: PathBuf,
+    timeouts: Timeouts,
+    transcript: Option<Transcript>,
+    key_files: KeyFiles,
+}
+
+impl Ssh {
+    /// A transport that writes new hosts down in `known_hosts`, which need not exist yet.
+    pub fn new(
+        known_hosts: impl Into<PathBuf>,
+        timeouts: Timeouts,
+        transcript: Option<Transcript>,
+    ) -> Self {
+        let (known_hosts, key_files) = (known_hosts.into(), KeyFiles::default());
+        Ssh { known_hosts, timeouts, transcript, key_files }
+    }
+
+    async fn expected(&self, target: &Target) -> Result<Expected, TransportError> {
+        let (operator, accept_new) = match &target.host_key {
+            HostKey::Known { operator, accept_new } => (operator.clone(), *accept_new),
+            HostKey::Pinned(pair) => {
+                let key = PublicKey::from_openssh(&pair.public_line);
+                let key = key.map_err(|error| TransportError::HostKey(error.to_string()))?;
+                return Ok(Expected::Pinned(key));
+            }
+        };
+        let host = HostName::new(&target.host, target.port);
+        let files = Files { operator, own: self.known_hosts.clone() };
+        let look_up = task::spawn_blocking(move || {
+            let known = files.look_up(&host);
+            known.map(|known| (files, known)).map_err(|(path, error)| unusable(&path, &error))
+        });
+        let found = look_up.await.map_err(|error| TransportError::HostKey(error.to_string()))?;
+        let (files, known) = found?;
+        Ok(Expected::Known { files, known, accept_new })
+    }
+
+    async fn open(&self, target: &Target, log: &Log) -> Result<Session, TransportError> {
+        let key = self.key_files.key(&target.key).await?;
+        let expected = self.expected(target).await?;
+        let mut connection = connect(&target.host, target.port, expected, &self.timeouts).await?;
+        login(&mut connection, target, key, &self.timeouts).await?;
+        let way = root::find(&connection, target, &self.timeouts).await?;
+        let (timeouts, log) = (self.timeouts, log.clone());
+        Ok(Session { connection, way, timeouts, log, turn: Mutex::new(()) })
+    }
+}
+
+impl Transport for Ssh {
+    type Session = Session;
+
+    async fn connect(&self, target: &Target) -> Result<Session, TransportError> {
+        let log = Log::new(target.device.clone(), self.transcript.clone());
+        let Target { user, host, port, .. } = target;
+        let opened = self.open(target, &log).await;
+        match &opened {
+            Ok(session) => {
+                let way = session.way.rise.prefix().trim_end();
+                let way = if way.is_empty() { String::new() } else { format!(", root by `{way}`") };
+                log.line(&format!("connected to {host}:{port} as {user}{way}"));
+            }
+            Err(error) => log.line(&format!("{error} (as {user}, {host}:{port})")),
+        }
+        opened
+    }
+
+    fn key_pair(&self, seed: &Seed) -> KeyPair {
+        key_pair(seed)
+    }
+}
+
+impl fmt::Debug for Ssh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ssh").field("known_hosts", &self.known_hosts).finish_non_exhaustive()
+    }
+}

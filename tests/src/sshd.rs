@@ -1,0 +1,152 @@
+//! A real sshd in a root that looks like a Pi's.
+//!
+//! It runs in mount, PID and UTS namespaces of its own, which die with it: nothing is left behind.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use tempfile::TempDir;
+
+const ROOT_SCRIPT: &str = include_str!("sshd/root.sh");
+
+/// The password that sudo asks the user `asks` for.
+pub const SUDO_PASSWORD: &str = "it's $HOME";
+
+/// What programs the server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Userland {
+    /// Those of the host: dash as `sh`, coreutils, bash as the login shell.
+    Debian,
+    /// busybox's applets and nothing else.
+    Busybox,
+}
+
+/// A running server. Its users are `root`, `pi` (sudo does not ask), `asks` (sudo asks for
+/// [`SUDO_PASSWORD`]) and `nosudo`; all log in with one key.
+#[derive(Debug)]
+pub struct Sshd {
+    process: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Sshd {
+    /// Starts a server and waits until it listens.
+    ///
+    /// # Errors
+    /// If it cannot be started; the message says what is missing.
+    pub fn start(userland: Userland) -> Result<Self> {
+        require()?;
+        let folder = tempfile::tempdir()?;
+        let (root, key) = (folder.path().join("root"), folder.path().join("id"));
+        fs::create_dir(&root)?;
+        keygen(&key, "ed25519")?;
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let userland = match userland {
+            Userland::Debian => "debian",
+            Userland::Busybox => "busybox",
+        };
+        let mut process = Command::new("unshare")
+            .args(["--mount", "--pid", "--uts", "--fork", "--kill-child"])
+            .args(["--propagation", "private", "sh", "-c", ROOT_SCRIPT, "root.sh"])
+            .args([root.as_os_str(), userland.as_ref(), port.to_string().as_ref()])
+            .arg(key.with_extension("pub"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("failed to run unshare (package util-linux)")?;
+        let stderr = process.stderr.take().context("no standard error")?;
+        let server = Sshd { process, port, folder };
+        let mut lines = BufReader::new(stderr).lines();
+        let mut said = Vec::new();
+        loop {
+            match lines.next().transpose()? {
+                Some(line) if line.contains("Server listening") => break,
+                Some(line) => said.push(line),
+                None => bail!("sshd did not start: {}", said.join("; ")),
+            }
+        }
+        // Its log is read to the end, or it would block.
+        thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Ok(server)
+    }
+
+    /// The port it listens on, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The private key that all users log in with.
+    pub fn key(&self) -> PathBuf {
+        self.folder.path().join("id")
+    }
+
+    /// Where a file of the server is found from outside.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        // unshare itself stands in the new mount namespace, but not in the new root.
+        let namespace = format!("/proc/{}/root", self.process.id());
+        let root = self.folder.path().join("root");
+        PathBuf::from(format!("{namespace}{}{inside}", root.display()))
+    }
+
+    /// The public half of one of its host keys: `ed25519` or `ecdsa`.
+    ///
+    /// # Errors
+    /// If there is no such key.
+    pub fn host_key(&self, kind: &str) -> Result<String> {
+        Ok(fs::read_to_string(self.path(&format!("/etc/ssh/host_{kind}.pub")))?)
+    }
+
+    /// Lets a further key log in.
+    ///
+    /// # Errors
+    /// If the server's file cannot be written.
+    pub fn authorize(&self, public_line: &str) -> Result<()> {
+        let path = self.path("/etc/ssh/authorized_keys");
+        let keys = fs::read_to_string(&path)?;
+        Ok(fs::write(path, format!("{keys}{public_line}\n"))?)
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        // The server is init of its PID namespace: all its processes and mounts go with it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Makes a key pair without a passphrase; the public half goes beside it, into `<path>.pub`.
+///
+/// # Errors
+/// If ssh-keygen fails.
+pub fn keygen(path: &Path, kind: &str) -> Result<()> {
+    let status = Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-N", "", "-f"])
+        .arg(path)
+        .status()
+        .context("failed to run ssh-keygen (package openssh-client)")?;
+    ensure!(status.success(), "ssh-keygen failed");
+    Ok(())
+}
+
+/// Says which package or right is missing; these tests are never skipped.
+fn require() -> Result<()> {
+    let own = fs::read_to_string("/proc/self/status")?;
+    let root = own.lines().any(|line| line.split_ascii_whitespace().take(3).eq(["Uid:", "0", "0"]));
+    ensure!(root, "this test starts a real sshd in namespaces of its own: run it as root");
+    for (program, package) in [
+        ("/usr/sbin/sshd", "openssh-server"),
+        ("/usr/bin/sudo", "sudo"),
+        ("/usr/bin/busybox", "busybox-static"),
+        ("/usr/bin/dash", "dash"),
+    ] {
+        let found = Path::new(program).exists();
+        ensure!(found, "{program} is missing: apt-get install {package}");
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The transport against a real OpenSSH server, and the scripts of the verbs under dash and busybox.
+//!
+//! Needs root and the packages openssh-server, openssh-client, sudo, busybox-static and dash; see
+//! [`migos_tests::sshd`].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "openssh/contract.rs"]
+mod contract;
+#[path = "openssh/host_keys.rs"]
+mod host_keys;
+#[path = "openssh/login.rs"]
+mod login;
+#[path = "openssh/migos.rs"]
+mod migos;
+#[path = "openssh/probe.rs"]
+mod probe;
+#[path = "openssh/trouble.rs"]
+mod trouble;
+#[path = "openssh/upload.rs"]
+mod upload;
+#[path = "openssh/verbs.rs"]
+mod verbs;
+
+use migos_engine::port::{HostKey, LoginKey, Root, Target, Transport};
+use migos_ssh::{Session, Ssh, Timeouts};
+use migos_tests::sshd::Sshd;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A transport with a known-hosts file of its own, and what it told.
+struct Client {
+    ssh: Ssh,
+    folder: TempDir,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+impl Client {
+    fn new() -> Self {
+        Self::with(Timeouts { answer: Duration::from_secs(30), ..Timeouts::default() })
+    }
+
+    fn with(timeouts: Timeouts) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let sink = told.clone();
+        let transcript = Arc::new(move |device: &migos_inventory::DeviceId, line: &str| {
+            sink.lock().unwrap().push(format!("{device}: {line}"));
+        });
+        let ssh = Ssh::new(folder.path().join("known_hosts"), timeouts, Some(transcript));
+        Client { ssh, folder, told }
+    }
+
+    fn told(&self) -> String {
+        self.told.lock().unwrap().join("\n")
+    }
+
+    async fn session(&self, server: &Sshd) -> Session {
+        self.ssh.connect(&target(server)).await.unwrap()
+    }
+}
+
+/// The server as the user `pi`, whatever its host key.
+fn target(server: &Sshd) -> Target {
+    Target {
+        device: "pi-1".parse().unwrap(),
+        host: "127.0.0.1".to_owned(),
+        port: server.port(),
+        user: "pi".to_owned(),
+        key: LoginKey::File(server.key()),
+        host_key: HostKey::Known { operator: None, accept_new: true },
+        root: Root::Passwordless,
+    }
+}

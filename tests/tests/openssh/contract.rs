@@ -1,0 +1,124 @@
+//! The scripts keep the contract of the verbs.
+
+use anyhow::Result;
+use migos_ssh::verb::{Rise, Verb};
+use migos_tests::openssh::OpenSsh;
+use migos_tests::sshd::{Sshd, Userland};
+use migos_tests::verb_cases::{State, cases};
+use migos_tests::verb_runner::{Device, Outcome, run};
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// A server, and the lock that is held there.
+struct Server {
+    sshd: Sshd,
+    openssh: OpenSsh,
+    lock: Option<File>,
+}
+
+fn empty(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+impl Device for Server {
+    const RISE: Rise = Rise::Login;
+
+    fn fresh(&mut self, state: State) -> Result<()> {
+        for folder in ["/boot", "/var/lib/migos", "/run/systemd"] {
+            empty(&self.sshd.path(folder))?;
+        }
+        fs::write(self.sshd.path("/run/systemctl.log"), "")?;
+        let fails = self.sshd.path("/run/systemctl-fails");
+        match state {
+            State::RebootFails => fs::write(fails, "")?,
+            State::Plain | State::PackagesLocked if fails.exists() => fs::remove_file(fails)?,
+            State::Plain | State::PackagesLocked => {}
+        }
+        self.lock = None;
+        if state == State::PackagesLocked {
+            let file = File::open(self.sshd.path("/var/lib/dpkg/lock-frontend"))?;
+            file.lock()?;
+            self.lock = Some(file);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, path: &str, content: &[u8]) -> Result<()> {
+        let path = self.sshd.path(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(fs::write(path, content)?)
+    }
+
+    fn get(&mut self, path: &str) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.sshd.path(path)) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn execute(&mut self, command: &str, stdin: &[u8]) -> Result<Outcome> {
+        self.openssh.execute(command, stdin)
+    }
+
+    fn reboots(&mut self) -> Result<Vec<String>> {
+        let log = fs::read_to_string(self.sshd.path("/run/systemctl.log"))?;
+        Ok(log
+            .lines()
+            .filter_map(|line| line.strip_prefix("reboot: "))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    fn known(&self, name: &str) -> String {
+        match name {
+            "serial" => "00000000765fc593",
+            "machine-id" => "0123456789abcdef0123456789abcdef",
+            _ => "9c52f6ab-35f5-4a8e-8e07-6f0d4c1b8a11",
+        }
+        .to_owned()
+    }
+}
+
+fn keeps_the_contract(userland: Userland) {
+    let sshd = Sshd::start(userland).unwrap();
+    let openssh = OpenSsh::connect(&sshd).unwrap();
+    let mut server = Server { sshd, openssh, lock: None };
+    let failures: Vec<String> = cases()
+        .iter()
+        .filter_map(|case| run(&mut server, case).err())
+        .map(|error| format!("{error:#}"))
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn the_scripts_keep_the_contract_under_dash() {
+    keeps_the_contract(Userland::Debian);
+}
+
+#[test]
+fn the_scripts_keep_the_contract_under_busybox() {
+    keeps_the_contract(Userland::Busybox);
+}
+
+#[test]
+fn every_verb_but_the_probe_has_cases() {
+    let cases = cases();
+    for verb in Verb::ALL {
+        let has = cases.iter().any(|case| case.verb == verb && case.exit == 0);
+        assert_eq!(has, verb != Verb::Probe, "{verb:?}");
+    }
+}
