@@ -3,8 +3,8 @@
 //! It runs in mount, PID and UTS namespaces of its own, which die with it: nothing is left behind.
 
 use anyhow::{Context, Result, bail, ensure};
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -50,7 +50,9 @@ impl Sshd {
             Userland::Debian => "debian",
             Userland::Busybox => "busybox",
         };
-        let mut process = Command::new("unshare")
+        // Should the test be killed, the server is, too.
+        let mut process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "unshare"])
             .args(["--mount", "--pid", "--uts", "--fork", "--kill-child"])
             .args(["--propagation", "private", "sh", "-c", ROOT_SCRIPT, "root.sh"])
             .args([root.as_os_str(), userland.as_ref(), port.to_string().as_ref()])
@@ -58,7 +60,7 @@ impl Sshd {
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .context("failed to run unshare (package util-linux)")?;
+            .context("failed to run setpriv (package util-linux)")?;
         let stderr = process.stderr.take().context("no standard error")?;
         let server = Sshd { process, port, folder };
         let mut lines = BufReader::new(stderr).lines();
@@ -107,15 +109,23 @@ impl Sshd {
     /// If the server's file cannot be written.
     pub fn authorize(&self, public_line: &str) -> Result<()> {
         let path = self.path("/etc/ssh/authorized_keys");
-        let keys = fs::read_to_string(&path)?;
-        Ok(fs::write(path, format!("{keys}{public_line}\n"))?)
+        let mut keys = OpenOptions::new().append(true).open(path)?;
+        Ok(writeln!(keys, "{public_line}")?)
     }
 }
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        // The server is init of its PID namespace: all its processes and mounts go with it.
-        let _ = self.process.kill();
+        // The server is init of its PID namespace: all its processes and mounts go with it. It is unshare's
+        // child, and unshare waits for it.
+        let unshare = self.process.id();
+        let children = format!("/proc/{unshare}/task/{unshare}/children");
+        let children = fs::read_to_string(children).unwrap_or_default();
+        let servers: Vec<&str> = children.split_ascii_whitespace().collect();
+        let killed = Command::new("kill").arg("-KILL").args(servers).status();
+        if !killed.is_ok_and(|status| status.success()) {
+            let _ = self.process.kill();
+        }
         let _ = self.process.wait();
     }
 }

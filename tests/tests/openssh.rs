@@ -3,6 +3,7 @@
 //! Needs root and the packages openssh-server, openssh-client, sudo, busybox-static and dash; see
 //! [`migos_tests::sshd`].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "files for tests")]
 
 #[path = "openssh/contract.rs"]
 mod contract;

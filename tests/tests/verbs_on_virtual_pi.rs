@@ -43,7 +43,8 @@ struct OnVirtualPi {
 }
 
 impl Bench {
-    /// With this seed the first device has its boot partition at `/boot`, where the cases look for it.
+    /// With this seed the first device has its boot partition at `/boot`, where the cases look for
+    /// it.
     async fn start() -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let options = LabOptions {
@@ -68,7 +69,8 @@ impl Bench {
         let channel = self.ssh.channel_open_session().await?;
         channel.exec(true, command).await?;
         let (mut reader, writer) = channel.split();
-        // The inputs of the cases fit into the server's window; a command that does not want them is no failure.
+        // The inputs of the cases fit into the server's window; a command that does not want them
+        // is no failure.
         let _ = writer.data_bytes(stdin.to_vec()).await;
         let _ = writer.eof().await;
         let (mut code, mut stdout, mut stderr) = (None, Vec::new(), Vec::new());

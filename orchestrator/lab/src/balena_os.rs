@@ -59,7 +59,8 @@ impl Image {
     }
 }
 
-/// The fields of `config.json` that a device registered in advance cannot do without (balena supervisor: api-helper).
+/// The fields of `config.json` that a device registered in advance cannot do without (balena
+/// supervisor: api-helper).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Config {
@@ -72,7 +73,8 @@ struct Config {
     application_id: u64,
     device_type: String,
     api_endpoint: String,
-    /// With it the supervisor would register the device itself, under another uuid if anything went wrong.
+    /// With it the supervisor would register the device itself, under another uuid if anything went
+    /// wrong.
     #[serde(default)]
     api_key: Option<String>,
 }

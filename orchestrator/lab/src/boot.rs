@@ -1,7 +1,7 @@
 //! What a virtual Pi runs after a reset.
 //!
-//! The firmware's part is decided by [`migos_firmware`], from the FAT tree alone. The kernel's part is decided here,
-//! from the bytes that the firmware loaded and the command line it passed.
+//! The firmware's part is decided by [`migos_firmware`], from the FAT tree alone. The kernel's part
+//! is decided here, from the bytes that the firmware loaded and the command line it passed.
 
 use migos_firmware::{Board, Boot, Reset};
 use migos_payload::board::Architecture;

@@ -10,7 +10,6 @@ pub use file_system::FsError;
 pub(crate) use file_system::{FileSystem, Kind, Space};
 
 /// The card in a virtual Pi.
-#[derive(Debug)]
 pub(crate) struct Card {
     /// Its MBR disk identifier.
     pub(crate) disk_id: u32,
@@ -21,7 +20,6 @@ pub(crate) struct Card {
 }
 
 /// What is on a card.
-#[derive(Debug)]
 pub(crate) enum Medium {
     /// The two partitions of Raspbian.
     Raspbian(Partitions),
@@ -30,7 +28,6 @@ pub(crate) enum Medium {
 }
 
 /// The two partitions of Raspbian.
-#[derive(Debug)]
 pub(crate) struct Partitions {
     /// The FAT boot partition, number 1.
     pub(crate) boot: FileSystem,
@@ -39,7 +36,6 @@ pub(crate) struct Partitions {
 }
 
 /// A balenaOS image on a card.
-#[derive(Debug)]
 pub(crate) struct Flashed {
     /// The raw image, as it was written.
     pub(crate) image: Content,
@@ -64,7 +60,8 @@ impl Card {
         }
     }
 
-    /// The partition that `root=` on a kernel's command line may name, as Raspbian's images spell it.
+    /// The partition that `root=` on a kernel's command line may name, as Raspbian's images spell
+    /// it.
     pub(crate) fn is_root(&self, value: &str) -> bool {
         value == "/dev/mmcblk0p2" || value == format!("PARTUUID={:08x}-02", self.disk_id)
     }

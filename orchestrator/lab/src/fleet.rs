@@ -26,8 +26,9 @@ use crate::{inventory, keys, life, mix, payloads};
 /// What is free on a file system that a fault calls nearly full, in bytes.
 const NEARLY_FULL: u64 = 200_000;
 
-/// The fleet that the lab's devices move to. Its device type is the oldest of all, so that devices of every
-/// architecture may join it (balena: an aarch64 device may join armv7hf and rpi fleets, never the other way).
+/// The fleet that the lab's devices move to. Its device type is the oldest of all, so that devices
+/// of every architecture may join it (balena: an aarch64 device may join armv7hf and rpi fleets,
+/// never the other way).
 pub const FLEET: &str = "lab/kiosks";
 
 /// What a lab is started with.

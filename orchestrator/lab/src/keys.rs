@@ -13,7 +13,8 @@ pub(crate) fn private_key(seed: &[u8; 32]) -> PrivateKey {
 
 /// Reads a host key in dropbear's form: two SSH strings, the kind's name and seed ‖ public key.
 ///
-/// A public half that does not belong to the seed is refused, as the client could never verify its signatures.
+/// A public half that does not belong to the seed is refused, as the client could never verify its
+/// signatures.
 pub(crate) fn read_dropbear(bytes: &[u8]) -> Option<PrivateKey> {
     let (kind, rest) = string(bytes)?;
     let (pair, rest) = string(rest)?;

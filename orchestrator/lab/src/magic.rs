@@ -1,7 +1,7 @@
 //! How the lab's kernels and ramdisks are told apart: by their first line, never by their names.
 //!
-//! A virtual Pi is given bytes to run, as a real one is. Whoever puts the wrong file under the right name gets what is
-//! in the file.
+//! A virtual Pi is given bytes to run, as a real one is. Whoever puts the wrong file under the
+//! right name gets what is in the file.
 
 use migos_payload::board::Architecture;
 

@@ -1,7 +1,8 @@
 //! MIGOS as it runs on a virtual Pi: the ramdisk's part of a migration.
 //!
-//! It follows the contract with the controller in [`migos_contract`] and nothing else: what it needs stands under the
-//! payload's folder on the boot partition, what it is told comes in over SSH.
+//! It follows the contract with the controller in [`migos_contract`] and nothing else: what it
+//! needs stands under the payload's folder on the boot partition, what it is told comes in over
+//! SSH.
 
 mod control;
 mod flash;
@@ -9,7 +10,6 @@ mod job;
 
 use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
 
 use migos_contract::State as Doing;
 use tokio::sync::watch;
@@ -69,7 +69,7 @@ async fn work(pi: &Arc<VirtualPi>, control: &Arc<Control>, started: Instant) {
             Doing::Committed => match flash::flash(pi, control).await {
                 Ok(()) => {
                     // Long enough for the controller to see it.
-                    sleep(pi.pace.shutdown + Duration::from_millis(20)).await;
+                    sleep(pi.pace.shutdown).await;
                     return;
                 }
                 Err(error) => control.fail(error),

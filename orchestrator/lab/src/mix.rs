@@ -19,8 +19,8 @@ const FOUND: [(usize, &[Release]); 10] = [
     (9, &[BookwormArm64, TrixieArm64]),
 ];
 
-/// Neighbours in a lab differ: each is so many places further on than the last. It must share no divisor with the
-/// number of pairs, or some would never come up.
+/// Neighbours in a lab differ: each is so many places further on than the last. It must share no
+/// divisor with the number of pairs, or some would never come up.
 const STRIDE: u64 = 7;
 
 /// The model and release of the lab's device at this place.

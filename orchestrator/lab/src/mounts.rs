@@ -17,7 +17,8 @@ pub(crate) fn memory() -> FileSystem {
 }
 
 impl VirtualPi {
-    /// Puts a file onto the boot partition or elsewhere, with its folders, as the device's users may have done.
+    /// Puts a file onto the boot partition or elsewhere, with its folders, as the device's users
+    /// may have done.
     ///
     /// # Errors
     /// [`FsError`], also where Raspbian is gone.

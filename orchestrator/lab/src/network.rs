@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 
-/// Ports start above this one, and stay below those that the system gives to clients (32768 and up on Linux).
+/// Ports start above this one, and stay below those that the system gives to clients (32768 and up
+/// on Linux).
 const PORT: u16 = 22_000;
 /// A lab has at most so many devices.
 pub const MAX_DEVICES: usize = 10_000;

@@ -21,14 +21,14 @@ pub struct Pace {
     pub leaving: Duration,
     /// What the whole image takes to be written.
     pub flash: Duration,
-    /// How often balena wants to hear from a device. After half as much again without a word it is in time-out, and
-    /// after this long in time-out it counts as offline.
+    /// How often balena wants to hear from a device. After half as much again without a word it is
+    /// in time-out, and after this long in time-out it counts as offline.
     pub heartbeat: Duration,
 }
 
 impl Pace {
     /// For a lab that people watch.
-    pub fn lab() -> Self {
+    pub const fn lab() -> Self {
         Self {
             boot: Duration::from_millis(400),
             shutdown: Duration::from_millis(100),
@@ -42,10 +42,10 @@ impl Pace {
     }
 
     /// As fast as can be told apart, for tests.
-    pub fn test() -> Self {
+    pub const fn test() -> Self {
         Self {
             boot: Duration::from_millis(30),
-            shutdown: Duration::from_millis(20),
+            shutdown: Duration::from_millis(100),
             panic: Duration::from_millis(50),
             watchdog: Duration::from_millis(100),
             power_cut: Duration::from_millis(20),

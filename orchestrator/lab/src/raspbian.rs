@@ -13,7 +13,6 @@ use crate::{mounts, verbs, words};
 const USER: &str = "pi";
 
 /// A running Raspbian.
-#[derive(Debug)]
 pub(crate) struct Raspbian {
     pub(crate) pi: Arc<VirtualPi>,
     pub(crate) kernel: RunningKernel,

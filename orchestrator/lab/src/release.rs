@@ -1,6 +1,7 @@
 //! The releases of Raspbian and Raspberry Pi OS in the lab, and what each says of itself.
 //!
-//! The texts are the lab's own, with the keys, sections and words that stock images carry where they matter to a boot.
+//! The texts are the lab's own, with the keys, sections and words that stock images carry where
+//! they matter to a boot.
 
 use migos_payload::board::{Architecture, Soc};
 

@@ -198,6 +198,25 @@ impl Handler for Connection {
         }
     }
 
+    async fn shell_request(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        session.channel_success(channel)?;
+        let answer = Answer::fail(1, "a virtual Pi has no shell for people; give it a command");
+        Self::answer(channel, answer, session)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        session.channel_failure(channel)
+    }
+
     async fn data(
         &mut self,
         channel: ChannelId,

@@ -17,15 +17,14 @@ const ROOT_CLUSTERS: u64 = 3_750_000;
 /// Bytes that are free on it.
 const ROOT_FREE: u64 = 11_200_000_000;
 
-/// The sizes of stock files here. Real ones are some fifty times larger; the difference is counted as used all the
-/// same (see [`FileSystem::leave_free`]).
+/// The sizes of stock files here. Real ones are some fifty times larger; the difference is counted
+/// as used all the same (see [`FileSystem::leave_free`]).
 const KERNEL: usize = 96 << 10;
 const RAMDISK: usize = 64 << 10;
 const FIRMWARE: usize = 48 << 10;
 const DEVICE_TREE: usize = 12 << 10;
 
 /// What tells one card from another.
-#[derive(Debug)]
 pub(crate) struct Identity<'a> {
     pub(crate) hostname: &'a str,
     pub(crate) machine_id: &'a str,
@@ -33,7 +32,6 @@ pub(crate) struct Identity<'a> {
 }
 
 /// The stock files of the boot partitions, made once for each release.
-#[derive(Debug, Default)]
 pub(crate) struct Stock {
     pool: Pool,
     boot_files: BTreeMap<Release, Vec<(String, Content)>>,

@@ -52,7 +52,8 @@ impl Cable {
         Self { stream, meter, power_lost: Box::pin(power_lost), broken: false }
     }
 
-    /// From now on nothing passes; the peer is sent a reset and not a farewell, as after a power cut.
+    /// From now on nothing passes; the peer is sent a reset and not a farewell, as after a power
+    /// cut.
     fn cut(&mut self) -> io::Error {
         if !self.broken {
             self.broken = true;

@@ -1,8 +1,8 @@
 //! The verbs, performed on a virtual Pi's file systems.
 //!
-//! A verb arrives as `sh -c SCRIPT migos-<verb>/1 ARGS...`. The script is what a real device runs; here its name and
-//! arguments are enough. The contract is one for both: arguments, input, output, exit codes, and what is on the card
-//! afterwards.
+//! A verb arrives as `sh -c SCRIPT migos-<verb>/1 ARGS...`. The script is what a real device runs;
+//! here its name and arguments are enough. The contract is one for both: arguments, input, output,
+//! exit codes, and what is on the card afterwards.
 
 mod files;
 mod power;

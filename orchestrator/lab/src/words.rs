@@ -1,7 +1,7 @@
 //! A command line, taken apart as a POSIX shell would.
 //!
-//! Only quoting is understood. Whatever a shell would do beyond that (expand, redirect, chain) is refused, because a
-//! virtual Pi runs no shell and must not pretend to.
+//! Only quoting is understood. Whatever a shell would do beyond that (expand, redirect, chain) is
+//! refused, because a virtual Pi runs no shell and must not pretend to.
 
 use std::iter::Peekable;
 use std::str::Chars;

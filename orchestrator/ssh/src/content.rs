@@ -97,6 +97,7 @@ fn local(path: &str, error: &io::Error) -> TransportError {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    #![allow(clippy::disallowed_methods, reason = "files for tests")]
     use super::*;
     use std::sync::Arc;
 

@@ -244,6 +244,7 @@ impl Files {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    #![allow(clippy::disallowed_methods, reason = "files for tests")]
     use super::*;
     use std::thread;
 

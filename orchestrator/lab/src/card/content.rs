@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use migos_payload::digest::Sha256;
 
 /// The content of a file, and its digest.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Content {
     bytes: Arc<[u8]>,
     sha256: Sha256,
@@ -30,7 +30,7 @@ impl Content {
 }
 
 /// Keeps every content once: hundreds of cards hold the same files, and one copy of each in memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Pool(Arc<Mutex<HashMap<Sha256, Weak<[u8]>>>>);
 
 impl Pool {

@@ -49,7 +49,6 @@ pub(crate) struct Space {
 }
 
 /// A file system; paths are relative to its root, without a leading slash.
-#[derive(Debug, Clone)]
 pub(crate) struct FileSystem {
     kind: Kind,
     cluster: u64,
@@ -60,14 +59,12 @@ pub(crate) struct FileSystem {
     nodes: BTreeMap<String, Node>,
 }
 
-#[derive(Debug, Clone)]
 struct Node {
     /// The path as it was first written; the key may be in another case.
     path: String,
     body: Body,
 }
 
-#[derive(Debug, Clone)]
 enum Body {
     Folder,
     Whole(Content),
@@ -164,31 +161,39 @@ impl FileSystem {
         self.put(path, Body::Whole(content))
     }
 
-    /// Cuts a file to this length, or makes an empty one, and opens it for [`append`](Self::append).
+    /// Cuts a file to this length, or makes an empty one, and opens it for
+    /// [`write_at`](Self::write_at).
     ///
     /// # Errors
     /// [`FsError`].
-    pub(crate) fn open_to_append(&mut self, path: &str, length: usize) -> Result<(), FsError> {
+    pub(crate) fn open(&mut self, path: &str, length: usize) -> Result<(), FsError> {
         let mut bytes = self.bytes(path).unwrap_or_default().to_vec();
         bytes.truncate(length);
         self.put(path, Body::Growing(bytes))
     }
 
-    /// Writes to the end of a file that was opened for it.
+    /// Writes into a file that was opened for it; a gap before the position is filled with zeros.
     ///
     /// # Errors
     /// [`FsError`]; nothing is written then.
-    pub(crate) fn append(&mut self, path: &str, more: &[u8]) -> Result<(), FsError> {
+    pub(crate) fn write_at(
+        &mut self,
+        path: &str,
+        position: usize,
+        more: &[u8],
+    ) -> Result<(), FsError> {
         let free = self.free();
         let cluster = self.cluster;
         let key = self.key(path);
         match self.nodes.get_mut(&key).map(|node| &mut node.body) {
             Some(Body::Growing(bytes)) => {
-                let (before, after) = (bytes.len() as u64, (bytes.len() + more.len()) as u64);
+                let end = position + more.len();
+                let (before, after) = (bytes.len() as u64, bytes.len().max(end) as u64);
                 if after.div_ceil(cluster) - before.div_ceil(cluster) > free {
                     return Err(FsError::NoSpace);
                 }
-                bytes.extend_from_slice(more);
+                bytes.resize(bytes.len().max(end), 0);
+                bytes[position..end].copy_from_slice(more);
                 Ok(())
             }
             Some(Body::Folder) => Err(FsError::IsAFolder),
@@ -336,10 +341,10 @@ mod tests {
         assert_eq!(fat.write("b", pool.keep(&[0; 2049])), Err(FsError::NoSpace));
         fat.write("b", pool.keep(&[0; 2048])).unwrap();
         assert_eq!(fat.write("b", pool.keep(&[1; 2048])), Ok(()), "its own room is free again");
-        fat.open_to_append("c", 0).unwrap();
-        assert_eq!(fat.append("c", b"x"), Err(FsError::NoSpace));
+        fat.open("c", 0).unwrap();
+        assert_eq!(fat.write_at("c", 0, b"x"), Err(FsError::NoSpace));
         fat.remove("MIGOS").unwrap();
-        assert_eq!((fat.space().free, fat.append("c", b"x")), (4, Ok(())));
+        assert_eq!((fat.space().free, fat.write_at("c", 0, b"x")), (4, Ok(())));
         fat.leave_free(1024);
         assert_eq!(fat.space().free, 2);
     }
@@ -369,10 +374,11 @@ mod tests {
     fn a_file_grows_from_where_it_is_cut() {
         let (pool, mut fat) = (Pool::default(), fat());
         fat.write("a.part", pool.keep(b"012345")).unwrap();
-        fat.open_to_append("a.part", 4).unwrap();
-        fat.append("a.part", b"xy").unwrap();
+        fat.open("a.part", 4).unwrap();
+        fat.write_at("a.part", 6, b"z").unwrap();
+        fat.write_at("a.part", 4, b"xy").unwrap();
         fat.rename("a.part", "a").unwrap();
-        assert_eq!(fat.bytes("a"), Some(&b"0123xy"[..]));
-        assert_eq!(fat.content("a", &pool).unwrap().sha256(), pool.keep(b"0123xy").sha256());
+        assert_eq!(fat.bytes("a"), Some(&b"0123xyz"[..]));
+        assert_eq!(fat.content("a", &pool).unwrap().sha256(), pool.keep(b"0123xyz").sha256());
     }
 }

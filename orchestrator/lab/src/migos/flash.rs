@@ -12,10 +12,11 @@ use crate::device::VirtualPi;
 /// The image is written in so many pieces.
 const PIECES: u32 = 16;
 
-/// Writes the image. It can be cut off at any instant: until the last piece, the next boot is MIGOS again, which
-/// starts anew.
+/// Writes the image. It can be cut off at any instant: until the last piece, the next boot is MIGOS
+/// again, which starts anew.
 ///
-/// The boot partition that MIGOS boots from, and the image itself, are kept behind what is being written until then.
+/// The boot partition that MIGOS boots from, and the image itself, are kept behind what is being
+/// written until then.
 pub(super) async fn flash(pi: &Arc<VirtualPi>, control: &Arc<Control>) -> Result<(), String> {
     let (job, image, configuration) = control.material().ok_or("there is nothing to write")?;
     let total = job.image.raw_size;

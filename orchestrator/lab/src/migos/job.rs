@@ -1,4 +1,5 @@
-//! The job on the boot partition: where its files stand, and what MIGOS checks before it trusts them.
+//! The job on the boot partition: where its files stand, and what MIGOS checks before it trusts
+//! them.
 
 use std::io::Read;
 
@@ -69,7 +70,8 @@ impl Folder {
 
     /// What was configured before the commit, if the commit was given.
     ///
-    /// The file of the commit holds it: a power cut while flashing takes everything that is only in memory.
+    /// The file of the commit holds it: a power cut while flashing takes everything that is only in
+    /// memory.
     pub(super) fn committed(&self, card: &Card) -> Option<Result<Configuration, String>> {
         let text = self.text(card, job_path::COMMITTED).ok()?;
         Some(

@@ -130,7 +130,8 @@ fn add_space(lines: &mut Lines, key: &str, Space { cluster, free, total }: Space
 
 fn add_network(lines: &mut Lines, system: &Raspbian) {
     let pi = &system.pi;
-    // Interface, destination, gateway, flags, counts, metric, mask: 192.168.1.0/24 with 192.168.1.1.
+    // Interface, destination, gateway, flags, counts, metric, mask: 192.168.1.0/24 with
+    // 192.168.1.1.
     lines.add(
         "route",
         format_args!("{WIRED}\t00000000\t0101A8C0\t0003\t0\t0\t202\t00000000\t0\t0\t0"),

@@ -1,10 +1,11 @@
-//! Verbs for large files, sent in pieces that survive a lost connection: `part`, `receive`, `settle`.
+//! Verbs for large files, sent in pieces that survive a lost connection: `part`, `receive`,
+//! `settle`.
 
 use std::sync::Arc;
 
 use super::files::make_folders_for;
 use super::{Outcome, absolute, answer, code, ended, fs_failure, number};
-use crate::card::FsError;
+use crate::card::{FileSystem, FsError};
 use crate::raspbian::Raspbian;
 use crate::server::{Answer, Program, Run};
 
@@ -34,6 +35,9 @@ struct Receive {
     system: Arc<Raspbian>,
     /// The partial file.
     partial: String,
+    /// Where the next piece belongs. It is kept here and not taken from the file's end: the tail of
+    /// an upload that was cut off may still arrive on another connection.
+    position: usize,
     size: u64,
 }
 
@@ -54,21 +58,25 @@ impl Receive {
             })?;
         system
             .pi
-            .on(&partial, |files, inner| files.open_to_append(inner, keep))
+            .on(&partial, |files, inner| files.open(inner, keep))
             .map_err(|error| fs_failure(&partial, error))?;
-        Ok(Self { system: Arc::clone(system), partial, size })
+        Ok(Self { system: Arc::clone(system), partial, position: keep, size })
     }
 }
 
 impl Program for Receive {
-    /// Every piece is on the card before the next one is taken, so that a cut loses nothing that came.
+    /// Every piece is on the card before the next one is taken, so that a cut loses nothing that
+    /// came.
     fn take(&mut self, input: &[u8]) -> Option<Answer> {
-        let written = self.system.pi.on(&self.partial, |files, inner| files.append(inner, input));
+        let position = self.position;
+        self.position += input.len();
+        let write = |files: &mut FileSystem, inner: &str| files.write_at(inner, position, input);
+        let written = self.system.pi.on(&self.partial, write);
         written.err().map(|error| fs_failure(&self.partial, error))
     }
 
     fn end(self: Box<Self>) -> Answer {
-        let Self { system, partial, size } = *self;
+        let Self { system, partial, size, .. } = *self;
         let found = system.pi.on(&partial, |files, inner| {
             files.bytes(inner).map(|bytes| bytes.len() as u64).ok_or(FsError::NotFound)
         });

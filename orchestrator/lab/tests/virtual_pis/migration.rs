@@ -1,11 +1,16 @@
 //! One device's way to balenaOS, with MIGOS put onto it by hand, and the ways back.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::operator::{Operator, Trial, until};
 use migos_contract::{Command, Configuration, DeadMan, State as Doing};
+use migos_lab::Pace;
 use migos_lab::State::{BalenaOs, Booting, Migos, Off, Raspbian};
 use migos_lab::balena_api::HeartbeatState;
+
+/// Long enough to ask MIGOS what is wrong before it goes.
+const LEAVES_SLOWLY: Pace = Pace { leaving: Duration::from_secs(2), ..Pace::test() };
 
 const UUID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -37,7 +42,9 @@ async fn one_device_of_each_model_arrives_on_balena() {
 
 #[tokio::test]
 async fn migos_says_what_it_does_and_refuses_what_is_not_due() {
-    let operator = Operator::with(1, "").await;
+    // It must not be done before everything has been asked.
+    let pace = Pace { flash: Duration::from_secs(60), ..Pace::test() };
+    let operator = Operator::with_pace(1, "", pace).await;
     let pi = operator.first().await;
     let trial = Trial::new(&operator, pi).await;
     let migos = trial.start_migos(&operator, pi).await;
@@ -141,7 +148,8 @@ async fn a_power_cut_before_the_commit_ends_in_raspbian() {
 
 #[tokio::test]
 async fn the_flag_does_not_survive_a_power_cut() {
-    let operator = Operator::with(1, "").await;
+    let pace = Pace { shutdown: Duration::from_secs(60), ..Pace::test() };
+    let operator = Operator::with_pace(1, "", pace).await;
     let pi = operator.first().await;
     let trial = Trial::new(&operator, pi).await;
     let raspbian = operator.login(pi).await;
@@ -154,7 +162,8 @@ async fn the_flag_does_not_survive_a_power_cut() {
 
 #[tokio::test]
 async fn a_power_cut_while_flashing_comes_back_in_migos_and_finishes() {
-    let operator = Operator::with(1, "").await;
+    let pace = Pace { flash: Duration::from_secs(2), ..Pace::test() };
+    let operator = Operator::with_pace(1, "", pace).await;
     let pi = operator.first().await;
     let trial = Trial::new(&operator, pi).await;
     let migos = trial.start_migos(&operator, pi).await;
@@ -172,7 +181,7 @@ async fn a_power_cut_while_flashing_comes_back_in_migos_and_finishes() {
 
 #[tokio::test]
 async fn a_job_that_is_not_this_device_s_leads_back_to_raspbian() {
-    let operator = Operator::with(1, "").await;
+    let operator = Operator::with_pace(1, "", LEAVES_SLOWLY).await;
     let pi = operator.first().await;
     let mut trial = Trial::new(&operator, pi).await;
     trial.job.serial = "0".repeat(16);
@@ -187,7 +196,7 @@ async fn a_job_that_is_not_this_device_s_leads_back_to_raspbian() {
 
 #[tokio::test]
 async fn a_damaged_image_leads_back_to_raspbian() {
-    let operator = Operator::with(1, "").await;
+    let operator = Operator::with_pace(1, "", LEAVES_SLOWLY).await;
     let pi = operator.first().await;
     let trial = Trial::new(&operator, pi).await;
     let raspbian = operator.login(pi).await;

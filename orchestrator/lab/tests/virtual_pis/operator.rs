@@ -13,12 +13,12 @@ use migos_lab::{Faults, Lab, LabOptions, Life, Pace, State, VirtualPi};
 use migos_payload::archive::VerifiedPayload;
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
-use russh::ChannelMsg;
 use russh::client::{self, Handle};
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{
     PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, load_secret_key,
 };
+use russh::{Channel, ChannelMsg};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -163,6 +163,17 @@ impl Connection {
     pub(crate) async fn run(&self, line: &str, input: &[u8]) -> Output {
         let channel = self.0.channel_open_session().await.unwrap();
         channel.exec(true, line).await.unwrap();
+        Self::output(channel, input).await
+    }
+
+    /// Asks for a shell, as `ssh` without a command does.
+    pub(crate) async fn shell(&self) -> Output {
+        let channel = self.0.channel_open_session().await.unwrap();
+        channel.request_shell(true).await.unwrap();
+        Self::output(channel, b"").await
+    }
+
+    async fn output(channel: Channel<client::Msg>, input: &[u8]) -> Output {
         let (mut reader, writer) = channel.split();
         let feed = async {
             // A command that ends early, or a Pi that is reset, wants no more of it.
@@ -176,7 +187,7 @@ impl Connection {
                 match message {
                     ChannelMsg::Data { data } => output.stdout += &String::from_utf8_lossy(&data),
                     ChannelMsg::ExtendedData { data, .. } => {
-                        output.stderr += &String::from_utf8_lossy(&data)
+                        output.stderr += &String::from_utf8_lossy(&data);
                     }
                     ChannelMsg::ExitStatus { exit_status } => output.code = Some(exit_status),
                     _ => {}

