@@ -185,3 +185,49 @@ pub(crate) enum Format {
     /// One JSON document
     Json,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+
+    /// The reference in `docs/`, made of what `--help` says.
+    fn reference() -> String {
+        let mut text = "# The command line\n\nMade of what `--help` says.\n".to_owned();
+        let mut root = Args::command().term_width(100);
+        root.build();
+        let mut left = vec![root];
+        while let Some(mut command) = left.pop() {
+            let name = command.get_bin_name().unwrap_or("migos-fleet").to_owned();
+            let help = command.render_long_help().to_string();
+            let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+            text += &format!("\n## {name}\n\n```\n{}\n```\n", help.join("\n").trim());
+            let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+            let mut below: Vec<_> = below.cloned().collect();
+            below.reverse();
+            left.extend(below);
+        }
+        text
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the way to make the reference anew")]
+    fn the_reference_is_what_help_says() {
+        if std::env::var("UPDATE_DOCS").is_ok() {
+            std::fs::write(REFERENCE, reference()).unwrap();
+        }
+        let written = std::fs::read_to_string(REFERENCE).unwrap_or_default();
+        assert!(
+            written == reference(),
+            "docs/cli.md is not current; make it anew with: \
+             UPDATE_DOCS=1 cargo test --release -p migos-fleet reference"
+        );
+    }
+
+    #[test]
+    fn the_arguments_make_sense() {
+        Args::command().debug_assert();
+    }
+}

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -20,13 +21,14 @@ pub(crate) fn start(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let ours =
-        tracing_subscriber::filter::filter_fn(|metadata| metadata.target().starts_with("migos"));
     let stderr = fmt::layer().with_writer(io::stderr).with_target(false).with_filter(level);
     let file = fmt::layer().with_writer(RunLog).with_ansi(false).with_filter(LevelFilter::DEBUG);
-    let registry = tracing_subscriber::registry().with(stderr.with_filter(ours));
+    // What the libraries tell of themselves is theirs, and might hold what we would not tell.
+    let ours = filter_fn(|metadata| metadata.target().starts_with("migos"));
+    let registry = tracing_subscriber::registry().with(stderr.with_filter(ours.clone()));
+    let registry = registry.with(file.with_filter(ours));
     // A second subscriber in one process can only be a test's.
-    let _ = registry.with(file).try_init();
+    let _ = registry.try_init();
 }
 
 /// From now on everything is told in this file too.

@@ -2,7 +2,6 @@
 
 use crate::port::{Session, Target, Transport, TransportError};
 use futures::{StreamExt, stream};
-use migos_inventory::DeviceId;
 use migos_playbooks::facts::{FactsByDevice, Probed, parse};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -10,24 +9,17 @@ use tokio::time::sleep;
 /// Tries to reach a device before it counts as unreachable.
 const TRIES: u32 = 3;
 
-/// Probes these devices, so many at a time. `told` hears of each as it is done.
+/// Probes these devices, so many at a time.
 pub async fn probe_all<T: Transport>(
     transport: &T,
     targets: Vec<Target>,
     parallel: usize,
-    told: impl Fn(&DeviceId, &Probed),
 ) -> FactsByDevice {
     let probes = targets.into_iter().map(|target| async move {
         let probed = probe(transport, &target).await;
         (target.device, probed)
     });
-    let mut done = stream::iter(probes).buffer_unordered(parallel.max(1));
-    let mut facts = FactsByDevice::new();
-    while let Some((device, probed)) = done.next().await {
-        told(&device, &probed);
-        facts.insert(device, probed);
-    }
-    facts
+    stream::iter(probes).buffer_unordered(parallel.max(1)).collect().await
 }
 
 async fn probe<T: Transport>(transport: &T, target: &Target) -> Probed {

@@ -172,7 +172,8 @@ mod tests {
     /// A 3B's card with MIGOS beside Raspbian.
     fn card_with_migos() -> Card {
         let mut card = card(Release::Buster);
-        let text = b"[all]\nos_prefix=migos/\nauto_initramfs=0\ninitramfs initrd.migos followkernel\narm_64bit=0\n[all]\n";
+        let text = b"[all]\nos_prefix=migos/\nauto_initramfs=0\n\
+            initramfs initrd.migos followkernel\narm_64bit=0\n[all]\n";
         put(&mut card, "tryboot.txt", text);
         put(&mut card, "migos/kernel7.img", &magic::migos_kernel(Architecture::Armhf, "k", 500));
         put(&mut card, "migos/bcm2710-rpi-3-b.dtb", b"dtb");

@@ -47,7 +47,7 @@ pub enum FaultsError {
     #[error("the faults of {0} are no list; write `{0}: [no-space]`")]
     NoList(String),
     /// A fault that does not exist.
-    #[error("{device}: no fault is called {fault}; there are {}", NAMES.join(", "))]
+    #[error("{device}: no fault is called {fault}; known are {}", NAMES.join(", "))]
     Unknown {
         /// The device.
         device: String,
@@ -161,7 +161,8 @@ mod tests {
     #[test]
     fn faults_are_read_by_device() {
         let faults = parse(
-            "kiosk-003: [no-space]\nkiosk-007:\n  - one-shot-ignored\n  - cut-upload: 300000\n  - slow-boot: 1500ms\n",
+            "kiosk-003: [no-space]\n\
+             kiosk-007: [one-shot-ignored, { cut-upload: 300000 }, { slow-boot: 1500ms }]\n",
         )
         .unwrap();
         let three = DeviceFaults { no_space: true, ..DeviceFaults::default() };
@@ -195,7 +196,7 @@ mod tests {
         insta::assert_snapshot!(messages.join("\n"), @r"
         faults are a list by device, such as `kiosk-003: [no-space]`
         the faults of pi are no list; write `pi: [no-space]`
-        pi: no fault is called nospace; there are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: DURATION
+        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: DURATION
         pi: no-space stands there twice
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`

@@ -110,7 +110,8 @@ pub(crate) fn text(
     line(format!("policy: {POLICY}"));
     line("defaults:".to_owned());
     line(format!(
-        "  ssh: {{ user: pi, identity: {OPERATOR_KEY}, known_hosts: {KNOWN_HOSTS}, host_keys: strict }}"
+        "  ssh: {{ user: pi, identity: {OPERATOR_KEY}, known_hosts: {KNOWN_HOSTS}, \
+         host_keys: strict }}"
     ));
     line("groups:".to_owned());
     let names: Vec<&String> = devices.keys().collect();

@@ -1,12 +1,14 @@
 //! A simulated fleet: virtual Pis that speak real SSH, and a balena API; with faults.
 //!
-//! A [`Lab`] is one process on one computer. Each of its [`VirtualPi`]s has a board, a card in memory, an address of
-//! its own and an SSH server; the folder that the lab writes is an ordinary inventory, and whoever works through it
-//! cannot tell the devices from real ones but by their speed.
+//! A [`Lab`] is one process on one computer. Each of its [`VirtualPi`]s has a board, a card in
+//! memory, an address of its own and an SSH server; the folder that the lab writes is an ordinary
+//! inventory, and whoever works through it cannot tell the devices from real ones but by their
+//! speed.
 //!
-//! The lab is a referee. It shares with the controller what both sides of a wire must share (the contract with MIGOS,
-//! digests, the forms of payloads and images) and none of the code by which the controller decides what to write into
-//! a boot partition: what a boot partition does is decided by [`migos_firmware`], from its files alone.
+//! The lab is a referee. It shares with the controller what both sides of a wire must share (the
+//! contract with MIGOS, digests, the forms of payloads and images) and none of the code by which the
+//! controller decides what to write into a boot partition: what a boot partition does is decided by
+//! [`migos_firmware`], from its files alone.
 //!
 //! ```text
 //! fleet       a lab, started and stopped           mix        which Pis it has
@@ -19,7 +21,8 @@
 //!      └─ life                     power on, boot, run, reset
 //!          ├─ boot, magic          what the firmware starts, by the bytes of its files
 //!          ├─ server, stream       SSH, on a cable that breaks when the power goes
-//!          ├─ raspbian, words, verbs, mounts    a login, a command line, the verbs on the card's files
+//!          ├─ raspbian, words      a login, a command line
+//!          ├─ verbs, mounts        the verbs, on the card's files
 //!          ├─ migos                job, migos-ctl, commit, flash
 //!          └─ balena_os            config.json, heartbeats
 //! ```

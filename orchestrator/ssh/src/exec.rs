@@ -18,13 +18,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// sshd frees the place of a command a little after it told of its end, so that a server with few places
-/// may have none for the next one yet.
-const PLACE_WAITS: [Duration; 4] = [
-    Duration::from_millis(10),
-    Duration::from_millis(20),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-];
+/// may have none for the next one yet. Milliseconds.
+const PLACE_WAITS: [u64; 7] = [10, 20, 50, 100, 200, 500, 1000];
 
 /// The largest packet that every server takes (RFC 4253, section 6.1).
 const PACKET: usize = 32 << 10;
@@ -105,7 +100,9 @@ async fn open(
         match connection.handle.channel_open_session().await {
             Ok(channel) => break channel,
             Err(russh::Error::ChannelOpenFailure(why)) => match (why, waits.next()) {
-                (ChannelOpenFailure::ConnectFailed, Some(wait)) => sleep(wait).await,
+                (ChannelOpenFailure::ConnectFailed, Some(wait)) => {
+                    sleep(Duration::from_millis(wait)).await;
+                }
                 (why, _) => {
                     let message = format!("the device opens no channel: {why:?}");
                     return Err(TransportError::Refused { verb: name, message });

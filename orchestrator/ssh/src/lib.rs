@@ -8,7 +8,7 @@
 //! 4. `root` finds out how this login becomes root.
 //!
 //! A session then runs verbs. A [`verb`] is a small POSIX script that crosses the network each time, so
-//! that nothing has to be installed on a device; its arguments are quoted by [`quote`] alone, and its
+//! that nothing has to be installed on a device; its arguments are quoted by `quote` alone, and its
 //! standard input is data only. `exec` runs one command so that neither a dead command, nor a full window,
 //! nor a lost network can make it hang; `pace` keeps uploads gentle to the device, and `send` makes them
 //! resumable. `session` puts the engine's words to all this, and a [`Transcript`] tells what was done.
@@ -21,7 +21,7 @@ mod keys;
 mod known_hosts;
 mod login;
 mod pace;
-pub mod quote;
+mod quote;
 mod root;
 mod send;
 mod session;

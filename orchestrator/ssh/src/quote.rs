@@ -4,12 +4,12 @@
 /// written outside of them.
 ///
 /// NUL cannot stand in a word of any command; see [`has_nul`].
-pub fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// True if a device would take the text for a shorter one than it is.
-pub fn has_nul(text: &str) -> bool {
+pub(crate) fn has_nul(text: &str) -> bool {
     text.contains('\0')
 }
 

@@ -51,11 +51,8 @@ pub(super) async fn facts(
     }
     let ssh = wire::ssh(&global.runs, None)?;
     printer.say(&format!("probing {} devices, {parallel} at a time", targets.len()));
-    let told = |device: &_, probed: &Probed| match probed {
-        Probed::Facts(_) => {}
-        Probed::Unreachable(why) | Probed::Unusable { reason: why, .. } => {
-            printer.say(&format!("{device}: {why}"));
-        }
-    };
-    Ok(probe_all(&ssh, targets, parallel as usize, told).await)
+    let facts = probe_all(&ssh, targets, parallel as usize).await;
+    let answered = facts.values().filter(|probed| matches!(probed, Probed::Facts(_))).count();
+    printer.say(&format!("{answered} of {} devices answered", facts.len()));
+    Ok(facts)
 }

@@ -304,7 +304,8 @@ impl Trial {
 
         let wide = payload.content("kernel8.img").is_some();
         let tryboot = format!(
-            "[all]\nos_prefix=migos/\nauto_initramfs=0\ninitramfs initrd.migos followkernel\narm_64bit={}\n[all]\n",
+            "[all]\nos_prefix=migos/\nauto_initramfs=0\n\
+             initramfs initrd.migos followkernel\narm_64bit={}\n[all]\n",
             u8::from(wide)
         );
         let cmdline = "console=tty1 panic=10 oops=panic rootfstype=ramfs rdinit=/init\n";
