@@ -5,8 +5,10 @@
 //! - [`sshd`] starts a real OpenSSH server in a root that looks like a Pi's,
 //! - [`openssh`] is OpenSSH's own client to it,
 //! - [`proxy`] stands between a client and a server and breaks the connection,
+//! - [`fleet`] runs the program against a lab,
 //! - [`verb_cases`] is the contract of the verbs as data, and [`verb_runner`] holds a device to it.
 
+pub mod fleet;
 pub mod openssh;
 pub mod proxy;
 pub mod sshd;

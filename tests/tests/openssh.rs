@@ -15,6 +15,8 @@ mod login;
 mod migos;
 #[path = "openssh/probe.rs"]
 mod probe;
+#[path = "openssh/refusal.rs"]
+mod refusal;
 #[path = "openssh/trouble.rs"]
 mod trouble;
 #[path = "openssh/upload.rs"]

@@ -3,21 +3,21 @@
 //! Tasks send what they say; the dispatcher takes all that has come in, lets the core decide, writes the
 //! records with one flush, and only then answers.
 
-use crate::executor::{self, Answer, Message, World};
+use crate::executor::{self, Answer, Link, Message, World};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::{Entry, Ledger, LedgerState};
 use crate::port::{BalenaApi, BalenaError, Transport};
 use crate::rollout::{Effect, Input, Now, Order, Rollout, Seen};
 use crate::run::FileError;
-use migos_events::{DeviceEvent, Event, History, Outcome, Record, RunId};
+use migos_events::{DeviceEvent, Event, History, Outcome, Progress, Record, RunId};
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_playbooks::balena::{DeviceUuid, Heartbeat};
 use migos_playbooks::step::Action;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
@@ -71,6 +71,8 @@ pub async fn dispatch<T: Transport, B: BalenaApi>(
         run,
         to,
         tasks: JoinSet::new(),
+        devices: BTreeMap::new(),
+        closing: watch::Sender::new(false),
         waiting: BTreeMap::new(),
         started: Instant::now(),
         before,
@@ -93,16 +95,13 @@ pub async fn dispatch<T: Transport, B: BalenaApi>(
                     inputs.push(desk.open(message));
                 }
             }
-            Some(ended) = desk.tasks.join_next() => match ended {
-                Ok(device) => {
-                    // What it said last comes before its end.
-                    while let Ok(message) = messages.try_recv() {
-                        inputs.push(desk.open(message));
-                    }
-                    inputs.push(Input::TaskEnded(device));
+            Some(ended) = desk.tasks.join_next_with_id() => {
+                // What it said last comes before its end.
+                while let Ok(message) = messages.try_recv() {
+                    inputs.push(desk.open(message));
                 }
-                Err(error) => tracing::error!(%error, "a device's task broke down"),
-            },
+                inputs.extend(desk.task_ended(ended));
+            }
             Some(sight) = sights.recv() => inputs.push(sight),
             order = orders.recv(), if orders_open => match order {
                 Some(order) => inputs.push(Input::Order(order)),
@@ -120,7 +119,10 @@ struct Desk<T: Transport, B: BalenaApi> {
     run: RunId,
     uuids: BTreeMap<DeviceUuid, DeviceId>,
     to: mpsc::Sender<Message>,
-    tasks: JoinSet<DeviceId>,
+    tasks: JoinSet<()>,
+    /// The device that each task works on.
+    devices: BTreeMap<task::Id, DeviceId>,
+    closing: watch::Sender<bool>,
     waiting: BTreeMap<DeviceId, oneshot::Sender<Answer>>,
     started: Instant,
     before: Duration,
@@ -156,6 +158,7 @@ impl<T: Transport, B: BalenaApi> Desk<T, B> {
             self.enter(&records)?;
             records.iter().for_each(|record| self.world.observer.record(record));
         }
+        self.closing.send_replace(self.rollout.is_closing());
         let mut outcome = None;
         for act in acts {
             match act {
@@ -169,14 +172,24 @@ impl<T: Transport, B: BalenaApi> Desk<T, B> {
         Ok(outcome)
     }
 
-    fn launch(&mut self, device: DeviceId, progress: migos_events::Progress) {
-        let (world, to) = (self.world.clone(), self.to.clone());
+    fn launch(&mut self, device: DeviceId, progress: Progress) {
         let span = tracing::info_span!("device", name = %device);
-        let work = async move {
-            executor::run(device.clone(), world, progress, to).await;
-            device
+        let (to, closing) = (self.to.clone(), self.closing.subscribe());
+        let link = Link { device: device.clone(), to, closing };
+        let work = executor::run(self.world.clone(), progress, link);
+        let task = self.tasks.spawn(work.instrument(span));
+        self.devices.insert(task.id(), device);
+    }
+
+    fn task_ended(&mut self, ended: Result<(task::Id, ()), task::JoinError>) -> Option<Input> {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "a device's task broke down");
+                error.id()
+            }
         };
-        self.tasks.spawn(work.instrument(span));
+        self.devices.remove(&id).map(Input::TaskEnded)
     }
 
     fn answer(&mut self, device: &DeviceId, answer: Answer) {

@@ -255,6 +255,9 @@ pub enum TransportError {
         /// The file.
         path: String,
     },
+    /// The device is busy with something that must not be disturbed.
+    #[error("not now: {0}")]
+    Busy(String),
     /// The verb ran and said no.
     #[error("{verb} failed: {message}")]
     Refused {
@@ -287,7 +290,8 @@ impl TransportError {
         match self {
             TransportError::Unreachable(_)
             | TransportError::Lost { .. }
-            | TransportError::Stalled { .. } => true,
+            | TransportError::Stalled { .. }
+            | TransportError::Busy(_) => true,
             TransportError::HostKey(_)
             | TransportError::Login(_)
             | TransportError::Root(_)

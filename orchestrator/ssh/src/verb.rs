@@ -154,6 +154,7 @@ pub(crate) fn failure(verb: Verb, args: &[&str], code: u32, said: &str) -> Trans
         (exit::DAMAGED, Verb::Write | Verb::Receive | Verb::Settle) => {
             TransportError::Damaged { path: path() }
         }
+        (exit::BUSY, _) => TransportError::Busy(said.to_owned()),
         _ if said.is_empty() => refused(format!("exit code {code}")),
         _ => refused(said.to_owned()),
     }
@@ -206,7 +207,7 @@ mod tests {
             ),
             (Verb::Settle, 65, "x", TransportError::Damaged { path: path.clone() }),
             (Verb::Read, 65, "/boot/x has 9 bytes", refused("read", "/boot/x has 9 bytes")),
-            (Verb::Arm, 75, "a shutdown is scheduled", refused("arm", "a shutdown is scheduled")),
+            (Verb::Arm, 75, "dpkg is locked", TransportError::Busy("dpkg is locked".to_owned())),
             (Verb::Remove, 1, "", refused("remove", "exit code 1")),
             (
                 Verb::Remove,

@@ -73,9 +73,8 @@ async fn reboots_are_asked_for() {
     assert_eq!(log, "reboot: 0 tryboot\nreboot: \n");
     fs::create_dir_all(server.path("/run/systemd/shutdown")).unwrap();
     fs::write(server.path("/run/systemd/shutdown/scheduled"), "").unwrap();
-    let refused =
-        TransportError::Refused { verb: "arm", message: "a shutdown is scheduled".to_owned() };
-    assert_eq!(session.arm().await, Err(refused));
+    let busy = TransportError::Busy("a shutdown is scheduled".to_owned());
+    assert_eq!(session.arm().await, Err(busy));
 }
 
 #[tokio::test]

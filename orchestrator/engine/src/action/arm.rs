@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::executor::Device;
-use crate::port::{BalenaApi, Session, Transport};
+use crate::port::{BalenaApi, Session, Transport, TransportError};
 use migos_events::Learned;
 
 /// Where systemd keeps the flag until the reboot; in memory, so a power cut clears it.
@@ -16,7 +16,11 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
         return Ok(Learned::default());
     }
     let identity = device.verified_identity().await?;
-    device.raspbian().await?.arm().await?;
+    match device.raspbian().await?.arm().await {
+        // The device may be on its way down already; the next step finds out.
+        Ok(()) | Err(TransportError::Lost { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
     device.hang_up().await;
     Ok(Learned { boot_id: Some(identity.boot_id), ..Learned::default() })
 }

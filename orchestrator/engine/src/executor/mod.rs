@@ -4,7 +4,7 @@ mod device;
 mod task;
 
 pub use device::{Device, IMAGE, Patience, ROOM};
-pub(crate) use task::{Answer, Message, run};
+pub(crate) use task::{Answer, Link, Message, run};
 
 use crate::port::{BalenaApi, Clock, Content, Entropy, KeyPair, Target, Transport};
 use crate::run::Secrets;

@@ -6,12 +6,12 @@ use crate::port::{BalenaApi, Transport};
 use crate::rollout::Said;
 use migos_events::{Cause, CauseKind, DeviceState, Progress, StepRef};
 use migos_inventory::DeviceId;
-use migos_playbooks::step::{Action, Reversal};
+use migos_playbooks::step::{Action, Reversal, Step};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long taking a step back is tried. Longer than a device needs to reboot twice.
 const UNDO_PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -36,8 +36,10 @@ pub(crate) enum Answer {
 /// The task's line to the dispatcher.
 #[derive(Clone)]
 pub(crate) struct Link {
-    device: DeviceId,
-    to: mpsc::Sender<Message>,
+    pub(crate) device: DeviceId,
+    pub(crate) to: mpsc::Sender<Message>,
+    /// True once the run is paused, stopped or interrupted.
+    pub(crate) closing: watch::Receiver<bool>,
 }
 
 /// The dispatcher is gone: nothing may be done any more.
@@ -59,21 +61,26 @@ impl Link {
         self.to.send(message).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
+
+    /// Returns when the run is paused, stopped or interrupted.
+    async fn closed(&self) {
+        // A dispatcher that is gone shows at the next word to it.
+        let _ = self.closing.clone().wait_for(|closing| *closing).await;
+    }
 }
 
 /// Works on one device from where it stands to its end.
 pub(crate) async fn run<T: Transport, B: BalenaApi>(
-    id: DeviceId,
     world: Arc<World<T, B>>,
     progress: Progress,
-    to: mpsc::Sender<Message>,
+    link: Link,
 ) {
-    let link = Link { device: id.clone(), to };
-    let device = match Device::new(id, world, progress.learned.clone(), link.clone()) {
-        Ok(device) => device,
-        // The core sees a task that ended in the middle, and pauses the run.
-        Err(message) => return link.note(message).await,
-    };
+    let device =
+        match Device::new(link.device.clone(), world, progress.learned.clone(), link.clone()) {
+            Ok(device) => device,
+            // The core sees a task that ended in the middle, and pauses the run.
+            Err(message) => return link.note(message).await,
+        };
     let task = Task { device, link, touched: progress.touched.clone() };
     // An error is a dispatcher that is gone; whatever the task knew is in the journal already.
     let _ = task.run(&progress.state).await;
@@ -108,11 +115,17 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
             if step.reversal == Reversal::Undo {
                 self.touched.insert(StepRef { n, action: step.action });
             }
-            match self.perform(n).await? {
-                Ok(()) => n += 1,
-                Err(Failure::Stuck(message)) => return self.link.say(Said::Stuck(message)).await,
-                Err(Failure::Lost(message)) => return self.link.say(Said::Lost(message)).await,
-                Err(failure) => {
+            match self.perform(n, &step).await? {
+                Performed::Done => n += 1,
+                // Asked for once more, the step is not permitted any more: the device is recalled.
+                Performed::BrokenOff => {}
+                Performed::Failed(Failure::Stuck(message)) => {
+                    return self.link.say(Said::Stuck(message)).await;
+                }
+                Performed::Failed(Failure::Lost(message)) => {
+                    return self.link.say(Said::Lost(message)).await;
+                }
+                Performed::Failed(failure) => {
                     let cause = cause(step.action, &failure);
                     self.link.say(Said::Failed(n, cause)).await?;
                     return self.take_back(true).await;
@@ -124,38 +137,44 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         Ok(())
     }
 
-    /// Performs a step, with its tries and within its limit.
-    async fn perform(&mut self, n: usize) -> Result<Result<(), Failure>, Gone> {
-        let Some(step) = self.device.world.plan.steps.get(n).cloned() else {
-            return Ok(Err(Failure::Failed("there is no such step".into())));
-        };
-        let deadline = tokio::time::Instant::now() + step.limit.0;
+    /// Performs a step, with its tries and within its limit. Before the point of no return it is broken off
+    /// when the run closes: nobody shall wait hours for an upload after Ctrl-C.
+    async fn perform(&mut self, n: usize, step: &Step) -> Result<Performed, Gone> {
+        let link = self.link.clone();
+        tokio::select! {
+            performed = self.perform_to_the_end(n, step) => return performed,
+            () = link.closed(), if step.action < Action::Commit => {}
+        }
+        self.device.drop_session();
+        Ok(Performed::BrokenOff)
+    }
+
+    async fn perform_to_the_end(&mut self, n: usize, step: &Step) -> Result<Performed, Gone> {
+        let deadline = Instant::now() + step.limit.0;
         let mut pause = step.retry.pause.0;
-        for attempt in 1.. {
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let mut tries = 1;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
             let tried = timeout(left, action::perform(step.action, &mut self.device)).await;
             let failure = match tried {
                 Ok(Ok(learned)) => {
                     self.device.learned.add(&learned);
                     self.link.say(Said::Done(n, learned)).await?;
-                    return Ok(Ok(()));
+                    return Ok(Performed::Done);
                 }
                 Ok(Err(failure)) => failure,
-                Err(_) => {
-                    self.device.drop_session();
-                    return Ok(Err(out_of_time(step.action, step.limit.0)));
-                }
+                Err(_) => out_of_time(step.action, step.limit.0),
             };
             self.device.drop_session();
             let message = match failure {
-                Failure::Transient(message) if attempt < step.retry.times => message,
-                other => return Ok(Err(other)),
+                Failure::Transient(message) if tries < step.retry.times => message,
+                other => return Ok(Performed::Failed(other)),
             };
             self.link.say(Said::Retried(n, message)).await?;
             sleep(pause).await;
             pause = pause.saturating_mul(2);
+            tries += 1;
         }
-        Ok(Err(Failure::Failed("it was never tried".into())))
     }
 
     /// Takes steps back, the last one first: all of them, or only those that left Raspbian.
@@ -185,23 +204,31 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         if action.leaves_raspbian() {
             patience += self.device.world.plan.dead_man.commit.0;
         }
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = Instant::now() + patience;
         let mut pause = super::Patience::default();
         loop {
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             let failure = match timeout(left, action::undo(action, &mut self.device)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(failure)) => failure,
                 Err(_) => Failure::Failed(format!("not done after {} s", patience.as_secs())),
             };
             self.device.drop_session();
-            let over = tokio::time::Instant::now() >= deadline;
+            let over = Instant::now() >= deadline;
             if over || !matches!(failure, Failure::Transient(_)) {
                 return Err(failure);
             }
             pause.pause().await;
         }
     }
+}
+
+/// What came of a step.
+enum Performed {
+    Done,
+    Failed(Failure),
+    /// The run closed in the middle of it.
+    BrokenOff,
 }
 
 /// What running out of time means: before the commit a failure, after it a loss.

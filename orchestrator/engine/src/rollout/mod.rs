@@ -172,6 +172,11 @@ impl Rollout {
         &self.history
     }
 
+    /// True once there are no new permits before the point of no return.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.mode, Mode::Closing(_) | Mode::Ended)
+    }
+
     /// Takes an input; gives what is to be done about it.
     pub fn handle(&mut self, input: Input, now: Now) -> Vec<Effect> {
         let mut turn = Turn { rollout: self, now, effects: Vec::new() };

@@ -170,7 +170,7 @@ async fn removing_takes_folders_and_leftovers_and_nothing_else() {
 
 #[tokio::test]
 async fn a_reboot_drops_sessions_and_gives_a_new_boot_id() {
-    let pace = Pace { boot: Duration::from_secs(1), ..Pace::test() };
+    let pace = Pace { boot: Duration::from_millis(400), ..Pace::test() };
     let operator = Operator::with_pace(1, "", pace).await;
     let pi = operator.first().await;
     let ssh = operator.login(pi).await;
