@@ -58,6 +58,10 @@ pub struct ApiConfig {
 impl ApiConfig {
     /// The times of a balena server with its own defaults (10 minutes between polls, 15 seconds of
     /// time-out) and the computer's clocks.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the lab's API is a server of its own, which dates keys as balena's does"
+    )]
     pub fn new(token: impl Into<String>, fleets: Vec<FleetConfig>) -> Self {
         Self {
             token: token.into(),
