@@ -8,6 +8,7 @@ mod probe;
 mod resume;
 mod rollout;
 mod status;
+mod stock;
 
 use crate::args::{Args, Command, LabCommand};
 use crate::failure::Failure;

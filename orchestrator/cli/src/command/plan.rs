@@ -1,6 +1,7 @@
 //! `plan`: the dry run. Also what `migrate` does before it asks.
 
 use super::probe;
+use super::stock::{Gathered, Stock};
 use crate::args::{Format, Global, Planning};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::{self, LoadedInventory, Sources};
@@ -8,19 +9,16 @@ use crate::printer::Printer;
 use crate::wire;
 use migos_balena::Balena;
 use migos_engine::ledger::Ledger;
-use migos_engine::port::{BalenaApi, BalenaError, Content};
+use migos_engine::port::{BalenaApi, BalenaError};
 use migos_engine::run::write_whole;
 use migos_inventory::FleetSlug;
-use migos_payload::archive::VerifiedPayload;
-use migos_payload::digest::Sha256;
 use migos_playbooks::balena::{FleetView, Heartbeat, MigratedBefore};
 use migos_playbooks::plan::{CheckedPlan, SetAside};
 use migos_playbooks::planner::{PlanError, Situation, plan};
 use migos_playbooks::playbook::Playbook;
 use migos_report::plan_text;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Devices probed at a time, unless the command line says otherwise.
 const PROBES: u32 = 64;
@@ -38,12 +36,6 @@ pub(super) struct Prepared {
     pub(super) sources: Sources,
     pub(super) stock: Stock,
     pub(super) balena: Balena,
-}
-
-/// Payloads and images at hand.
-pub(super) struct Stock {
-    pub(super) payloads: BTreeMap<Sha256, Arc<VerifiedPayload>>,
-    pub(super) images: BTreeMap<Sha256, Content>,
 }
 
 pub(super) async fn run(
@@ -90,21 +82,10 @@ pub(super) async fn prepare(
     if let Some(parallel) = args.parallel {
         policy = policy.with_parallel(parallel);
     }
-    let payload_path = match (&args.payload, &inventory.fleet.settings.payloads) {
-        (Some(path), _) => path.clone(),
-        (None, Some(written)) => wire::resolve(&inventory.base, written),
-        (None, None) => {
-            let failure = Failure::new(Kind::Input, "the inventory names no payloads");
-            return Err(failure.hint("write `payloads: payloads/` into it, or use --payload"));
-        }
-    };
-    let payloads = input::payloads(&payload_path)?;
-    let selected = inventory.selection.iter().filter_map(|id| inventory.fleet.devices.get(id));
-    let written: BTreeSet<&str> =
-        selected.clone().flat_map(|device| device.images.values()).map(String::as_str).collect();
-    let images = input::images(&inventory.base, &written)?;
+    let Gathered { stock, sources, images } = Gathered::of(&inventory, args.payload.as_deref())?;
     let settings = &inventory.fleet.settings;
     let balena = wire::balena(&settings.api, &inventory.base, settings.token.as_ref())?;
+    let selected = inventory.selection.iter().filter_map(|id| inventory.fleet.devices.get(id));
     let slugs: BTreeSet<FleetSlug> =
         selected.filter_map(|device| device.balena_fleet.clone()).collect();
     let view = look_at_balena(&balena, &slugs, global).await?;
@@ -116,14 +97,12 @@ pub(super) async fn prepare(
             probe::facts(&inventory, parallel, global, printer).await?
         }
     };
-    let manifests =
-        payloads.iter().map(|(digest, (_, payload))| (*digest, payload.manifest().clone()));
     let situation = Situation {
         fleet: &inventory.fleet,
         selection: &inventory.selection,
         facts: &facts,
-        payloads: &manifests.collect(),
-        images: &images.manifests,
+        payloads: &stock.manifests(),
+        images: &images,
         balena: &view,
         playbook: &Playbook::migrate().or_fail(Kind::Internal)?,
         policy: &policy,
@@ -134,26 +113,7 @@ pub(super) async fn prepare(
         ),
         PlanError::Digest(_) => Failure::of(Kind::Internal, &error),
     })?;
-    let sources = Sources {
-        inventory: inventory.name,
-        base: inventory.base,
-        token: settings.token.clone(),
-        payloads: payloads.iter().map(|(digest, (path, _))| (*digest, absolute(path))).collect(),
-        images: images
-            .manifests
-            .iter()
-            .map(|(written, manifest)| (manifest.sha256, written.into()))
-            .collect(),
-    };
-    let stock = Stock {
-        payloads: payloads.into_iter().map(|(digest, (_, payload))| (digest, payload)).collect(),
-        images: images.contents,
-    };
     Ok(Prepared { plan: plan.check().or_fail(Kind::Internal)?, sources, stock, balena })
-}
-
-fn absolute(path: &Path) -> std::path::PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The fleets, and what became of devices that earlier runs migrated.

@@ -1,11 +1,10 @@
 //! `resume`: goes on with a run that is paused, or whose controller is gone.
 
-use super::migrate::is_at_hand;
-use super::plan::Stock;
 use super::rollout::{Ready, carry_out, finish};
+use super::stock::Stock;
 use crate::args::Global;
 use crate::failure::{Failure, Kind, OrFail};
-use crate::input::{self, Sources};
+use crate::input::Sources;
 use crate::printer::Printer;
 use crate::wire;
 use migos_engine::journal::Journal;
@@ -29,19 +28,7 @@ pub(super) async fn run(name: &str, global: &Global, printer: Printer) -> Result
         return finish(&run, &plan, &history, Outcome::Finished, printer);
     }
     let sources = Sources::load(&run)?;
-    let mut stock = Stock { payloads: Default::default(), images: Default::default() };
-    for path in sources.payloads.iter().filter(|(digest, _)| plan.payloads.contains_key(digest)) {
-        let found = input::payloads(path.1)?;
-        stock.payloads.extend(found.into_iter().map(|(digest, (_, payload))| (digest, payload)));
-    }
-    let written = sources
-        .images
-        .iter()
-        .filter(|(digest, _)| plan.images.contains_key(digest))
-        .filter_map(|(_, path)| path.to_str())
-        .collect();
-    stock.images = input::images(&sources.base, &written)?.contents;
-    is_at_hand(&plan, &stock)?;
+    let stock = Stock::again(&plan, &sources)?;
     let balena = wire::balena(&plan.api, &sources.base, sources.token.as_ref())?;
     carry_out(Ready { run, lock, plan, sources, stock, balena }, global, printer).await
 }

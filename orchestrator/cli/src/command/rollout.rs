@@ -1,6 +1,6 @@
 //! Carries out a run: what `migrate` and `resume` have in common.
 
-use super::plan::Stock;
+use super::stock::Stock;
 use crate::args::Global;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::Sources;
