@@ -17,6 +17,20 @@ pub struct Revision(pub u32);
 #[serde(transparent)]
 pub struct BoardType(pub u8);
 
+/// What tells one board from others in its firmware's eyes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoardFacts {
+    /// Its revision code.
+    pub revision: Revision,
+    /// Its serial number, if it is known.
+    pub serial: Option<u64>,
+}
+
+impl BoardFacts {
+    /// No board in particular: of a type that is none.
+    pub(crate) const UNKNOWN: Self = BoardFacts { revision: Revision(0x80_0ff0), serial: None };
+}
+
 /// The processor family, which decides the kernels a board can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Soc {

@@ -5,15 +5,19 @@
 //! - [`manifest`]: what a payload holds and whom it fits; [`archive`]: the tarball it travels in, and
 //!   the [`VerifiedPayload`](archive::VerifiedPayload) that every digest has been checked of.
 //! - [`image`]: what is known of a balenaOS image before it is sent.
-//! - [`boot_text`]: the text of `tryboot.txt` and of the ramdisk's kernel command line.
+//! - [`boot_document`]: the device's own `config.txt` and `cmdline.txt`, read without changing a byte.
+//! - [`boot_text`]: the texts that are made from them: those that select MIGOS, and those that prove that a
+//!   one-shot boot works. [`diff`] shows a change of a file to a person.
 //! - [`device_config`]: what makes a flashed card one device on balena.
 //!
 //! Everything here is pure: bytes and strings in, values out.
 
 pub mod archive;
 pub mod board;
+pub mod boot_document;
 pub mod boot_text;
 pub mod device_config;
+pub mod diff;
 pub mod digest;
 pub mod image;
 pub mod manifest;
