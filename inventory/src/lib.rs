@@ -33,4 +33,4 @@ pub use native::parse;
 pub use near::nearest;
 pub use problem::{Place, Problem, Problems, Report};
 pub use range::{MAX_DEVICES, RangeError};
-pub use select::PatternError;
+pub use select::{PatternError, select_from};

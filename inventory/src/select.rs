@@ -1,11 +1,11 @@
 //! Which devices a pattern means.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
 use crate::fleet::Fleet;
-use crate::name::DeviceId;
+use crate::name::{DeviceId, GroupName};
 use crate::near::nearest;
 use crate::range::{self, RangeError};
 
@@ -79,8 +79,36 @@ impl Fleet {
     /// # Errors
     /// Every part has to match something.
     pub fn select(&self, pattern: Option<&str>) -> Result<Vec<DeviceId>, PatternError> {
+        Names::new(&self.order, &self.groups).select(pattern)
+    }
+}
+
+/// The devices a pattern means among these, where there are no groups; see [`Fleet::select`].
+///
+/// # Errors
+/// Every part has to match something.
+pub fn select_from(
+    devices: &[DeviceId],
+    pattern: Option<&str>,
+) -> Result<Vec<DeviceId>, PatternError> {
+    Names::new(devices, &BTreeMap::new()).select(pattern)
+}
+
+/// The names that a pattern is held against.
+struct Names<'a> {
+    order: &'a [DeviceId],
+    ids: BTreeMap<&'a str, &'a DeviceId>,
+    groups: &'a BTreeMap<GroupName, BTreeSet<DeviceId>>,
+}
+
+impl<'a> Names<'a> {
+    fn new(order: &'a [DeviceId], groups: &'a BTreeMap<GroupName, BTreeSet<DeviceId>>) -> Self {
+        Names { order, ids: order.iter().map(|id| (id.as_str(), id)).collect(), groups }
+    }
+
+    fn select(&self, pattern: Option<&str>) -> Result<Vec<DeviceId>, PatternError> {
         let Some(pattern) = pattern else {
-            return Ok(self.order.clone());
+            return Ok(self.order.to_vec());
         };
         let parts = split(pattern);
         if parts.is_empty() {
@@ -93,7 +121,7 @@ impl Fleet {
         Ok(self.order.iter().filter(|id| selected.contains(*id)).cloned().collect())
     }
 
-    fn matches(&self, part: &str) -> Result<BTreeSet<&DeviceId>, PatternError> {
+    fn matches(&self, part: &str) -> Result<BTreeSet<&'a DeviceId>, PatternError> {
         let refuse = |what| Err(PatternError::NotSupported { part: part.to_owned(), what });
         match part.chars().next() {
             Some('&') => return refuse("intersections (`&`)"),
@@ -108,7 +136,7 @@ impl Fleet {
             return refuse("positions in a group (`[0:2]`)");
         }
         if part == ALL {
-            return Ok(self.devices.keys().collect());
+            return Ok(self.order.iter().collect());
         }
         if self.groups.get(part).is_some_and(BTreeSet::is_empty) {
             return Err(PatternError::EmptyGroup { group: part.to_owned() });
@@ -123,7 +151,7 @@ impl Fleet {
             self.add_matches(name, &mut found);
         }
         if found.is_empty() {
-            let known = self.devices.keys().map(DeviceId::as_str);
+            let known = self.order.iter().map(DeviceId::as_str);
             let known = known.chain(self.groups.keys().map(|group| group.as_str()));
             let part = names.first().filter(|_| names.len() > 1).map_or(part, String::as_str);
             let near = nearest(part, known).map(str::to_owned);
@@ -132,15 +160,15 @@ impl Fleet {
         Ok(found)
     }
 
-    fn add_matches<'a>(&'a self, name: &str, found: &mut BTreeSet<&'a DeviceId>) {
+    fn add_matches(&self, name: &str, found: &mut BTreeSet<&'a DeviceId>) {
         if !name.contains('*') {
             found.extend(self.groups.get(name).into_iter().flatten());
-            found.extend(self.devices.get_key_value(name).map(|(id, _)| id));
+            found.extend(self.ids.get(name));
             return;
         }
         let groups = self.groups.iter().filter(|(group, _)| glob(name, group.as_str()));
         found.extend(groups.flat_map(|(_, members)| members));
-        found.extend(self.devices.keys().filter(|id| glob(name, id.as_str())));
+        found.extend(self.order.iter().filter(|id| glob(name, id.as_str())));
     }
 }
 

@@ -1,9 +1,10 @@
 //! The plan: what will be done to which device, in which stages. Resolved, immutable, no choices left.
 
+use crate::facts::Facts;
 use crate::playbook::{Playbook, PlaybookError};
 use crate::policy::{Arrival, Budget, DeadMan, Prove};
 use crate::span::Span;
-use crate::step::{Reversal, Step};
+use crate::step::{Reversal, Step, When};
 use migos_inventory::{DeviceId, FleetSlug, Login, SiteName};
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
@@ -167,6 +168,9 @@ pub struct DevicePlan {
     pub boot_sums: BTreeMap<String, Sha256>,
     /// Where its boot partition is mounted.
     pub boot_path: String,
+    /// True if it is mounted read-only, but for the moments of writing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub boot_read_only: bool,
     /// The identifier of the card to be rewritten.
     pub disk_id: String,
     /// Its host name.
@@ -179,9 +183,38 @@ pub struct DevicePlan {
     pub fleet: FleetSlug,
     /// That fleet's numeric id.
     pub fleet_id: u64,
-    /// The text of its `tryboot.txt`.
+    /// How it boots MIGOS, and why so.
+    pub boot: Boot,
+    /// The text that selects MIGOS: of `tryboot.txt`, or of `config.txt` until MIGOS has put it back.
     pub tryboot_txt: String,
     /// The ramdisk's kernel command line, without the job's nonce.
+    pub cmdline: String,
+}
+
+/// How a device boots MIGOS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// By the firmware's one-shot flag; nothing existing is changed.
+    OneShot {
+        /// The files that prove it on this device first; `None` if nobody asks for a proof.
+        proof: Option<Proof>,
+    },
+    /// By replacing `config.txt` until MIGOS has put it back.
+    Rewrite {
+        /// Why one-shot boot cannot be used.
+        reason: String,
+    },
+}
+
+/// The files by which one-shot boot is proven: Raspbian's own, with one more word on the kernel's command
+/// line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The text of `tryboot.txt`.
+    pub tryboot_txt: String,
+    /// The device's `cmdline.txt`; the run adds its nonce to the kernel's command line.
     pub cmdline: String,
 }
 
@@ -197,6 +230,22 @@ pub struct Class {
     pub os: String,
     /// The running kernel.
     pub kernel: String,
+}
+
+impl Class {
+    /// The class of a device with these facts.
+    pub fn of(facts: &Facts) -> Class {
+        let firmware = match facts.firmware.eeprom_build {
+            Some(build) => format!("EEPROM {build}"),
+            None => facts.firmware.date.clone(),
+        };
+        Class {
+            board: facts.revision.board_type().to_string(),
+            firmware,
+            os: format!("{} {}", facts.os.id, facts.os.version),
+            kernel: facts.kernel.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Class {
@@ -261,6 +310,19 @@ pub enum PlanCheckError {
     /// A device with a payload or image that the plan does not list.
     #[error("{0} has a payload or image that the plan does not list")]
     Unlisted(DeviceId),
+}
+
+impl Boot {
+    /// True if a device that boots MIGOS so takes this step.
+    pub fn takes(&self, step: &Step) -> bool {
+        match (step.when, self) {
+            (When::Always, _)
+            | (When::OneShot, Boot::OneShot { .. })
+            | (When::Proof, Boot::OneShot { proof: Some(_) })
+            | (When::Rewrite, Boot::Rewrite { .. }) => true,
+            (When::OneShot | When::Proof | When::Rewrite, _) => false,
+        }
+    }
 }
 
 impl Plan {
@@ -333,6 +395,12 @@ impl CheckedPlan {
     /// The stage of a device, by index.
     pub fn stage_of(&self, device: &DeviceId) -> Option<usize> {
         self.stages.iter().position(|stage| stage.devices.contains(device))
+    }
+
+    /// The first step for this device from the one of this index on.
+    pub fn next_step(&self, device: &DeviceId, from: usize) -> Option<usize> {
+        let boot = &self.devices.get(device)?.boot;
+        (from..self.steps.len()).find(|n| self.steps.get(*n).is_some_and(|step| boot.takes(step)))
     }
 
     /// The index of the step that cannot be taken back.

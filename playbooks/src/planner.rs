@@ -3,14 +3,19 @@
 use crate::balena::FleetView;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
 use crate::plan::{
-    Class, DevicePlan, Finding, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId, SetAside,
-    Stage, Tolerance,
+    Boot, Class, DevicePlan, Finding, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
+    Proof, SetAside, Stage, Tolerance,
 };
 use crate::playbook::Playbook;
-use crate::policy::{Order, Policy, Prove};
-use crate::requirement::{Candidate, findings};
+use crate::policy::{Order, Policy, Prove, Strategy};
+use crate::requirement::boot::cannot_boot_once;
+use crate::requirement::{Candidate, Switch, findings};
 use migos_inventory::{Device, DeviceId, Fleet};
-use migos_payload::boot_text::{BootTextError, ramdisk_cmdline, tryboot_txt};
+use migos_payload::board::BoardFacts;
+use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
+use migos_payload::boot_text::{
+    BootTextError, migos_cmdline, migos_config_txt, proof_cmdline, proof_tryboot_txt,
+};
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
@@ -41,9 +46,6 @@ pub struct Situation<'a> {
 /// Why no plan can be made at all.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// A proof was asked for that this version cannot make.
-    #[error("the policy asks to prove one-shot boot first, which this version cannot do yet")]
-    Prove,
     /// A part of the plan could not be written as JSON.
     #[error("failed to compute a digest")]
     Digest(#[source] serde_json::Error),
@@ -65,9 +67,6 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
         }
     }
     refuse_twins(&mut devices, &mut set_aside);
-    if !devices.is_empty() && policy.prove != Prove::Never {
-        return Err(PlanError::Prove);
-    }
 
     let order = in_order(situation, &devices);
     let used = |digest: &Sha256| devices.values().any(|device| device.payload == *digest);
@@ -139,8 +138,14 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
     let payload = choose_payload(situation.payloads, facts);
     let image = choose_image(situation.images, device, facts);
     let fleet = device.balena_fleet.as_ref().and_then(|slug| situation.balena.fleets.get(slug));
-    let candidate =
-        Candidate { device, facts, payload: payload.map(|(_, manifest)| manifest), image, fleet };
+    let policy = situation.policy;
+    let switch = Switch {
+        strategy: policy.strategy,
+        prove: policy.prove,
+        allow_rewrite: &policy.allow_rewrite,
+    };
+    let manifest = payload.map(|(_, manifest)| manifest);
+    let candidate = Candidate { device, facts, payload: manifest, image, fleet, switch };
     let findings = findings(&candidate);
     if !findings.is_empty() {
         return Err(SetAside::Refused(findings));
@@ -150,21 +155,23 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
     else {
         return Err(unexplained());
     };
-    let texts = boot_texts(boot, manifest).map_err(|_| unexplained())?;
+    let texts = boot_texts(facts, boot, manifest).map_err(|_| unexplained())?;
     Ok(DevicePlan {
         login: device.login.clone(),
         site: device.site.clone(),
-        class: class(facts),
+        class: Class::of(facts),
         serial: facts.serial.clone(),
         machine_id: facts.machine_id.clone(),
         boot_sums: boot.sums.clone(),
         boot_path: boot.path.clone(),
+        boot_read_only: !boot.file_system.writable,
         disk_id: disk.id.clone(),
         hostname: facts.hostname.clone(),
         payload,
         image: image.sha256,
         fleet: fleet.slug.clone(),
         fleet_id: fleet.id,
+        boot: how_it_boots(facts, boot, policy),
         tryboot_txt: texts.tryboot_txt,
         cmdline: texts.cmdline,
     })
@@ -186,6 +193,7 @@ pub(crate) struct BootTexts {
 }
 
 pub(crate) fn boot_texts(
+    facts: &Facts,
     boot: &BootPartition,
     payload: &Manifest,
 ) -> Result<BootTexts, BootTextError> {
@@ -193,9 +201,28 @@ pub(crate) fn boot_texts(
         let path = format!("overlays/{name}.dtbo");
         payload.files.iter().any(|file| file.path == path)
     };
+    let board = BoardFacts {
+        revision: facts.revision,
+        serial: u64::from_str_radix(&facts.serial, 16).ok(),
+    };
+    let config = ConfigTxt::parse(boot.config_txt.as_bytes());
+    let cmdline = CmdlineTxt::parse(boot.cmdline_txt.as_bytes());
     Ok(BootTexts {
-        tryboot_txt: tryboot_txt(&boot.config_txt, payload.architecture, has_overlay)?,
-        cmdline: ramdisk_cmdline(&boot.cmdline_txt)?,
+        tryboot_txt: migos_config_txt(&config, &board, payload.architecture, has_overlay)?,
+        cmdline: migos_cmdline(&cmdline)?,
+    })
+}
+
+/// The files that would prove one-shot boot on this device.
+pub(crate) fn proof(boot: &BootPartition) -> Result<Proof, BootTextError> {
+    let config = ConfigTxt::parse(boot.config_txt.as_bytes());
+    let cmdline = CmdlineTxt::parse(boot.cmdline_txt.as_bytes());
+    // The run's own nonce has the same length.
+    proof_cmdline(&cmdline, &"0".repeat(32))?;
+    let tryboot_txt = proof_tryboot_txt(&config)?;
+    Ok(Proof {
+        tryboot_txt: String::from_utf8_lossy(&tryboot_txt).into_owned(),
+        cmdline: boot.cmdline_txt.clone(),
     })
 }
 
@@ -236,16 +263,21 @@ fn choose_image<'a>(
     }
 }
 
-fn class(facts: &Facts) -> Class {
-    let firmware = match facts.firmware.eeprom_build {
-        Some(build) => format!("EEPROM {build}"),
-        None => facts.firmware.date.clone(),
+/// The requirements have made sure that this is allowed.
+fn how_it_boots(facts: &Facts, boot: &BootPartition, policy: &Policy) -> Boot {
+    let reason = match (policy.strategy, cannot_boot_once(facts)) {
+        (Strategy::Rewrite, _) => Some("the policy asks for it".to_owned()),
+        (Strategy::Auto, Some(cannot)) => Some(cannot.reason),
+        (Strategy::OneShot, _) | (Strategy::Auto, None) => None,
     };
-    Class {
-        board: facts.revision.board_type().to_string(),
-        firmware,
-        os: format!("{} {}", facts.os.id, facts.os.version),
-        kernel: facts.kernel.clone(),
+    match reason {
+        Some(reason) => Boot::Rewrite { reason },
+        None => Boot::OneShot {
+            proof: match policy.prove {
+                Prove::Never => None,
+                Prove::PerClass | Prove::PerDevice => proof(boot).ok(),
+            },
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Playbooks: ordered steps for one device, written as data.
 
-use crate::step::{ACTIONS, Action, Step};
+use crate::step::{ACTIONS, Action, Step, When};
 use serde::{Deserialize, Serialize};
 
 /// The version of the playbook's form.
@@ -71,13 +71,15 @@ impl Playbook {
     /// # Errors
     /// [`PlaybookError`] names the first step that does not.
     pub fn new(steps: Vec<Step>) -> Result<Playbook, PlaybookError> {
-        let found = steps.iter().map(|step| Some(step.action)).chain(std::iter::repeat(None));
+        let found =
+            steps.iter().map(|step| Some((step.action, step.when))).chain(std::iter::repeat(None));
         let expected = ACTIONS.into_iter().map(Some).chain([None]);
         if let Some((found, expected)) =
             found.zip(expected).find(|(found, expected)| found != expected)
         {
-            let name = |action: Option<Action>| match action {
-                Some(action) => format!("{action:?}"),
+            let name = |action: Option<(Action, When)>| match action {
+                Some((action, When::Always)) => format!("{action:?}"),
+                Some((action, when)) => format!("{action:?} ({when:?})"),
                 None => "nothing".to_owned(),
             };
             return Err(PlaybookError::Order { found: name(found), expected: name(expected) });
@@ -108,7 +110,7 @@ mod tests {
     #[test]
     fn the_built_in_playbook_is_sound() {
         let actions: Vec<_> =
-            Playbook::migrate().unwrap().steps().iter().map(|step| step.action).collect();
+            Playbook::migrate().unwrap().steps().iter().map(|s| (s.action, s.when)).collect();
         assert_eq!(actions, ACTIONS);
     }
 
@@ -116,12 +118,12 @@ mod tests {
     fn a_step_out_of_order_doubled_or_missing_is_refused() {
         let steps = Playbook::migrate().unwrap().steps;
         let mut swapped = steps.clone();
-        swapped.swap(8, 9);
+        swapped.swap(17, 18);
         let error = Playbook::new(swapped).unwrap_err().to_string();
         assert_eq!(error, "step Commit stands where Configure must");
-        let error = Playbook::new(steps[..11].to_vec()).unwrap_err().to_string();
+        let error = Playbook::new(steps[..20].to_vec()).unwrap_err().to_string();
         assert_eq!(error, "step nothing stands where AwaitBalena must");
-        let doubled = [&steps[..], &steps[11..]].concat();
+        let doubled = [&steps[..], &steps[20..]].concat();
         let error = Playbook::new(doubled).unwrap_err().to_string();
         assert_eq!(error, "step AwaitBalena stands where nothing must");
     }
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn a_false_reversal_is_refused() {
         let mut steps = Playbook::migrate().unwrap().steps;
-        steps[9].reversal = Reversal::Undo;
+        steps[18].reversal = Reversal::Undo;
         let error = Playbook::new(steps).unwrap_err().to_string();
         assert_eq!(error, "step commit claims another reversal than its action has");
     }

@@ -27,10 +27,34 @@ pub struct Step {
     pub action: Action,
     /// What takes it back.
     pub reversal: Reversal,
+    /// Which devices it is for.
+    #[serde(default, skip_serializing_if = "When::is_always")]
+    pub when: When,
     /// How long it may take, tries and pauses included.
     pub limit: Span,
     /// How often it is tried.
     pub retry: Retry,
+}
+
+/// Which devices a step is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// All.
+    #[default]
+    Always,
+    /// Those whose one-shot boot is proven first.
+    Proof,
+    /// Those that boot MIGOS by the firmware's one-shot flag.
+    OneShot,
+    /// Those whose `config.txt` is replaced until MIGOS has put it back.
+    Rewrite,
+}
+
+impl When {
+    fn is_always(&self) -> bool {
+        *self == When::Always
+    }
 }
 
 /// What takes a step back.
@@ -61,6 +85,20 @@ pub struct Retry {
 pub enum Action {
     /// Compare the device's identity and boot files with the plan's.
     Check,
+    /// Take the device for this run, so that nobody else works on it.
+    Lock,
+    /// Copy the boot partition, to the device and to the run's folder.
+    Backup,
+    /// Write the files that prove one-shot boot.
+    ProveWrite,
+    /// Set the one-shot flag and reboot into the same Raspbian.
+    ProveArm,
+    /// Look whether the one-shot file was read.
+    ProveSeen,
+    /// Reboot without the flag.
+    ProveReturn,
+    /// Look whether it is not read any more, and delete the files.
+    ProveGone,
     /// Send the payload into its folder on the boot partition.
     SendPayload,
     /// Send the image onto the root file system.
@@ -71,6 +109,10 @@ pub enum Action {
     WriteTryboot,
     /// Set the one-shot flag and reboot.
     Arm,
+    /// Replace `config.txt` until MIGOS has put it back.
+    RewriteConfig,
+    /// Reboot without a flag.
+    Reboot,
     /// Wait until MIGOS answers under its own host key.
     AwaitMigos,
     /// Register the device with balena.
@@ -85,32 +127,48 @@ pub enum Action {
     AwaitBalena,
 }
 
-/// The actions of a migration, in the only order in which they make sense.
-pub const ACTIONS: [Action; 12] = [
-    Action::Check,
-    Action::SendPayload,
-    Action::SendImage,
-    Action::WriteJob,
-    Action::WriteTryboot,
-    Action::Arm,
-    Action::AwaitMigos,
-    Action::Register,
-    Action::Configure,
-    Action::Commit,
-    Action::AwaitFlash,
-    Action::AwaitBalena,
+/// The actions of a migration, in the only order in which they make sense, and which devices they are for.
+pub const ACTIONS: [(Action, When); 21] = [
+    (Action::Check, When::Always),
+    (Action::Lock, When::Always),
+    (Action::Backup, When::Always),
+    (Action::ProveWrite, When::Proof),
+    (Action::ProveArm, When::Proof),
+    (Action::ProveSeen, When::Proof),
+    (Action::ProveReturn, When::Proof),
+    (Action::ProveGone, When::Proof),
+    (Action::SendPayload, When::Always),
+    (Action::SendImage, When::Always),
+    (Action::WriteJob, When::Always),
+    (Action::WriteTryboot, When::OneShot),
+    (Action::Arm, When::OneShot),
+    (Action::RewriteConfig, When::Rewrite),
+    (Action::Reboot, When::Rewrite),
+    (Action::AwaitMigos, When::Always),
+    (Action::Register, When::Always),
+    (Action::Configure, When::Always),
+    (Action::Commit, When::Always),
+    (Action::AwaitFlash, When::Always),
+    (Action::AwaitBalena, When::Always),
 ];
 
 impl Action {
     /// The reversal that the action has by its nature; a playbook cannot say otherwise.
     pub fn reversal(self) -> Reversal {
         match self {
-            Action::Check => Reversal::Nothing,
-            Action::SendPayload
+            Action::Check | Action::ProveSeen | Action::ProveGone => Reversal::Nothing,
+            Action::Lock
+            | Action::Backup
+            | Action::ProveWrite
+            | Action::ProveArm
+            | Action::ProveReturn
+            | Action::SendPayload
             | Action::SendImage
             | Action::WriteJob
             | Action::WriteTryboot
             | Action::Arm
+            | Action::RewriteConfig
+            | Action::Reboot
             | Action::AwaitMigos
             | Action::Register => Reversal::Undo,
             Action::Commit => Reversal::PointOfNoReturn,
@@ -120,13 +178,24 @@ impl Action {
         }
     }
 
-    /// True if a recalled device must take this step back: it has left Raspbian, or is about to.
+    /// True if a recalled device must take this step back: it is rebooting or has left Raspbian, it would
+    /// not boot Raspbian, or it keeps others away.
     ///
     /// What merely lies on the card or at balena stays there, so that nothing has to be sent twice.
-    pub fn leaves_raspbian(self) -> bool {
+    pub fn holds_the_device(self) -> bool {
         match self {
-            Action::Arm | Action::AwaitMigos => true,
+            Action::Lock
+            | Action::ProveWrite
+            | Action::ProveArm
+            | Action::ProveReturn
+            | Action::Arm
+            | Action::RewriteConfig
+            | Action::Reboot
+            | Action::AwaitMigos => true,
             Action::Check
+            | Action::Backup
+            | Action::ProveSeen
+            | Action::ProveGone
             | Action::SendPayload
             | Action::SendImage
             | Action::WriteJob
@@ -137,5 +206,17 @@ impl Action {
             | Action::AwaitFlash
             | Action::AwaitBalena => false,
         }
+    }
+
+    /// True if the device may be rebooting, or in MIGOS, when this step is taken back.
+    pub fn reboots(self) -> bool {
+        matches!(
+            self,
+            Action::ProveArm
+                | Action::ProveReturn
+                | Action::Arm
+                | Action::Reboot
+                | Action::AwaitMigos
+        )
     }
 }

@@ -2,10 +2,12 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::Message;
+use jiff::Timestamp;
 use migos_engine::journal::Journal;
+use migos_engine::port::Clock;
 use migos_engine::run::write_whole;
 use migos_events::{DeviceEvent, Event, Record};
-use migos_lab::{Lab, LabOptions, Pace, VirtualPi, parse_faults};
+use migos_lab::{Lab, LabOptions, Pace, State, VirtualPi, parse_faults};
 use migos_playbooks::step::Action;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -47,7 +49,15 @@ pub fn program() -> Result<&'static Path> {
 }
 
 fn build() -> Result<PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"))
+    // What cargo tells a test of its own crate, some build scripts take for a change, and build anew.
+    let told: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
+    let told = told.iter().filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    let mut cargo = Command::new(env!("CARGO"));
+    told.for_each(|name| _ = cargo.env_remove(name));
+    let mut cargo = cargo
         .args(["build", "--release", "--package", "migos-fleet", "--message-format", "json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
@@ -88,10 +98,10 @@ impl Home {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<()> {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().context("a file stands in a folder")?)?;
-        Ok(write_whole(&path, text.as_bytes(), 0o644)?)
+        Ok(write_whole(&path, content.as_ref(), 0o644)?)
     }
 
     /// Reads a file.
@@ -147,6 +157,22 @@ impl Home {
             Err(found) => bail!("{} runs instead of one", found.len()),
         }
     }
+
+    /// Waits until the journal of the only run has a record like this.
+    ///
+    /// # Errors
+    /// If the program ends before.
+    pub fn until_record(
+        &self,
+        process: &mut Process,
+        what: &str,
+        mut is_it: impl FnMut(&Record) -> bool,
+    ) -> Result<()> {
+        process.until(what, || {
+            let records = self.only_run().and_then(|run| run.records());
+            records.is_ok_and(|records| records.iter().any(&mut is_it))
+        })
+    }
 }
 
 /// The program while it runs.
@@ -195,7 +221,8 @@ impl Process {
     pub fn kill(mut self) -> Result<()> {
         ensure!(self.child.try_wait()?.is_none(), "it had ended: {}", self.stderr()?);
         self.child.kill()?;
-        Ok(drop(self.child.wait()?))
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Waits for its end.
@@ -214,6 +241,15 @@ impl Process {
             stdout: fs::read_to_string(self.said.path().join("stdout"))?,
             stderr: self.stderr()?,
         })
+    }
+
+    /// Waits until it has said this to people.
+    ///
+    /// # Errors
+    /// If it ends before.
+    pub fn until_says(&mut self, words: &str) -> Result<()> {
+        let stderr = self.said.path().join("stderr");
+        self.until(words, || fs::read_to_string(&stderr).is_ok_and(|said| said.contains(words)))
     }
 
     /// Waits until a condition holds, while it runs.
@@ -307,6 +343,16 @@ pub fn begins(record: &Record, action: Action) -> bool {
     )
 }
 
+/// The computer's clock.
+pub struct WallClock;
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "a test stands where the program stands")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
 /// A lab in this process, and a home from which the program works on it.
 ///
 /// The lab's insides can be looked at while the program knows nothing of it but addresses.
@@ -319,22 +365,23 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Starts a lab with these faults, as YAML.
+    /// Starts a lab with these faults, as YAML, and waits until its devices are up.
     ///
     /// # Errors
     /// If it does not start.
     pub fn start(devices: usize, faults: &str, pace: Pace) -> Result<Self> {
         let (home, runtime) = (Home::new()?, Runtime::new()?);
         home.write("quick.yaml", QUICK)?;
-        let options = LabOptions {
-            devices,
-            seed: 1,
-            faults: parse_faults(faults)?,
-            pace,
-            dir: home.path().join("lab"),
-            api_port: 0,
-        };
+        let faults = parse_faults(faults)?;
+        let dir = home.path().join("lab");
+        let options =
+            LabOptions { devices, seed: 1, faults: faults.clone(), pace, dir, api_port: 0 };
         let lab = runtime.block_on(Lab::start(options))?;
+        for pi in lab.devices() {
+            if !faults.get(pi.name()).is_some_and(|faults| faults.unreachable) {
+                runtime.block_on(pi.until(|life| life.state == State::Raspbian));
+            }
+        }
         Ok(Bench { home, runtime, lab })
     }
 
@@ -358,21 +405,5 @@ impl Bench {
     pub fn migrate(&self, more: &[&str]) -> Result<Process> {
         let args = ["migrate", "--yes", "lab/inventory.yaml", "--policy", "quick.yaml"];
         self.home.start(&[&args, more].concat())
-    }
-
-    /// Waits until the journal of the only run has a record like this.
-    ///
-    /// # Errors
-    /// If the program ends before.
-    pub fn until_record(
-        &self,
-        process: &mut Process,
-        what: &str,
-        mut is_it: impl FnMut(&Record) -> bool,
-    ) -> Result<()> {
-        process.until(what, || {
-            let records = self.home.only_run().and_then(|run| run.records());
-            records.is_ok_and(|records| records.iter().any(&mut is_it))
-        })
     }
 }

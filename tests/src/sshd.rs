@@ -8,7 +8,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const ROOT_SCRIPT: &str = include_str!("sshd/root.sh");
@@ -93,6 +95,56 @@ impl Sshd {
         let namespace = format!("/proc/{}/root", self.process.id());
         let root = self.folder.path().join("root");
         PathBuf::from(format!("{namespace}{}{inside}", root.display()))
+    }
+
+    /// Mounts a file system of the server anew, e.g. `ro`. The table in its `/proc/mounts` stays as it is.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn remount(&self, inside: &str, option: &str) -> Result<()> {
+        let path = format!("{}{inside}", self.folder.path().join("root").display());
+        let namespace = format!("--mount=/proc/{}/ns/mnt", self.process.id());
+        let status = Command::new("nsenter")
+            .args([&namespace, "mount", "-o", &format!("remount,{option}"), &path])
+            .status()
+            .context("failed to run nsenter (package util-linux)")?;
+        ensure!(status.success(), "{inside} cannot be remounted {option}");
+        Ok(())
+    }
+
+    /// True if a file system of the server is mounted read-only.
+    ///
+    /// # Errors
+    /// If there is none at this path.
+    pub fn is_read_only(&self, inside: &str) -> Result<bool> {
+        let path = format!("{}{inside}", self.folder.path().join("root").display());
+        let mounts = fs::read_to_string(format!("/proc/{}/mounts", self.process.id()))?;
+        let mut words = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let mount = words.find(|words| words.get(1) == Some(&path.as_str()));
+        let options = mount.as_ref().and_then(|words| words.get(3)).context("no such mount")?;
+        Ok(options.split(',').any(|option| option == "ro"))
+    }
+
+    /// Lets what a verb left behind for the time after its session go on, and gives the first lines of what
+    /// it did: `reboot -f`, or a key of sysrq on each.
+    ///
+    /// # Errors
+    /// If nothing was left behind.
+    pub fn let_go_on(&self, lines: usize) -> Result<Vec<String>> {
+        let (gate, told) = (self.path("/run/gate"), self.path("/run/told"));
+        let (sender, receiver) = mpsc::channel();
+        // A thread, since it would wait for ever for a process that has died.
+        thread::spawn(move || {
+            let go_on = || {
+                // Open for both, else there would be an end after each line.
+                let told = OpenOptions::new().read(true).write(true).open(told)?;
+                writeln!(OpenOptions::new().write(true).open(gate)?)?;
+                BufReader::new(told).lines().take(lines).collect::<std::io::Result<_>>()
+            };
+            let _ = sender.send(go_on());
+        });
+        let told = receiver.recv_timeout(Duration::from_secs(20));
+        Ok(told.context("nothing was left behind")??)
     }
 
     /// The public half of one of its host keys: `ed25519` or `ecdsa`.

@@ -4,6 +4,10 @@
 //! Whoever performs verbs is held to it by [`verb_runner`](crate::verb_runner). The probe is not here: its
 //! form is the facts' own.
 
+mod folders;
+mod machine;
+
+use crate::verb_runner::Unpacked;
 use migos_payload::digest::Sha256;
 use migos_ssh::verb::Verb;
 
@@ -31,12 +35,18 @@ pub struct Case {
     pub stdin: Vec<u8>,
     /// Files that are there before.
     pub before: Vec<(&'static str, Vec<u8>)>,
+    /// Verbs that are done before, with their arguments.
+    pub first: Vec<(Verb, &'static [&'static str])>,
     /// The device's state.
     pub state: State,
     /// The exit code.
     pub exit: u32,
     /// Standard output, with the placeholders `{serial}`, `{machine-id}` and `{boot-id}`.
     pub stdout: String,
+    /// What standard output holds instead, where it is an archive.
+    pub archive: Option<Unpacked>,
+    /// A part of the line on standard error.
+    pub says: &'static str,
     /// Files afterwards; `None`: there is no such file.
     pub after: Vec<(&'static str, Option<Vec<u8>>)>,
     /// For each reboot that was asked for, what stood in `/run/systemd/reboot-param`.
@@ -50,9 +60,12 @@ fn case(name: &'static str, verb: Verb, args: &[&str]) -> Case {
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         stdin: Vec::new(),
         before: Vec::new(),
+        first: Vec::new(),
         state: State::Plain,
         exit: 0,
         stdout: String::new(),
+        archive: None,
+        says: "",
         after: Vec::new(),
         reboots: Vec::new(),
     }
@@ -69,6 +82,11 @@ impl Case {
         self
     }
 
+    fn first(mut self, verb: Verb, args: &'static [&'static str]) -> Self {
+        self.first.push((verb, args));
+        self
+    }
+
     fn state(mut self, state: State) -> Self {
         self.state = state;
         self
@@ -81,6 +99,17 @@ impl Case {
 
     fn stdout(mut self, text: impl Into<String>) -> Self {
         self.stdout = text.into();
+        self
+    }
+
+    fn archive(mut self, held: &[(&str, Option<&str>)]) -> Self {
+        let held = held.iter().map(|(path, content)| ((*path).to_owned(), content.map(Into::into)));
+        self.archive = Some(held.collect());
+        self
+    }
+
+    fn says(mut self, part: &'static str) -> Self {
+        self.says = part;
         self
     }
 
@@ -109,7 +138,9 @@ const NASTY: &str = "/var/lib/migos/it's; $(reboot) `x` \\ \"-rf *";
 
 /// All cases.
 pub fn cases() -> Vec<Case> {
-    [identity(), read(), write(), sums(), part(), receive(), settle(), remove(), reboot()].concat()
+    let files =
+        [identity(), read(), write(), sums(), part(), receive(), settle(), remove()].concat();
+    [files, folders::cases(), machine::cases()].concat()
 }
 
 fn identity() -> Vec<Case> {
@@ -365,35 +396,4 @@ fn remove() -> Vec<Case> {
         cases.push(refused.before("/boot/a", "a").exit(64).after("/boot/a", "a"));
     }
     cases
-}
-
-fn reboot() -> Vec<Case> {
-    const PARAMETER: &str = "/run/systemd/reboot-param";
-    vec![
-        case("arm sets the flag and reboots", Verb::Arm, &[]).reboot("0 tryboot"),
-        case("arm replaces another flag", Verb::Arm, &[])
-            .before(PARAMETER, "3\n")
-            .reboot("0 tryboot"),
-        case("arm waits for a scheduled shutdown", Verb::Arm, &[])
-            .before("/run/systemd/shutdown/scheduled", "USEC=1\nMODE=reboot\n")
-            .exit(75)
-            .gone(PARAMETER),
-        case("arm waits for dpkg", Verb::Arm, &[])
-            .state(State::PackagesLocked)
-            .exit(75)
-            .gone(PARAMETER),
-        case("arm takes the flag back if there is no reboot", Verb::Arm, &[])
-            .state(State::RebootFails)
-            .exit(1)
-            .gone(PARAMETER),
-        case("arm takes no arguments", Verb::Arm, &["now"]).exit(64).gone(PARAMETER),
-        case("reboot reboots without the flag", Verb::Reboot, &[])
-            .before(PARAMETER, "0 tryboot\n")
-            .reboot(""),
-        case("reboot that fails", Verb::Reboot, &[])
-            .state(State::RebootFails)
-            .exit(1)
-            .gone(PARAMETER),
-        case("reboot takes no arguments", Verb::Reboot, &["now"]).exit(64),
-    ]
 }

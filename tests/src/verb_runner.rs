@@ -1,8 +1,11 @@
 //! Holds a device to the contract of the verbs.
 
 use crate::verb_cases::{Case, State};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use migos_ssh::verb::{Rise, command_line};
+use std::collections::BTreeMap;
+use std::io::Read;
+use tar::EntryType;
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +59,35 @@ pub trait Device {
     fn known(&self, name: &str) -> String;
 }
 
+/// What a tar archive holds: files by path with their content, folders with none.
+pub type Unpacked = BTreeMap<String, Option<Vec<u8>>>;
+
+/// Reads a tar archive; the folder that was packed is left out.
+///
+/// # Errors
+/// If it is none, or holds anything but files and folders.
+pub fn unpack(archive: &[u8]) -> Result<Unpacked> {
+    let mut unpacked = BTreeMap::new();
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        let path = String::from_utf8(entry.path_bytes().into_owned())?;
+        let path = path.trim_start_matches("./").trim_end_matches('/').to_owned();
+        let content = match entry.header().entry_type() {
+            EntryType::Directory => None,
+            EntryType::Regular => {
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content)?;
+                Some(content)
+            }
+            other => bail!("{path} is {other:?}"),
+        };
+        if !path.is_empty() {
+            unpacked.insert(path, content);
+        }
+    }
+    Ok(unpacked)
+}
+
 /// Runs one case.
 ///
 /// # Errors
@@ -69,6 +101,10 @@ fn check<D: Device>(device: &mut D, case: &Case) -> Result<()> {
     for (path, content) in &case.before {
         device.put(path, content)?;
     }
+    for (verb, args) in &case.first {
+        let outcome = device.execute(&command_line(D::RISE, *verb, args), b"")?;
+        ensure!(outcome.code == 0, "{} before: {outcome:?}", verb.name());
+    }
     let args: Vec<&str> = case.args.iter().map(String::as_str).collect();
     let outcome = device.execute(&command_line(D::RISE, case.verb, &args), &case.stdin)?;
     let code = i64::from(outcome.code);
@@ -77,11 +113,17 @@ fn check<D: Device>(device: &mut D, case: &Case) -> Result<()> {
     for name in ["serial", "machine-id", "boot-id"] {
         wanted = wanted.replace(&format!("{{{name}}}"), &device.known(name));
     }
-    let got = String::from_utf8_lossy(&outcome.stdout);
-    ensure!(got == wanted, "standard output {got:?}, not {wanted:?}");
+    if let Some(wanted) = &case.archive {
+        let got = unpack(&outcome.stdout)?;
+        ensure!(got == *wanted, "the archive holds {got:?}, not {wanted:?}");
+    } else {
+        let got = String::from_utf8_lossy(&outcome.stdout);
+        ensure!(got == wanted, "standard output {got:?}, not {wanted:?}");
+    }
     if code != 0 {
         let lines = outcome.stderr.lines().count();
         ensure!(lines == 1, "not one line of standard error: {:?}", outcome.stderr);
+        ensure!(outcome.stderr.contains(case.says), "{:?}, not {:?}", outcome.stderr, case.says);
     }
     for (path, wanted) in &case.after {
         let got = device.get(path)?;

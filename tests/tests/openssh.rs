@@ -7,14 +7,20 @@
 
 #[path = "openssh/contract.rs"]
 mod contract;
+#[path = "openssh/folders.rs"]
+mod folders;
 #[path = "openssh/host_keys.rs"]
 mod host_keys;
 #[path = "openssh/login.rs"]
 mod login;
+#[path = "openssh/machine.rs"]
+mod machine;
 #[path = "openssh/migos.rs"]
 mod migos;
 #[path = "openssh/probe.rs"]
 mod probe;
+#[path = "openssh/read_only.rs"]
+mod read_only;
 #[path = "openssh/refusal.rs"]
 mod refusal;
 #[path = "openssh/trouble.rs"]
@@ -27,6 +33,8 @@ mod verbs;
 use migos_engine::port::{HostKey, LoginKey, Root, Target, Transport};
 use migos_ssh::{Session, Ssh, Timeouts};
 use migos_tests::sshd::Sshd;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -74,4 +82,21 @@ fn target(server: &Sshd) -> Target {
         host_key: HostKey::Known { operator: None, accept_new: true },
         root: Root::Passwordless,
     }
+}
+
+/// From now on the server's mount table shows its boot partition as read-only.
+fn show_read_only(server: &Sshd) {
+    let path = server.path("/proc/mounts");
+    let mounts = fs::read_to_string(&path).unwrap();
+    let shown = mounts.replace("/boot ext4 rw,", "/boot vfat ro,");
+    assert_ne!(shown, mounts);
+    fs::write(path, shown).unwrap();
+}
+
+/// Puts a script in the place of a program. `/usr/local/bin` comes first everywhere.
+fn replace(server: &Sshd, program: &str, script: &str) {
+    let path = server.path(program);
+    let _ = fs::remove_file(&path);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
 }

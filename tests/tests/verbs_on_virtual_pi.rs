@@ -99,10 +99,7 @@ impl Device for OnVirtualPi {
             self.bench = self.runtime.block_on(Bench::start())?;
         }
         let pi = &self.bench.pi;
-        for path in pi.boot_tree().keys() {
-            let top = path.split('/').next().unwrap_or_default();
-            pi.remove_file(&format!("/boot/{top}"))?;
-        }
+        pi.remove_file("/boot")?;
         pi.remove_file("/var/lib/migos")?;
         pi.remove_file("/run/systemd")?;
         pi.hinder(match state {

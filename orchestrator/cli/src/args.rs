@@ -99,6 +99,14 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Give devices before the point of no return back exactly as they were
+    Undo {
+        /// The run
+        run: String,
+        /// Only these devices: names and ranges, separated by commas
+        #[arg(short, long, value_name = "PATTERN")]
+        limit: Option<String>,
+    },
     /// Go on with a run that is paused, or whose controller was interrupted or killed
     Resume {
         /// The run
@@ -158,9 +166,22 @@ pub(crate) struct Planning {
     /// Facts saved by `probe -o`, instead of probing now
     #[arg(long, value_name = "FILE")]
     pub(crate) facts: Option<PathBuf>,
+    /// How devices boot MIGOS, instead of the policy's
+    #[arg(long, value_enum, value_name = "STRATEGY")]
+    pub(crate) boot_strategy: Option<BootStrategy>,
     /// At most so many devices at a time, whatever the policy allows
     #[arg(short, long, visible_alias = "forks", short_alias = 'f', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallel: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BootStrategy {
+    /// By the firmware's one-shot flag, or not at all
+    OneShot,
+    /// By a rewritten config.txt, for classes that the policy's `allow_rewrite` names
+    Rewrite,
+    /// By the flag where the firmware has it, else by a rewritten config.txt
+    Auto,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -168,7 +189,7 @@ pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) planning: Planning,
     /// Carry out this saved plan, as it is
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel", "boot_strategy"])]
     pub(crate) plan: Option<PathBuf>,
     /// Only show what would happen
     #[arg(long)]

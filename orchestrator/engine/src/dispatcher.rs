@@ -165,6 +165,7 @@ impl<T: Transport, B: BalenaApi> Desk<T, B> {
                 Effect::Record(_) => {}
                 Effect::Launch(device, progress) => self.launch(device, *progress),
                 Effect::Grant(device) => self.answer(&device, Answer::Go),
+                Effect::Skip(device) => self.answer(&device, Answer::Skip),
                 Effect::Recall(device) => self.answer(&device, Answer::Return),
                 Effect::End(ended) => outcome = Some(ended),
             }

@@ -10,11 +10,12 @@ use migos_contract as contract;
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_payload::digest::Sha256;
 use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Sighting};
-use migos_playbooks::facts::Identity;
+use migos_playbooks::facts::{Identity, Tree};
 use std::fmt;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Opens sessions on devices.
 pub trait Transport: Send + Sync + 'static {
@@ -83,7 +84,36 @@ pub trait Session: Send + Sync + 'static {
     fn arm(&self) -> impl Future<Output = Result<(), TransportError>> + Send;
 
     /// Reboots without the flag. Returns when the reboot has been asked for.
-    fn reboot(&self) -> impl Future<Output = Result<(), TransportError>> + Send;
+    fn reboot(&self, tier: Tier) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// All files and folders below a folder, read from the medium.
+    fn tree(&self, path: &str) -> impl Future<Output = Result<Tree, TransportError>> + Send;
+
+    /// Copies the folder `from` to `to` on the device, and compares the copy with the original. Gives what
+    /// was copied.
+    fn backup(
+        &self,
+        from: &str,
+        to: &str,
+    ) -> impl Future<Output = Result<Tree, TransportError>> + Send;
+
+    /// Writes the content of a folder as a tar archive into a file on this computer, whole or not at all.
+    fn pack(
+        &self,
+        path: &str,
+        to: &Path,
+    ) -> impl Future<Output = Result<Packed, TransportError>> + Send;
+
+    /// Takes the device for this owner, for so long of its uptime; the same owner renews.
+    /// [`TransportError::Busy`] if another owner has it.
+    fn lock(
+        &self,
+        owner: &str,
+        lease: Duration,
+    ) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Gives the device back, if this owner has it.
+    fn unlock(&self, owner: &str) -> impl Future<Output = Result<(), TransportError>> + Send;
 
     /// Runs `migos-ctl` in MIGOS. `input` is for [`contract::Command::Configure`].
     fn migos(
@@ -94,6 +124,26 @@ pub trait Session: Send + Sync + 'static {
 
     /// Ends the session in good order.
     fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// How hard a device is told to reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// As an administrator does: everything is stopped first.
+    Orderly,
+    /// Without stopping anything.
+    Forced,
+    /// By the kernel itself: sync, remount read-only, reset.
+    Sysrq,
+}
+
+/// An archive that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Sha256,
 }
 
 /// Whom to connect to, and as whom.
@@ -274,8 +324,8 @@ pub enum TransportError {
         /// What is wrong with it.
         message: String,
     },
-    /// A file of the controller could not be read.
-    #[error("failed to read {path} on this computer: {message}")]
+    /// A file of this computer could not be used.
+    #[error("failed to use {path} on this computer: {message}")]
     Local {
         /// The file.
         path: String,

@@ -8,8 +8,8 @@ use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
 use migos_playbooks::plan::{
-    CheckedPlan, Class, DevicePlan, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId, Stage,
-    Tolerance,
+    Boot, CheckedPlan, Class, DevicePlan, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
+    Proof, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
@@ -19,6 +19,18 @@ use std::collections::BTreeMap;
 /// The device of this number.
 pub(crate) fn id(number: usize) -> DeviceId {
     DeviceId::new(format!("kiosk-{number:03}")).unwrap()
+}
+
+/// The same, with one-shot boot to be proven on the first of the class.
+pub(crate) fn plan_with_proof(devices: usize) -> CheckedPlan {
+    let mut plan = Plan::clone(&plan(devices));
+    plan.prove = Prove::PerClass;
+    for device in plan.devices.values_mut() {
+        let proof = Proof { tryboot_txt: String::new(), cmdline: String::new() };
+        device.boot = Boot::OneShot { proof: Some(proof) };
+    }
+    plan.id = plan.digest().unwrap();
+    plan.check().unwrap()
 }
 
 /// A plan for so many devices in three stages: 1, a quarter, all; two sites.
@@ -63,7 +75,11 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
             lost: Span::seconds(20),
             poll: Span::seconds(1),
         },
-        dead_man: DeadMan { contact: Span::seconds(60), commit: Span::seconds(120) },
+        dead_man: DeadMan {
+            contact: Span::seconds(60),
+            commit: Span::seconds(120),
+            hung: Span::seconds(30),
+        },
         prove: Prove::Never,
         payloads: BTreeMap::from([(
             any,
@@ -100,6 +116,8 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         machine_id: String::new(),
         boot_sums: BTreeMap::new(),
         boot_path: "/boot".into(),
+        boot_read_only: false,
+        boot: Boot::OneShot { proof: None },
         disk_id: "738a4d67".into(),
         hostname: "kiosk".into(),
         payload,

@@ -154,6 +154,11 @@ pub enum DeviceEvent {
         #[serde(default, skip_serializing_if = "Learned::is_empty")]
         learned: Learned,
     },
+    /// The step is not needed: its class has shown already what it would show.
+    StepSkipped {
+        /// The step.
+        step: StepRef,
+    },
     /// The step failed; what was done before is taken back next.
     StepFailed {
         /// The step.
@@ -165,6 +170,8 @@ pub enum DeviceEvent {
     CommitAsked,
     /// No permit: the device goes back to Raspbian and waits.
     Recalled,
+    /// A person wants the device back as it was.
+    UndoOrdered,
     /// Taking a step back begins.
     UndoStarted {
         /// The step.
@@ -196,6 +203,8 @@ pub enum DeviceEvent {
         /// Why.
         cause: Cause,
     },
+    /// By a person's order it is again what it was.
+    Undone,
     /// It needs hands: taking back failed, or MIGOS cannot go on.
     Stuck {
         /// What is the matter.

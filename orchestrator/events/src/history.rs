@@ -6,7 +6,7 @@ use crate::state::{DeviceState, IllegalTransition};
 use crate::tally::Tally;
 use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
-use migos_playbooks::step::Reversal;
+use migos_playbooks::step::{Action, Reversal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -71,6 +71,10 @@ pub struct Progress {
     pub uuid: Option<DeviceUuid>,
     /// The last step that was started.
     pub last_step: Option<StepRef>,
+    /// True once one-shot boot has been proven on it in this run.
+    pub proven: bool,
+    /// True once MIGOS has answered on it in this run.
+    pub was_in_migos: bool,
 }
 
 impl Default for Progress {
@@ -83,6 +87,8 @@ impl Default for Progress {
             learned: Learned::default(),
             uuid: None,
             last_step: None,
+            proven: false,
+            was_in_migos: false,
         }
     }
 }
@@ -130,7 +136,11 @@ impl Progress {
                 }
                 self.last_step = Some(*step);
             }
-            DeviceEvent::StepDone { learned, .. } => self.learned.add(learned),
+            DeviceEvent::StepDone { step, learned } => {
+                self.learned.add(learned);
+                self.proven |= step.action == Action::ProveGone;
+                self.was_in_migos |= step.action == Action::AwaitMigos;
+            }
             DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
             DeviceEvent::Migrated { uuid, .. } => self.uuid = Some(uuid.clone()),
             _ => {}

@@ -16,5 +16,5 @@ mod tally;
 pub use event::{Cause, CauseKind, DeviceEvent, Event, Learned, Record, RunId, StepRef};
 pub use history::{History, Progress, ReplayError, StageProgress};
 pub use outcome::{Outcome, exit_code};
-pub use state::{DeviceState, IllegalTransition};
+pub use state::{DeviceState, IllegalTransition, Then};
 pub use tally::Tally;

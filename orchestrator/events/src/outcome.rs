@@ -15,6 +15,8 @@ pub enum Outcome {
     Stopped,
     /// A person interrupted the controller.
     Interrupted,
+    /// A person ordered devices back, and they are what they were.
+    TakenBack,
 }
 
 /// The exit code of a run; it depends on nothing but the final tally and the outcome.
@@ -23,6 +25,7 @@ pub fn exit_code(outcome: Outcome, tally: &Tally) -> u8 {
         return 8;
     }
     match outcome {
+        Outcome::TakenBack => 0,
         Outcome::Finished if tally.not_migrated() == 0 => 0,
         Outcome::Finished => 6,
         Outcome::Paused => 5,

@@ -23,8 +23,8 @@ pub enum DeviceState {
     Undoing {
         /// The step being taken back; `None` before the first and between two.
         step: Option<StepRef>,
-        /// Why; `None` if the device was only recalled.
-        cause: Option<Cause>,
+        /// What comes after.
+        then: Then,
     },
     /// Rebooted into balenaOS, not seen yet.
     Arriving,
@@ -34,10 +34,24 @@ pub enum DeviceState {
     Migrated,
     /// Failed; everything was taken back.
     Failed(Cause),
+    /// By a person's order it is again what it was.
+    Undone,
     /// Needs hands.
     Stuck(String),
     /// Silent past the point of no return.
     Lost(String),
+}
+
+/// What comes after steps have been taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Then {
+    /// It was recalled: it waits.
+    Wait,
+    /// It has failed.
+    Fail(Cause),
+    /// A person ordered it: it is done with.
+    Rest,
 }
 
 /// An event that cannot happen in a state.
@@ -68,9 +82,14 @@ impl DeviceState {
                 started(*step)
             }
             (S::Running { step: at, done: true }, E::StepStarted { step })
-                if step.n == at.n + 1 && !needs_commit_permit(*step) =>
+                if follows(*at, *step) && !needs_commit_permit(*step) =>
             {
                 started(*step)
+            }
+            (S::Running { step: at, done: true }, E::StepSkipped { step })
+                if follows(*at, *step) && is_proof(*step) =>
+            {
+                S::Running { step: *step, done: true }
             }
             (S::Running { step: at, done: true }, E::CommitAsked) if comes_before_commit(*at) => {
                 S::InMigos
@@ -92,21 +111,36 @@ impl DeviceState {
             (S::Running { step: at, done: false }, E::StepFailed { step, cause })
                 if step == at && step.action <= Action::Commit =>
             {
-                S::Undoing { step: None, cause: Some(cause.clone()) }
+                S::Undoing { step: None, then: Then::Fail(cause.clone()) }
             }
             (S::Running { step, .. }, E::Recalled) if step.action < Action::Commit => {
-                S::Undoing { step: None, cause: None }
+                S::Undoing { step: None, then: Then::Wait }
             }
-            (S::Pending | S::InMigos, E::Recalled) => S::Undoing { step: None, cause: None },
+            (S::Pending | S::InMigos, E::Recalled) => S::Undoing { step: None, then: Then::Wait },
+            (S::Running { step, .. }, E::UndoOrdered) if step.action < Action::Commit => {
+                S::Undoing { step: None, then: Then::Rest }
+            }
+            (
+                S::Pending
+                | S::InMigos
+                | S::Undoing { .. }
+                | S::Failed(_)
+                | S::Undone
+                | S::Stuck(_),
+                E::UndoOrdered,
+            ) => S::Undoing { step: None, then: Then::Rest },
 
-            (S::Undoing { cause, .. }, E::UndoStarted { step }) => {
-                S::Undoing { step: Some(*step), cause: cause.clone() }
+            (S::Undoing { then, .. }, E::UndoStarted { step }) => {
+                S::Undoing { step: Some(*step), then: then.clone() }
             }
-            (S::Undoing { step: Some(at), cause }, E::UndoDone { step }) if step == at => {
-                S::Undoing { step: None, cause: cause.clone() }
+            (S::Undoing { step: Some(at), then }, E::UndoDone { step }) if step == at => {
+                S::Undoing { step: None, then: then.clone() }
             }
-            (S::Undoing { step: None, cause: None }, E::WentBack) => S::Pending,
-            (S::Undoing { step: None, cause: Some(why) }, E::Failed { cause }) if why == cause => {
+            (S::Undoing { step: None, then: Then::Wait }, E::WentBack) => S::Pending,
+            (S::Undoing { step: None, then: Then::Rest }, E::Undone) => S::Undone,
+            (S::Undoing { step: None, then: Then::Fail(why) }, E::Failed { cause })
+                if why == cause =>
+            {
                 S::Failed(cause.clone())
             }
             (S::Undoing { .. }, E::Stuck { message }) => S::Stuck(message.clone()),
@@ -130,6 +164,7 @@ impl DeviceState {
         match self {
             DeviceState::Migrated
             | DeviceState::Failed(_)
+            | DeviceState::Undone
             | DeviceState::Stuck(_)
             | DeviceState::Lost(_) => true,
             DeviceState::Pending
@@ -153,6 +188,7 @@ impl DeviceState {
             | DeviceState::InMigos
             | DeviceState::Undoing { .. }
             | DeviceState::Failed(_)
+            | DeviceState::Undone
             | DeviceState::Stuck(_) => false,
         }
     }
@@ -163,6 +199,15 @@ fn started(step: StepRef) -> DeviceState {
         Action::AwaitBalena => DeviceState::Arriving,
         _ => DeviceState::Running { step, done: false },
     }
+}
+
+/// Steps that a device does not take are left out, but none comes back.
+fn follows(at: StepRef, next: StepRef) -> bool {
+    next.n > at.n && next.action > at.action
+}
+
+fn is_proof(step: StepRef) -> bool {
+    step.action >= Action::ProveWrite && step.action <= Action::ProveGone
 }
 
 fn needs_commit_permit(step: StepRef) -> bool {
@@ -179,10 +224,10 @@ mod tests {
     use super::*;
     use crate::event::{CauseKind, Learned};
     use migos_playbooks::balena::DeviceUuid;
-    use migos_playbooks::step::ACTIONS;
+    use migos_playbooks::step::{ACTIONS, When};
 
     fn step(n: usize) -> StepRef {
-        StepRef { n, action: ACTIONS[n] }
+        StepRef { n, action: ACTIONS[n].0 }
     }
 
     fn cause() -> Cause {
@@ -193,9 +238,16 @@ mod tests {
         events.iter().try_fold(DeviceState::Pending, |state, event| state.next(event))
     }
 
-    fn upto(n: usize) -> Vec<DeviceEvent> {
+    fn n(action: Action) -> usize {
+        ACTIONS.iter().position(|(other, _)| *other == action).unwrap()
+    }
+
+    /// Everything that a device without proof does before this action.
+    fn upto(action: Action) -> Vec<DeviceEvent> {
         let mut events = Vec::new();
-        for step in (0..n).map(step) {
+        let taken = |when: &When| matches!(when, When::Always | When::OneShot);
+        let before = (0..n(action)).filter(|n| taken(&ACTIONS[*n].1));
+        for step in before.map(step) {
             if step.action == Action::Commit {
                 events.push(DeviceEvent::CommitAsked);
             }
@@ -207,8 +259,8 @@ mod tests {
 
     #[test]
     fn a_whole_migration_is_legal() {
-        let mut events = upto(11);
-        events.push(DeviceEvent::StepStarted { step: step(11) });
+        let mut events = upto(Action::AwaitBalena);
+        events.push(DeviceEvent::StepStarted { step: step(n(Action::AwaitBalena)) });
         assert_eq!(run(&events), Ok(DeviceState::Arriving));
         let uuid = DeviceUuid("ab".repeat(16));
         events.push(DeviceEvent::Late);
@@ -218,14 +270,17 @@ mod tests {
 
     #[test]
     fn the_point_of_no_return_needs_a_permit_that_was_asked_for() {
-        let mut events = upto(9);
-        events.push(DeviceEvent::StepStarted { step: step(9) });
+        let mut events = upto(Action::Commit);
+        events.push(DeviceEvent::StepStarted { step: step(n(Action::Commit)) });
         assert!(run(&events).is_err());
     }
 
     #[test]
     fn no_step_is_left_out_and_none_begins_before_the_last_has_ended() {
-        assert!(run(&[DeviceEvent::StepStarted { step: step(1) }]).is_err());
+        assert!(
+            run(&[DeviceEvent::StepStarted { step: step(1) }]).is_err(),
+            "the check comes first"
+        );
         let started = |n| DeviceEvent::StepStarted { step: step(n) };
         assert!(run(&[started(0), started(1)]).is_err());
         assert!(run(&[started(0), started(0)]).is_ok(), "a resumed controller begins it again");
@@ -234,7 +289,7 @@ mod tests {
     #[test]
     fn a_failure_is_taken_back_before_it_is_final() {
         let failed = DeviceEvent::StepFailed { step: step(2), cause: cause() };
-        let mut events = upto(2);
+        let mut events = upto(Action::Backup);
         events.push(DeviceEvent::StepStarted { step: step(2) });
         events.push(failed);
         events.push(DeviceEvent::UndoStarted { step: step(2) });
@@ -246,11 +301,33 @@ mod tests {
     }
 
     #[test]
+    fn a_proof_may_be_skipped_and_nothing_else() {
+        let mut events = upto(Action::ProveWrite);
+        let skip = |action| DeviceEvent::StepSkipped { step: step(n(action)) };
+        assert!(run(&[&events[..], &[skip(Action::SendPayload)]].concat()).is_err());
+        events.push(skip(Action::ProveWrite));
+        events.push(skip(Action::ProveGone));
+        events.push(DeviceEvent::StepStarted { step: step(n(Action::SendPayload)) });
+        assert!(run(&events).is_ok());
+    }
+
+    #[test]
+    fn a_person_may_have_a_device_back_before_the_point_of_no_return() {
+        let mut events = upto(Action::AwaitMigos);
+        events.extend([DeviceEvent::UndoOrdered, DeviceEvent::Undone, DeviceEvent::UndoOrdered]);
+        assert!(run(&events).is_ok(), "and again, weeks later");
+        events.extend([DeviceEvent::Undone]);
+        assert_eq!(run(&events), Ok(DeviceState::Undone));
+        let past = [&upto(Action::AwaitFlash)[..], &[DeviceEvent::UndoOrdered]].concat();
+        assert!(run(&past).is_err());
+    }
+
+    #[test]
     fn past_the_point_of_no_return_nothing_is_taken_back() {
-        let mut events = upto(10);
+        let mut events = upto(Action::AwaitFlash);
         assert!(run(&[&events[..], &[DeviceEvent::Recalled]].concat()).is_err());
-        events.push(DeviceEvent::StepStarted { step: step(10) });
-        let failed = DeviceEvent::StepFailed { step: step(10), cause: cause() };
+        events.push(DeviceEvent::StepStarted { step: step(n(Action::AwaitFlash)) });
+        let failed = DeviceEvent::StepFailed { step: step(n(Action::AwaitFlash)), cause: cause() };
         assert!(run(&[&events[..], &[failed]].concat()).is_err());
         let lost = DeviceEvent::Lost { message: "silent".into() };
         assert_eq!(run(&[&events[..], &[lost]].concat()), Ok(DeviceState::Lost("silent".into())));
@@ -258,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_recalled_device_is_pending_again_and_nothing_ends_twice() {
-        let mut events = upto(9);
+        let mut events = upto(Action::Commit);
         events.extend([DeviceEvent::CommitAsked, DeviceEvent::Recalled, DeviceEvent::WentBack]);
         assert_eq!(run(&events), Ok(DeviceState::Pending));
         for state in [DeviceState::Migrated, DeviceState::Stuck(String::new())] {

@@ -21,6 +21,8 @@ pub struct Tally {
     pub unreachable: u32,
     /// Not what the plan was made for any more.
     pub refused: u32,
+    /// Taken back by a person's order.
+    pub undone: u32,
     /// Need hands.
     pub stuck: u32,
     /// Silent past the point of no return.
@@ -48,6 +50,7 @@ impl Tally {
                 CauseKind::Refused => &mut self.refused,
                 CauseKind::Step => &mut self.failed,
             },
+            DeviceState::Undone => &mut self.undone,
             DeviceState::Stuck(_) => &mut self.stuck,
             DeviceState::Lost(_) => &mut self.lost,
         };
@@ -80,6 +83,7 @@ impl Tally {
             self.away,
             self.unreachable,
             self.refused,
+            self.undone,
             self.stuck,
             self.lost,
             self.refused_at_plan,

@@ -136,6 +136,12 @@ pub static MODELS: [Model; 10] = [
 ];
 
 impl Model {
+    /// The Ethernet address of the board with this serial number, which gives its second half.
+    pub(crate) fn mac(&self, serial: u64) -> String {
+        let [_, _, _, _, _, a, b, c] = serial.to_be_bytes();
+        format!("{}:{a:02x}:{b:02x}:{c:02x}", self.mac_prefix)
+    }
+
     /// The balena device types whose images run on it.
     pub fn device_types(&self) -> &'static [&'static str] {
         self.revision.board_type().device_types()

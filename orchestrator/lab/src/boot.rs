@@ -3,7 +3,7 @@
 //! The firmware's part is decided by [`migos_firmware`], from the FAT tree alone. The kernel's part
 //! is decided here, from the bytes that the firmware loaded and the command line it passed.
 
-use migos_firmware::{Board, Boot, Reset};
+use migos_firmware::{Board, Boot, ConfigFile, Reset};
 use migos_payload::board::Architecture;
 
 use crate::balena_os::Image;
@@ -18,16 +18,38 @@ use crate::release::{Release, machine};
 pub(crate) enum Outcome {
     /// Raspbian, with this kernel.
     Raspbian(RunningKernel),
-    /// MIGOS, with its files under this prefix.
-    Migos { prefix: String },
-    /// MIGOS's ramdisk under a kernel that is not its own: no driver fits, no network comes up.
-    MigosWithoutDrivers { prefix: String },
+    /// MIGOS.
+    Migos(MigosBoot),
     /// The flashed balenaOS.
     BalenaOs(Image),
     /// The kernel gave up and asks for a reset.
     Panic { reason: String },
     /// Nothing; `watchdog` if the firmware armed it, and it will bite.
     Nothing { reason: String, watchdog: bool },
+}
+
+/// How MIGOS was booted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MigosBoot {
+    /// Its files stand under this prefix.
+    pub(crate) prefix: String,
+    /// It was booted for this time only, by `tryboot.txt`.
+    pub(crate) one_shot: bool,
+    /// False under a kernel that is not its own: then no driver fits, and no network comes up.
+    pub(crate) has_drivers: bool,
+    /// The firmware has armed the watchdog.
+    pub(crate) watchdog: bool,
+}
+
+impl MigosBoot {
+    fn new(boot: &Boot, has_drivers: bool) -> Self {
+        Self {
+            prefix: boot.os_prefix.clone(),
+            one_shot: boot.config == ConfigFile::TrybootTxt,
+            has_drivers,
+            watchdog: boot.watchdog.is_some(),
+        }
+    }
 }
 
 impl Outcome {
@@ -106,11 +128,9 @@ fn start_kernel(
         (Kernel::Migos(_), Some(Ramdisk::Migos))
             if value("rdinit").is_none_or(|init| init == "/init") =>
         {
-            Outcome::Migos { prefix: boot.os_prefix.clone() }
+            Outcome::Migos(MigosBoot::new(boot, true))
         }
-        (Kernel::Raspbian(_), Some(Ramdisk::Migos)) => {
-            Outcome::MigosWithoutDrivers { prefix: boot.os_prefix.clone() }
-        }
+        (Kernel::Raspbian(_), Some(Ramdisk::Migos)) => Outcome::Migos(MigosBoot::new(boot, false)),
         (Kernel::Migos(_), _) => match value("root") {
             None => panic("no root file system is named".to_owned()),
             Some(root) => hang(format!("a MIGOS kernel has no modules in {root}")),
@@ -122,6 +142,7 @@ fn start_kernel(
                     version: release.kernel_version(file),
                     machine: machine(model.revision.soc(), architecture),
                     cmdline: boot.cmdline.clone(),
+                    tryboot: boot.tryboot,
                 })
             }
             // It waits for a partition that never comes.
@@ -182,6 +203,10 @@ mod tests {
         card
     }
 
+    fn migos(has_drivers: bool) -> MigosBoot {
+        MigosBoot { prefix: "migos/".into(), one_shot: true, has_drivers, watchdog: false }
+    }
+
     #[test]
     fn every_model_boots_the_releases_it_comes_with() {
         for (name, release, machine) in [
@@ -209,7 +234,7 @@ mod tests {
     #[test]
     fn tryboot_starts_migos_for_one_boot() {
         let card = card_with_migos();
-        assert_eq!(boot_3b(&card, true), Outcome::Migos { prefix: "migos/".to_owned() });
+        assert_eq!(boot_3b(&card, true), Outcome::Migos(migos(true)));
         assert!(matches!(boot_3b(&card, false), Outcome::Raspbian(_)));
     }
 
@@ -226,10 +251,7 @@ mod tests {
 
         let mut card = card_with_migos();
         put(&mut card, "migos/kernel7.img", &magic::raspbian_kernel(Architecture::Armhf, "k", 500));
-        assert_eq!(
-            boot_3b(&card, true),
-            Outcome::MigosWithoutDrivers { prefix: "migos/".to_owned() }
-        );
+        assert_eq!(boot_3b(&card, true), Outcome::Migos(migos(false)));
         put(&mut card, "migos/kernel7.img", &magic::migos_kernel(Architecture::Arm64, "k", 500));
         assert!(matches!(boot_3b(&card, true), Outcome::Nothing { watchdog: false, .. }));
     }

@@ -2,12 +2,16 @@
 
 mod content;
 mod file_system;
+mod writes;
 
 use std::collections::BTreeMap;
 
 pub(crate) use content::{Content, Pool};
 pub use file_system::FsError;
 pub(crate) use file_system::{FileSystem, Kind, Space};
+pub use writes::Loss;
+pub(crate) use writes::Power;
+use writes::Writes;
 
 /// The card in a virtual Pi.
 pub(crate) struct Card {
@@ -17,9 +21,11 @@ pub(crate) struct Card {
     pub(crate) sectors: u64,
     /// What is on it.
     pub(crate) medium: Medium,
+    writes: Writes,
 }
 
 /// What is on a card.
+#[derive(Clone)]
 pub(crate) enum Medium {
     /// The two partitions of Raspbian.
     Raspbian(Partitions),
@@ -28,14 +34,18 @@ pub(crate) enum Medium {
 }
 
 /// The two partitions of Raspbian.
+#[derive(Clone)]
 pub(crate) struct Partitions {
     /// The FAT boot partition, number 1.
     pub(crate) boot: FileSystem,
     /// The root file system, number 2.
     pub(crate) root: FileSystem,
+    /// What is really on partition 2 while changes of `root` go to memory.
+    pub(crate) lower: Option<FileSystem>,
 }
 
 /// A balenaOS image on a card.
+#[derive(Clone)]
 pub(crate) struct Flashed {
     /// The raw image, as it was written.
     pub(crate) image: Content,
@@ -44,6 +54,13 @@ pub(crate) struct Flashed {
 }
 
 impl Card {
+    /// A card with Raspbian on it.
+    pub(crate) fn new(disk_id: u32, sectors: u64, boot: FileSystem, root: FileSystem) -> Self {
+        let medium = Medium::Raspbian(Partitions { boot, root, lower: None });
+        let writes = Writes::new(&medium);
+        Self { disk_id, sectors, medium, writes }
+    }
+
     /// The partitions of Raspbian, if they still exist.
     pub(crate) fn partitions(&self) -> Option<&Partitions> {
         match &self.medium {

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use migos_payload::digest::Sha256;
 use russh::keys::{PrivateKey, PublicKey};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::board::Model;
-use crate::card::{Card, FileSystem, Pool};
-use crate::faults::DeviceFaults;
+use crate::card::{Card, FileSystem, Loss, Pool};
+use crate::faults::{DeviceFaults, Tier};
 use crate::pace::Pace;
 use crate::release::Release;
 use crate::seed::Seed;
@@ -31,7 +33,7 @@ pub enum State {
     Migos,
     /// The flashed balenaOS runs.
     BalenaOs,
-    /// Nothing came up, and nothing will until the power is cut.
+    /// Nothing came up, and nothing will until a watchdog or a power cut resets it.
     Dark,
 }
 
@@ -88,6 +90,14 @@ pub struct VirtualPi {
     /// `/run` and `/proc`: gone with the next reset.
     memory: Mutex<FileSystem>,
     hindrance: Mutex<Option<Hindrance>>,
+    /// How `/etc/fstab` has the boot partition mounted.
+    boot_read_only: AtomicBool,
+    /// Connections that Raspbian has been sent, in all its lives.
+    connections: AtomicU32,
+    /// Held for as long as there is power; whoever has a receiver of it sees the power go.
+    power: Mutex<Option<watch::Sender<()>>>,
+    /// When it was made; its faults that pass are counted from here.
+    pub(crate) made: Instant,
     life: watch::Sender<Life>,
     orders: mpsc::UnboundedSender<Order>,
 }
@@ -137,6 +147,10 @@ impl VirtualPi {
             card: Mutex::new(card),
             memory: Mutex::new(mounts::memory()),
             hindrance: Mutex::new(None),
+            boot_read_only: AtomicBool::new(faults.read_only_boot),
+            connections: AtomicU32::new(0),
+            power: Mutex::new(None),
+            made: Instant::now(),
             life: watch::Sender::new(life),
             orders,
             name,
@@ -175,8 +189,7 @@ impl VirtualPi {
 
     /// The Ethernet address, of which the board's serial number gives the second half.
     pub fn mac(&self) -> String {
-        let [_, _, _, _, _, a, b, c] = self.serial.to_be_bytes();
-        format!("{}:{a:02x}:{b:02x}:{c:02x}", self.model.mac_prefix)
+        self.model.mac(self.serial)
     }
 
     /// Where its SSH server listens, while it does.
@@ -184,7 +197,7 @@ impl VirtualPi {
         self.address
     }
 
-    /// The public half of Raspbian's host key.
+    /// The public half of Raspbian's host key, as `known_hosts` has it.
     pub fn raspbian_host_key(&self) -> PublicKey {
         self.raspbian_key().public_key().clone()
     }
@@ -227,18 +240,67 @@ impl VirtualPi {
     }
 
     pub(crate) fn is_hindered_by(&self, hindrance: Hindrance) -> bool {
-        *self.hindrance.lock().unwrap_or_else(PoisonError::into_inner) == Some(hindrance)
+        let installs = hindrance == Hindrance::PackagesLocked
+            && self.faults.dpkg_locked.is_some_and(|time| self.made.elapsed() < time);
+        let is_set =
+            *self.hindrance.lock().unwrap_or_else(PoisonError::into_inner) == Some(hindrance);
+        installs || is_set
     }
 
-    /// Mounts the boot partition read-only, as some owners do, or read-write again.
+    /// Mounts the boot partition read-only, now and at every start, as some owners do, or read-write
+    /// again.
     pub fn set_boot_read_only(&self, read_only: bool) {
+        self.boot_read_only.store(read_only, Ordering::Relaxed);
+        self.mount_boot();
+    }
+
+    /// True if the boot partition is mounted read-only at this moment.
+    pub fn is_boot_read_only(&self) -> bool {
+        self.card().partitions().is_some_and(|partitions| partitions.boot.is_read_only())
+    }
+
+    /// Mounts the boot partition as `/etc/fstab` has it.
+    pub(crate) fn mount_boot(&self) {
         if let Some(partitions) = self.card().partitions_mut() {
-            partitions.boot.set_read_only(read_only);
+            partitions.boot.set_read_only(self.boot_read_only.load(Ordering::Relaxed));
         }
+    }
+
+    /// How many writes its card has had since the lab's start. Each change of the boot partition or the
+    /// root file system is one: a file made, filled, renamed or removed, a piece of an upload, a piece
+    /// of the image.
+    pub fn writes(&self) -> u64 {
+        self.card().writes()
+    }
+
+    /// Has the power go at once with this write, counted as in [`writes`](Self::writes), and come back
+    /// after [`Pace::power_cut`]. The write has then been done or, with the others that no sync has
+    /// followed, been lost. A later call takes the place of an earlier one; for a write that has already
+    /// been, nothing happens.
+    pub fn cut_power_at_write(&self, write: u64, loss: Loss) {
+        self.card().cut_at(write, loss);
     }
 
     /// Cuts the power for a moment.
     pub fn cut_power(&self) {
+        self.order(Order::CutPower);
+    }
+
+    /// There is power from here on; whoever gets the result sees it go.
+    pub(crate) fn power_on(&self) -> watch::Receiver<()> {
+        let (power, has_power) = watch::channel(());
+        *self.power.lock().unwrap_or_else(PoisonError::into_inner) = Some(power);
+        has_power
+    }
+
+    /// Nothing that runs on it can do anything any more.
+    pub(crate) fn power_off(&self) {
+        *self.power.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The power goes at once, and comes back later.
+    pub(crate) fn lose_power(&self) {
+        self.power_off();
         self.order(Order::CutPower);
     }
 
@@ -250,14 +312,27 @@ impl VirtualPi {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Raspbian's own host key.
-    pub(crate) fn raspbian_key(&self) -> PrivateKey {
+    /// The host key that Raspbian has, or had when its operator wrote it down.
+    fn raspbian_key(&self) -> PrivateKey {
         keys::private_key(&self.seed.bytes(&format!("{} host key", self.name)))
     }
 
-    /// Raspbian asks for a reboot, with this parameter for the kernel; it comes a moment later.
-    pub(crate) fn reboot(&self, parameter: &str) {
+    /// The host key that Raspbian's SSH server shows.
+    pub(crate) fn shown_key(&self) -> PrivateKey {
+        if !self.faults.wrong_host_key {
+            return self.raspbian_key();
+        }
+        keys::private_key(&self.seed.bytes(&format!("{} host key, made anew", self.name)))
+    }
+
+    /// Raspbian asks for a reboot, with this parameter for the kernel; it comes a moment later, unless
+    /// this way to reboot hangs.
+    pub(crate) fn reboot(&self, tier: Tier, parameter: &str) {
         self.life.send_modify(|life| life.reboots.push(parameter.to_owned()));
+        if self.faults.reboot_hangs.is_some_and(|hangs| tier <= hangs) {
+            tracing::debug!(device = self.name, ?tier, "the reboot hangs");
+            return;
+        }
         // What the kernel's firmware driver looks for.
         self.order(Order::Reboot { tryboot: parameter.contains(" tryboot") });
     }
@@ -271,6 +346,11 @@ impl VirtualPi {
                 life.flashed = 0;
             }
         });
+    }
+
+    /// Counts a connection; how many there have been.
+    pub(crate) fn count_connection(&self) -> u32 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn has_reported(&self) {

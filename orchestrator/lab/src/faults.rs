@@ -32,6 +32,42 @@ pub struct DeviceFaults {
     pub cut_upload: Option<u64>,
     /// Each boot takes this much longer.
     pub slow_boot: Option<Duration>,
+    /// Raspbian's SSH server shows another host key than `known_hosts` has.
+    pub wrong_host_key: bool,
+    /// From the second connection on another board answers at its address, with a copy of its card.
+    pub wrong_serial: bool,
+    /// The kernel of MIGOS hangs before its watchdog driver starts.
+    pub hangs_before_watchdog: bool,
+    /// The kernel of MIGOS hangs when its watchdog driver runs.
+    pub hangs_after_watchdog: bool,
+    /// Its firmware is of a time before `tryboot`.
+    pub old_firmware: bool,
+    /// Its boot partition is mounted read-only.
+    pub read_only_boot: bool,
+    /// What it writes to its root file system goes to memory.
+    pub overlay_root: bool,
+    /// Its power supply is too weak.
+    pub under_voltage: bool,
+    /// This way to reboot, and those before it, do nothing.
+    pub reboot_hangs: Option<Tier>,
+    /// For so long from the lab's start somebody installs packages.
+    pub dpkg_locked: Option<Duration>,
+    /// `sudo` asks for a password: [`SUDO_PASSWORD`].
+    pub sudo_asks: bool,
+}
+
+/// The password of the login `pi` in the lab.
+pub const SUDO_PASSWORD: &str = "raspberry";
+
+/// The ways to reboot, from the gentlest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// `systemctl reboot`.
+    Orderly,
+    /// `reboot -f`.
+    Forced,
+    /// By the kernel itself.
+    Sysrq,
 }
 
 /// What is wrong with a text of faults.
@@ -47,7 +83,7 @@ pub enum FaultsError {
     #[error("the faults of {0} are no list; write `{0}: [no-space]`")]
     NoList(String),
     /// A fault that does not exist.
-    #[error("{device}: no fault is called {fault}; known are {}", NAMES.join(", "))]
+    #[error("{device}: no fault is called {fault}; known are {}", FAULTS.join(", "))]
     Unknown {
         /// The device.
         device: String,
@@ -74,7 +110,8 @@ pub enum FaultsError {
     },
 }
 
-const NAMES: [&str; 8] = [
+/// Every fault, as it is written in YAML.
+pub const FAULTS: [&str; 19] = [
     "unreachable",
     "no-space",
     "root-full",
@@ -82,7 +119,18 @@ const NAMES: [&str; 8] = [
     "hangs-in-migos",
     "never-up",
     "cut-upload: BYTES",
-    "slow-boot: DURATION",
+    "slow-boot: TIME",
+    "wrong-host-key",
+    "wrong-serial",
+    "hang-before-watchdog",
+    "hang-after-watchdog",
+    "old-firmware",
+    "read-only-boot",
+    "overlay-root",
+    "under-voltage",
+    "reboot-hangs: TIER",
+    "dpkg-locked: TIME",
+    "sudo-asks",
 ];
 
 /// Reads faults. An empty text has none.
@@ -133,6 +181,15 @@ fn set(faults: &mut DeviceFaults, device: &str, fault: &Value) -> Result<(), Fau
         "one-shot-ignored" => &mut faults.one_shot_ignored,
         "hangs-in-migos" => &mut faults.hangs_in_migos,
         "never-up" => &mut faults.never_up,
+        "wrong-host-key" => &mut faults.wrong_host_key,
+        "wrong-serial" => &mut faults.wrong_serial,
+        "hang-before-watchdog" => &mut faults.hangs_before_watchdog,
+        "hang-after-watchdog" => &mut faults.hangs_after_watchdog,
+        "old-firmware" => &mut faults.old_firmware,
+        "read-only-boot" => &mut faults.read_only_boot,
+        "overlay-root" => &mut faults.overlay_root,
+        "under-voltage" => &mut faults.under_voltage,
+        "sudo-asks" => &mut faults.sudo_asks,
         "cut-upload" => {
             let bytes = value.and_then(Value::as_u64).filter(|bytes| *bytes > 0);
             let bytes =
@@ -140,10 +197,20 @@ fn set(faults: &mut DeviceFaults, device: &str, fault: &Value) -> Result<(), Fau
             return first(faults.cut_upload.replace(bytes).is_none());
         }
         "slow-boot" => {
-            let duration =
-                value.and_then(Value::as_str).and_then(|text| humantime::parse_duration(text).ok());
-            let duration = duration.ok_or_else(|| wrong("needs a duration: `slow-boot: 2s`"))?;
-            return first(faults.slow_boot.replace(duration).is_none());
+            let time = time(value).ok_or_else(|| wrong("needs a duration: `slow-boot: 2s`"))?;
+            return first(faults.slow_boot.replace(time).is_none());
+        }
+        "dpkg-locked" => {
+            let time = time(value).ok_or_else(|| wrong("needs a duration: `dpkg-locked: 5s`"))?;
+            return first(faults.dpkg_locked.replace(time).is_none());
+        }
+        "reboot-hangs" => {
+            let tier = match value.and_then(Value::as_str) {
+                Some("orderly") => Tier::Orderly,
+                Some("forced") => Tier::Forced,
+                _ => return Err(wrong("needs `orderly` or `forced`: `reboot-hangs: orderly`")),
+            };
+            return first(faults.reboot_hangs.replace(tier).is_none());
         }
         other => return Err(unknown(other)),
     };
@@ -151,6 +218,10 @@ fn set(faults: &mut DeviceFaults, device: &str, fault: &Value) -> Result<(), Fau
         return Err(wrong("takes no value"));
     }
     first(!std::mem::replace(flag, true))
+}
+
+fn time(value: Option<&Value>) -> Option<Duration> {
+    humantime::parse_duration(value?.as_str()?).ok()
 }
 
 #[cfg(test)]
@@ -162,7 +233,8 @@ mod tests {
     fn faults_are_read_by_device() {
         let faults = parse(
             "kiosk-003: [no-space]\n\
-             kiosk-007: [one-shot-ignored, { cut-upload: 300000 }, { slow-boot: 1500ms }]\n",
+             kiosk-007: [one-shot-ignored, { cut-upload: 300000 }, { slow-boot: 1500ms }]\n\
+             kiosk-009: [wrong-serial, reboot-hangs: forced, dpkg-locked: 5s]\n",
         )
         .unwrap();
         let three = DeviceFaults { no_space: true, ..DeviceFaults::default() };
@@ -172,11 +244,38 @@ mod tests {
             slow_boot: Some(Duration::from_millis(1500)),
             ..DeviceFaults::default()
         };
-        assert_eq!(
-            faults,
-            Faults::from([("kiosk-003".into(), three), ("kiosk-007".into(), seven)])
-        );
+        let nine = DeviceFaults {
+            wrong_serial: true,
+            reboot_hangs: Some(Tier::Forced),
+            dpkg_locked: Some(Duration::from_secs(5)),
+            ..DeviceFaults::default()
+        };
+        let expected = [("kiosk-003", three), ("kiosk-007", seven), ("kiosk-009", nine)];
+        assert_eq!(faults, expected.map(|(name, faults)| (name.to_owned(), faults)).into());
         assert_eq!(parse("").unwrap(), Faults::new());
+    }
+
+    #[test]
+    fn every_fault_in_the_list_is_read() {
+        for fault in FAULTS {
+            let entry = match fault {
+                "cut-upload: BYTES" => "cut-upload: 1",
+                "slow-boot: TIME" => "slow-boot: 1s",
+                "dpkg-locked: TIME" => "dpkg-locked: 1s",
+                "reboot-hangs: TIER" => "reboot-hangs: orderly",
+                flag => flag,
+            };
+            let faults = parse(&format!("pi: [{entry}]")).unwrap();
+            assert_ne!(faults["pi"], DeviceFaults::default(), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_guide_tells_every_fault_and_no_other() {
+        let guide = include_str!("../../../docs/lab.md");
+        let rows = guide.lines().filter_map(|line| line.strip_prefix("| `"));
+        let told: Vec<&str> = rows.filter_map(|row| row.split_once('`')).map(|row| row.0).collect();
+        assert_eq!(told, FAULTS);
     }
 
     #[test]
@@ -191,18 +290,22 @@ mod tests {
             "pi: [{ slow-boot: 2 }]",
             "pi: [{ no-space: true }]",
             "pi: [{ slow-boot: 1s }, { slow-boot: 2s }]",
+            "pi: [dpkg-locked]",
+            "pi: [reboot-hangs: sysrq]",
         ]
         .map(|text| parse(text).unwrap_err().to_string());
         insta::assert_snapshot!(messages.join("\n"), @r"
         faults are a list by device, such as `kiosk-003: [no-space]`
         the faults of pi are no list; write `pi: [no-space]`
-        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: DURATION
+        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: TIME, wrong-host-key, wrong-serial, hang-before-watchdog, hang-after-watchdog, old-firmware, read-only-boot, overlay-root, under-voltage, reboot-hangs: TIER, dpkg-locked: TIME, sudo-asks
         pi: no-space stands there twice
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`
         pi: slow-boot needs a duration: `slow-boot: 2s`
         pi: no-space takes no value
         pi: slow-boot stands there twice
+        pi: dpkg-locked needs a duration: `dpkg-locked: 5s`
+        pi: reboot-hangs needs `orderly` or `forced`: `reboot-hangs: orderly`
         ");
     }
 }

@@ -18,6 +18,7 @@ use crate::faults::{DeviceFaults, Faults};
 use crate::folder::{Folder, FolderError, PLAIN, PRIVATE};
 use crate::network::{MAX_DEVICES, Range};
 use crate::pace::Pace;
+use crate::release::Release;
 use crate::seed::Seed;
 use crate::stock::{Identity, Stock};
 use crate::tasks::Tasks;
@@ -260,7 +261,7 @@ impl Device {
             disk_id: seed.number(&format!("{name} disk id")) as u32,
         };
         let mut card = stock.card(release, &identity)?;
-        fill_up(&mut card, faults);
+        spoil(&mut card, stock, release, faults)?;
         Ok(Parts {
             address: range.address(place),
             operator: operator.public_key().clone(),
@@ -277,12 +278,26 @@ impl Device {
     }
 }
 
-fn fill_up(card: &mut Card, faults: DeviceFaults) {
-    let Some(partitions) = card.partitions_mut() else { return };
+/// What a fault is to the card.
+fn spoil(
+    card: &mut Card,
+    stock: &Stock,
+    release: Release,
+    faults: DeviceFaults,
+) -> Result<(), FsError> {
+    let Some(partitions) = card.partitions_mut() else { return Ok(()) };
+    if faults.old_firmware {
+        stock.age_firmware(release, &mut partitions.boot)?;
+    }
+    if faults.overlay_root {
+        stock.overlay_root(release, &mut partitions.boot)?;
+    }
     if faults.no_space {
         partitions.boot.leave_free(NEARLY_FULL);
     }
     if faults.root_full {
         partitions.root.leave_free(NEARLY_FULL);
     }
+    card.sync();
+    Ok(())
 }

@@ -17,7 +17,7 @@
 //!  ├─ balena_api                   the API that flashed devices report to
 //!  └─ device                       one Pi, seen from outside;  faults: what goes wrong with it
 //!      ├─ board, release, stock    its model, its Raspbian, its files
-//!      ├─ card                     FAT, root file system or flashed image
+//!      ├─ card                     FAT, root file system or flashed image; write by write
 //!      └─ life                     power on, boot, run, reset
 //!          ├─ boot, magic          what the firmware starts, by the bytes of its files
 //!          ├─ server, stream       SSH, on a cable that breaks when the power goes
@@ -52,14 +52,17 @@ mod seed;
 mod server;
 mod stock;
 mod stream;
+mod sudo;
 mod tasks;
 mod verbs;
 mod words;
 
 pub use board::{MODELS, Model};
-pub use card::FsError;
+pub use card::{FsError, Loss};
 pub use device::{Hindrance, Life, State, VirtualPi};
-pub use faults::{DeviceFaults, Faults, FaultsError, parse as parse_faults};
+pub use faults::{
+    DeviceFaults, FAULTS, Faults, FaultsError, SUDO_PASSWORD, Tier, parse as parse_faults,
+};
 pub use fleet::{FLEET, Lab, LabError, LabOptions};
 pub use folder::FolderError;
 pub use network::MAX_DEVICES;

@@ -27,6 +27,8 @@ pub(crate) async fn live(pi: Arc<VirtualPi>, mut orders: mpsc::UnboundedReceiver
     loop {
         reset = match one_boot(&pi, reset, &mut orders).await {
             Order::Reboot { tryboot } => {
+                // Whoever resets without a power cut has synced first.
+                pi.card().sync();
                 Reset { tryboot: tryboot && !pi.faults.one_shot_ignored, partition: 0 }
             }
             Order::CutPower => {
@@ -45,8 +47,9 @@ async fn one_boot(
     reset: Reset,
     orders: &mut mpsc::UnboundedReceiver<Order>,
 ) -> Order {
-    // Whoever holds a receiver of this sees the power go when `one_boot` ends, however it ends.
-    let (_power, has_power) = watch::channel(());
+    let has_power = pi.power_on();
+    // The power goes when `one_boot` ends, however it ends.
+    let _power = Supply(pi);
     let mut system = pin!(run(pi, reset, has_power));
     let order = tokio::select! {
         biased;
@@ -65,6 +68,15 @@ async fn one_boot(
     }
 }
 
+/// Keeps a Pi powered until it is dropped.
+struct Supply<'a>(&'a VirtualPi);
+
+impl Drop for Supply<'_> {
+    fn drop(&mut self) {
+        self.0.power_off();
+    }
+}
+
 /// Boots and runs what comes up; returns when that asks for a reset.
 async fn run(pi: &Arc<VirtualPi>, reset: Reset, power: watch::Receiver<()>) {
     pi.enter(State::Booting);
@@ -74,14 +86,20 @@ async fn run(pi: &Arc<VirtualPi>, reset: Reset, power: watch::Receiver<()>) {
     sleep(pi.pace.boot + pi.pace.boot * share / 1000 + pi.faults.slow_boot.unwrap_or_default())
         .await;
 
+    pi.card().drop_overlay();
     let outcome = boot::boot(pi.model, pi.release, pi.serial, &pi.card(), reset);
     tracing::debug!(device = pi.name, ?outcome, "booted");
     match outcome {
         Outcome::Raspbian(kernel) => raspbian(pi, kernel, boots, power).await,
-        Outcome::Migos { prefix } => migos::run(Arc::clone(pi), prefix, true, power).await,
-        Outcome::MigosWithoutDrivers { prefix } => {
-            migos::run(Arc::clone(pi), prefix, false, power).await
+        // A hang ends by the watchdog, if somebody has armed it by then.
+        Outcome::Migos(migos) if pi.faults.hangs_before_watchdog => {
+            let bites = migos.watchdog.then_some(pi.pace.watchdog);
+            dark(pi, "the kernel hangs before its watchdog driver starts", bites).await;
         }
+        Outcome::Migos(_) if pi.faults.hangs_after_watchdog => {
+            dark(pi, "the kernel hangs", Some(pi.pace.watchdog)).await;
+        }
+        Outcome::Migos(migos) => migos::run(Arc::clone(pi), migos, power).await,
         Outcome::BalenaOs(image) => {
             pi.enter(State::BalenaOs);
             balena_os::run(Arc::clone(pi), image).await;
@@ -99,11 +117,11 @@ async fn raspbian(
     boots: u32,
     power: watch::Receiver<()>,
 ) {
-    let system = match Raspbian::start(Arc::clone(pi), kernel, boots) {
+    let system = match Raspbian::start(pi, kernel, boots, power.clone()) {
         Ok(system) => system,
         Err(error) => return dark(pi, &format!("Raspbian did not start: {error}"), None).await,
     };
-    match listen(pi, pi.raspbian_key(), Arc::new(system), power).await {
+    match listen(pi, pi.shown_key(), Arc::new(system), power).await {
         Ok(serving) => {
             pi.enter(State::Raspbian);
             serving.await;

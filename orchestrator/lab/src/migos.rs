@@ -7,6 +7,7 @@
 mod control;
 mod flash;
 mod job;
+mod switch;
 
 use std::future::pending;
 use std::sync::Arc;
@@ -15,23 +16,21 @@ use migos_contract::State as Doing;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::boot::MigosBoot;
 use crate::device::{State, VirtualPi};
 use crate::life;
+use crate::mounts::Hands;
 use control::Control;
 use job::Folder;
 
 /// Runs MIGOS; returns when it resets.
-pub(crate) async fn run(
-    pi: Arc<VirtualPi>,
-    prefix: String,
-    has_network: bool,
-    power: watch::Receiver<()>,
-) {
+pub(crate) async fn run(pi: Arc<VirtualPi>, boot: MigosBoot, power: watch::Receiver<()>) {
     let started = Instant::now();
-    let control = Arc::new(Control::start(&pi, Folder::new(&prefix)));
+    let hands = Hands::new(&pi, power.clone());
+    let control = Arc::new(Control::start(&pi, Folder::new(&boot), hands));
     let committed = control.is_committed();
     // After the commit nothing but the network can fail, and the fault is about a first meeting.
-    let hangs = !has_network || (pi.faults.hangs_in_migos && !committed);
+    let hangs = !boot.has_drivers || (pi.faults.hangs_in_migos && !committed);
     let serving = match control.host_key() {
         Some(key) if !hangs => life::listen(&pi, key, Arc::clone(&control) as _, power).await.ok(),
         _ => None,

@@ -267,6 +267,16 @@ impl Release {
         }
     }
 
+    /// What on the kernel's command line has changes of the root file system go to memory.
+    pub(crate) fn overlay_token(self) -> &'static str {
+        match self {
+            Release::Stretch | Release::Buster | Release::Bullseye => "boot=overlay",
+            Release::BookwormArmhf | Release::BookwormArm64 | Release::TrixieArm64 => {
+                "overlayroot=tmpfs"
+            }
+        }
+    }
+
     /// The kernels on the boot partition, and what they run on.
     pub(crate) fn kernels(self) -> &'static [(&'static str, Architecture)] {
         use Architecture::{Arm64, Armhf};
@@ -307,6 +317,10 @@ impl Release {
         }
     }
 }
+
+/// What `vcgencmd version` prints with firmware of a time before `tryboot`.
+pub(crate) const OLD_FIRMWARE_VERSION: &str = "Feb 12 2020 12:36:21 \nCopyright (c) 2012 Broadcom\n\
+     version c3c8dbdf147686fb0c3f32aece709d0653368810 (clean) (release) (start)\n";
 
 /// `uname -m` of a kernel on a processor.
 pub(crate) fn machine(soc: Option<Soc>, kernel: Architecture) -> &'static str {

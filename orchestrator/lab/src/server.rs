@@ -25,6 +25,9 @@ pub(crate) trait Shell: Send + Sync + 'static {
     /// May this user log in with this key?
     fn accepts(&self, user: &str, key: &PublicKey) -> bool;
 
+    /// What answers on a connection that has just been made.
+    fn session(self: Arc<Self>) -> Arc<dyn Shell>;
+
     /// Runs a command line.
     fn run(self: Arc<Self>, line: &str) -> Run;
 }
@@ -95,7 +98,8 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "answers may be late");
         }
         let cable = Cable::new(stream, Arc::clone(&meter), power.clone());
-        let connection = Connection { shell: Arc::clone(&shell), programs: HashMap::new() };
+        let connection =
+            Connection { shell: Arc::clone(&shell).session(), programs: HashMap::new() };
         let config = Arc::clone(&config);
         connections.start(async move {
             // The session lives in a task of its own; when the cable breaks, it ends.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use migos_payload::board::Architecture;
 
 use crate::board::MODELS;
-use crate::card::{Card, Content, FileSystem, FsError, Kind, Medium, Partitions, Pool};
+use crate::card::{Card, Content, FileSystem, FsError, Kind, Pool};
 use crate::magic;
 use crate::release::Release;
 use crate::seed::noise;
@@ -23,6 +23,12 @@ const KERNEL: usize = 96 << 10;
 const RAMDISK: usize = 64 << 10;
 const FIRMWARE: usize = 48 << 10;
 const DEVICE_TREE: usize = 12 << 10;
+
+/// The files that hold the firmware.
+const LOADERS: [&str; 5] =
+    ["bootcode.bin", "start.elf", "start_cd.elf", "start4.elf", "start4cd.elf"];
+/// What firmware of early 2020 understands.
+const OLD_FIRMWARE_WORDS: &[&str] = &["os_prefix"];
 
 /// What tells one card from another.
 pub(crate) struct Identity<'a> {
@@ -50,11 +56,7 @@ impl Stock {
     ) -> Result<Card, FsError> {
         let boot = self.boot(release, identity.disk_id)?;
         let root = self.root(release, identity)?;
-        Ok(Card {
-            disk_id: identity.disk_id,
-            sectors: SECTORS,
-            medium: Medium::Raspbian(Partitions { boot, root }),
-        })
+        Ok(Card::new(identity.disk_id, SECTORS, boot, root))
     }
 
     fn boot(&mut self, release: Release, disk_id: u32) -> Result<FileSystem, FsError> {
@@ -70,6 +72,30 @@ impl Stock {
         boot.write("cmdline.txt", cmdline)?;
         boot.leave_free(size.free);
         Ok(boot)
+    }
+
+    /// Puts firmware of a time before `tryboot` onto a boot partition.
+    pub(crate) fn age_firmware(
+        &self,
+        release: Release,
+        boot: &mut FileSystem,
+    ) -> Result<(), FsError> {
+        for file in LOADERS {
+            let bytes = firmware(&format!("{release:?} {file}"), OLD_FIRMWARE_WORDS);
+            boot.write(file, self.pool.keep(&bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Has changes of the root file system go to memory from the next boot on, as `raspi-config` does.
+    pub(crate) fn overlay_root(
+        &self,
+        release: Release,
+        boot: &mut FileSystem,
+    ) -> Result<(), FsError> {
+        let line = boot.text("cmdline.txt").unwrap_or_default();
+        let line = format!("{} {line}", release.overlay_token());
+        boot.write("cmdline.txt", self.pool.keep(line.as_bytes()))
     }
 
     fn root(&self, release: Release, identity: &Identity<'_>) -> Result<FileSystem, FsError> {
@@ -127,16 +153,9 @@ fn boot_files(release: Release, pool: &Pool) -> Vec<(String, Content)> {
     for file in release.ramdisks() {
         files.push(((*file).to_owned(), magic::raspbian_ramdisk(&name(file), RAMDISK)));
     }
-    let firmware = |file: &str| {
-        let mut bytes = noise(&name(file), FIRMWARE);
-        for word in release.firmware_words() {
-            bytes.extend_from_slice(format!("\0{word}\0").as_bytes());
-        }
-        bytes
-    };
-    for file in ["bootcode.bin", "start.elf", "start_cd.elf", "start4.elf", "start4cd.elf"] {
+    for file in LOADERS {
         // The 64-bit systems run on no board that reads the first of these, but they carry it.
-        files.push((file.to_owned(), firmware(file)));
+        files.push((file.to_owned(), firmware(&name(file), release.firmware_words())));
     }
     for file in ["fixup.dat", "fixup_cd.dat", "fixup4.dat", "fixup4cd.dat"] {
         files.push((file.to_owned(), noise(&name(file), 5400)));
@@ -150,10 +169,20 @@ fn boot_files(release: Release, pool: &Pool) -> Vec<(String, Content)> {
     files.into_iter().map(|(path, bytes)| (path, pool.keep(&bytes))).collect()
 }
 
+/// A loader file of firmware that understands these words.
+fn firmware(name: &str, words: &[&str]) -> Vec<u8> {
+    let mut bytes = noise(name, FIRMWARE);
+    for word in words {
+        bytes.extend_from_slice(format!("\0{word}\0").as_bytes());
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::card::Partitions;
 
     #[test]
     fn two_cards_share_their_stock_files_and_differ_in_identity() {

@@ -36,6 +36,7 @@ impl Meter {
 pub(crate) struct Cable {
     stream: TcpStream,
     meter: Arc<Meter>,
+    power: watch::Receiver<()>,
     /// Resolves when the Pi has no power, or is reset.
     power_lost: Pin<Box<dyn Future<Output = ()> + Send>>,
     broken: bool,
@@ -48,8 +49,9 @@ impl Cable {
         meter: Arc<Meter>,
         mut power: watch::Receiver<()>,
     ) -> Self {
+        let held = power.clone();
         let power_lost = async move { while power.changed().await.is_ok() {} };
-        Self { stream, meter, power_lost: Box::pin(power_lost), broken: false }
+        Self { stream, meter, power: held, power_lost: Box::pin(power_lost), broken: false }
     }
 
     /// From now on nothing passes; the peer is sent a reset and not a farewell, as after a power
@@ -94,8 +96,9 @@ impl AsyncWrite for Cable {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.broken {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        // What was answered in the instant of a power cut never leaves the Pi.
+        if self.broken || self.power.has_changed().is_err() {
+            return Poll::Ready(Err(self.cut()));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

@@ -5,6 +5,8 @@
 //! exit codes, and what is on the card afterwards.
 
 mod files;
+mod folders;
+mod lock;
 mod power;
 mod probe;
 mod upload;
@@ -45,6 +47,8 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
             return ended(files::sums(system, paths));
         }
         (Some("part"), [path]) => return ended(upload::part(system, path)),
+        (Some("tree"), [path]) => return ended(folders::tree(system, path)),
+        (Some("pack"), [path]) => return ended(folders::pack(system, path)),
         _ => {}
     }
     if !root {
@@ -56,11 +60,14 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("receive"), [path, offset, size]) => upload::receive(system, path, offset, size),
         (Some("settle"), [path, size, sha256]) => ended(upload::settle(system, path, size, sha256)),
         (Some("arm"), []) => ended(power::arm(system)),
-        (Some("reboot"), []) => ended(power::reboot(system)),
+        (Some("reboot"), [tier]) => ended(power::reboot(system, tier)),
+        (Some("backup"), [from, to]) => ended(folders::backup(system, from, to)),
+        (Some("lock"), [owner, lease]) => ended(lock::lock(system, owner, lease)),
+        (Some("unlock"), [owner]) => ended(lock::unlock(system, owner)),
         (
             Some(
-                "probe" | "identity" | "read" | "sums" | "part" | "write" | "remove" | "receive"
-                | "settle" | "arm" | "reboot",
+                "probe" | "identity" | "read" | "sums" | "part" | "tree" | "pack" | "write"
+                | "remove" | "receive" | "settle" | "arm" | "reboot" | "backup" | "lock" | "unlock",
             ),
             _,
         ) => ended(Err(Answer::fail(code::USAGE, format!("wrong arguments for {name}")))),
@@ -84,7 +91,9 @@ fn fs_failure(path: &str, error: FsError) -> Answer {
     let code = match error {
         FsError::NoSpace => code::FULL,
         FsError::NotFound => code::ABSENT,
-        FsError::ReadOnly | FsError::NotAFolder | FsError::IsAFolder => code::FAILED,
+        FsError::ReadOnly | FsError::NotAFolder | FsError::IsAFolder | FsError::NoPower => {
+            code::FAILED
+        }
     };
     Answer::fail(code, format!("{error}: {path}"))
 }

@@ -38,7 +38,7 @@ fn device_json(plan: &Plan, history: &History, id: &DeviceId, device: &DevicePla
     if let Some(time) = own_time(&progress, history.elapsed) {
         object.insert("seconds".into(), time.as_secs().into());
     }
-    if let Some(cause) = cause(plan, &progress) {
+    if let Some(cause) = cause(plan, id, &progress) {
         object.insert("cause".into(), cause.into());
     }
     if let Some(uuid) = &progress.uuid {
@@ -75,6 +75,7 @@ mod tests {
             "refused": 0,
             "refused_at_plan": 3,
             "stuck": 0,
+            "undone": 0,
             "unreachable": 0,
             "unreachable_at_plan": 1
           },
@@ -84,7 +85,7 @@ mod tests {
             },
             "kiosk-002": {
               "os_version": "balenaOS 6.0.24",
-              "seconds": 280,
+              "seconds": 320,
               "state": "migrated",
               "uuid": "5e91c2a75e91c2a75e91c2a75e91c2a7"
             },
@@ -94,13 +95,13 @@ mod tests {
               "state": "away"
             },
             "kiosk-061": {
-              "cause": "step 3 send-image: no space left on device (undone)",
-              "seconds": 43,
+              "cause": "step 5 send-image: no space left on device (undone)",
+              "seconds": 83,
               "state": "failed"
             },
             "kiosk-062": {
               "cause": "not seen by balena for 2h",
-              "seconds": 7423,
+              "seconds": 7463,
               "state": "lost"
             }
           },
@@ -109,7 +110,7 @@ mod tests {
           "outcome": "stopped",
           "plan": "64879f7d6b960a01909762d911a32d4582c20010c5641ee90278b644a9e3b525",
           "run": "7f3a2c-01",
-          "seconds": 9591,
+          "seconds": 9711,
           "set_aside": {
             "kiosk-053": {
               "held": "screens being replaced, ask the site"

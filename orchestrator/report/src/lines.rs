@@ -102,8 +102,8 @@ impl RunLines {
 
     fn device(&self, device: &DeviceId, what: &DeviceEvent) -> Option<String> {
         let progress = progress(&self.history, device);
-        let step = |step| step_name(&self.plan, step);
-        let why = || cause(&self.plan, &progress).unwrap_or_default();
+        let step = |step| step_name(&self.plan, device, step);
+        let why = || cause(&self.plan, device, &progress).unwrap_or_default();
         let loud = word(&progress.state).to_uppercase();
         let (tone, word, detail) = match what {
             DeviceEvent::Migrated { uuid, .. } => {
@@ -125,7 +125,14 @@ impl RunLines {
             DeviceEvent::WentBack => {
                 (Tone::Plain, "Returned", "on Raspbian, waits for its turn".to_owned())
             }
+            DeviceEvent::UndoOrdered => (Tone::Wait, "Undo", "ordered by a person".to_owned()),
+            DeviceEvent::Undone => {
+                (tone(&progress.state), loud.as_str(), "as it was before the run".to_owned())
+            }
             _ if !self.verbose => return None,
+            DeviceEvent::StepSkipped { step: at } => {
+                (Tone::Plain, "Skips", step(*at) + ", its class has shown it")
+            }
             DeviceEvent::StepStarted { step: at } => {
                 let no_return = at.action.reversal() == Reversal::PointOfNoReturn;
                 let note = if no_return { ", the point of no return" } else { "" };
@@ -193,6 +200,7 @@ mod tests {
     use super::*;
     use crate::sample::{self, Story};
     use migos_events::{Cause, CauseKind};
+    use migos_playbooks::step::Action;
 
     const STYLE: Style = Style { color: false, width: 120 };
 
@@ -206,47 +214,55 @@ mod tests {
         insta::assert_snapshot!(lines(&Story::stopped().records, false), @r###"
         Starting run 7f3a2c-01: 5 devices in 2 stages
            Stage canary: 1 device
-        MIGRATED [   4m 40s] kiosk-002  3B+  north  balena 5e91c2a
-            Soak [   4m 40s] canary: 1 migrated device must stay well for 30m
-          Paused [  34m 40s] gate canary: Check the canary, then resume.
+        MIGRATED [   5m 20s] kiosk-002  3B+  north  balena 5e91c2a
+            Soak [   5m 20s] canary: 1 migrated device must stay well for 30m
+          Paused [  35m 20s] gate canary: Check the canary, then resume.
         Resuming run 7f3a2c-01: 1/5: 1 migrated, 4 not started
-            Gate [  34m 40s] canary: passed: 1 migrated
+            Gate [  35m 20s] canary: passed: 1 migrated
            Stage rest: 4 devices, 4 at a time
-          FAILED [    43.0s] kiosk-061  4B   south  step 3 send-image: no space left on device (undone)
-          balena [  35m 23s] does not answer, nothing is concluded meanwhile: connection refused
-          balena [  35m 53s] answers again
+          FAILED [   1m 23s] kiosk-061  4B   south  step 5 send-image: no space left on device (undone)
+          balena [  36m 43s] does not answer, nothing is concluded meanwhile: connection refused
+          balena [  37m 13s] answers again
            Retry [     4.0s] kiosk-001  3B+  north  step 1 check: connection reset
         Recalled [    13.0s] kiosk-001  3B+  north  goes back to Raspbian
         Returned [    15.0s] kiosk-001  3B+  north  on Raspbian, waits for its turn
-            Late [  23m 40s] kiosk-062  4B   south  not seen for 20m, lost after 2h
+            Late [  24m 20s] kiosk-062  4B   south  not seen for 20m, lost after 2h
             AWAY [     3.0s] kiosk-003  3B+  north  step 1 check: connect timeout after 15 s (nothing was changed)
-            LOST [   2h 03m] kiosk-062  4B   south  not seen by balena for 2h
-         Stopped [   2h 39m] 1 lost, 0 allowed in the whole run
+            LOST [   2h 04m] kiosk-062  4B   south  not seen by balena for 2h
+         Stopped [   2h 41m] 1 lost, 0 allowed in the whole run
         "###);
     }
 
     #[test]
     fn told_verbosely_each_step_has_its_lines() {
         let mut story = Story::begin();
-        story.fails("kiosk-002", 3, CauseKind::Refused, "config.txt is another one");
+        story.fails("kiosk-002", Action::WriteJob, CauseKind::Refused, "config.txt is another one");
         insta::assert_snapshot!(lines(&story.records, true), @r###"
         Starting run 7f3a2c-01: 5 devices in 2 stages
            Stage canary: 1 device
           Begins [     0.0s] kiosk-002  3B+  north  step 1 check
             Done [    20.0s] kiosk-002  3B+  north  step 1 check
-          Begins [    20.0s] kiosk-002  3B+  north  step 2 send-payload
-            Done [    40.0s] kiosk-002  3B+  north  step 2 send-payload
-          Begins [    40.0s] kiosk-002  3B+  north  step 3 send-image
-            Done [   1m 00s] kiosk-002  3B+  north  step 3 send-image, 164 MB sent
-          Begins [   1m 00s] kiosk-002  3B+  north  step 4 write-job
-           Fails [   1m 03s] kiosk-002  3B+  north  step 4 write-job: config.txt is another one
-          Undoes [   1m 03s] kiosk-002  3B+  north  step 4 write-job
-           Undid [   1m 03s] kiosk-002  3B+  north  step 4 write-job
-          Undoes [   1m 03s] kiosk-002  3B+  north  step 3 send-image
-           Undid [   1m 03s] kiosk-002  3B+  north  step 3 send-image
-          Undoes [   1m 03s] kiosk-002  3B+  north  step 2 send-payload
-           Undid [   1m 03s] kiosk-002  3B+  north  step 2 send-payload
-         REFUSED [   1m 03s] kiosk-002  3B+  north  step 4 write-job: config.txt is another one (undone)
+          Begins [    20.0s] kiosk-002  3B+  north  step 2 lock
+            Done [    40.0s] kiosk-002  3B+  north  step 2 lock
+          Begins [    40.0s] kiosk-002  3B+  north  step 3 backup
+            Done [   1m 00s] kiosk-002  3B+  north  step 3 backup
+          Begins [   1m 00s] kiosk-002  3B+  north  step 4 send-payload
+            Done [   1m 20s] kiosk-002  3B+  north  step 4 send-payload
+          Begins [   1m 20s] kiosk-002  3B+  north  step 5 send-image
+            Done [   1m 40s] kiosk-002  3B+  north  step 5 send-image, 164 MB sent
+          Begins [   1m 40s] kiosk-002  3B+  north  step 6 write-job
+           Fails [   1m 43s] kiosk-002  3B+  north  step 6 write-job: config.txt is another one
+          Undoes [   1m 43s] kiosk-002  3B+  north  step 6 write-job
+           Undid [   1m 43s] kiosk-002  3B+  north  step 6 write-job
+          Undoes [   1m 43s] kiosk-002  3B+  north  step 5 send-image
+           Undid [   1m 43s] kiosk-002  3B+  north  step 5 send-image
+          Undoes [   1m 43s] kiosk-002  3B+  north  step 4 send-payload
+           Undid [   1m 43s] kiosk-002  3B+  north  step 4 send-payload
+          Undoes [   1m 43s] kiosk-002  3B+  north  step 3 backup
+           Undid [   1m 43s] kiosk-002  3B+  north  step 3 backup
+          Undoes [   1m 43s] kiosk-002  3B+  north  step 2 lock
+           Undid [   1m 43s] kiosk-002  3B+  north  step 2 lock
+         REFUSED [   1m 43s] kiosk-002  3B+  north  step 6 write-job: config.txt is another one (undone)
         "###);
     }
 
@@ -254,9 +270,12 @@ mod tests {
     fn what_can_happen_to_a_device_at_its_worst() {
         let mut story = Story::begin();
         let cause = Cause { kind: CauseKind::Step, message: "no room".into() };
-        story.steps("kiosk-002", 5);
+        story.steps("kiosk-002", Action::Arm);
         story.device("kiosk-002", DeviceEvent::Noted { message: "fan is loud".into() });
-        story.device("kiosk-002", DeviceEvent::StepFailed { step: sample::step(5), cause });
+        story.device(
+            "kiosk-002",
+            DeviceEvent::StepFailed { step: sample::step(Action::Arm), cause },
+        );
         let message = "migos/ cannot be removed: read-only file system".into();
         story.later(4000).device("kiosk-002", DeviceEvent::Stuck { message });
         story.add(Event::SoakBroken { stage: 0, reason: "kiosk-001 is offline".into() });
@@ -264,11 +283,47 @@ mod tests {
         insta::assert_snapshot!(lines(&story.records, false), @r###"
            Starting run 7f3a2c-01: 5 devices in 2 stages
               Stage canary: 1 device
-              Noted [   1m 40s] kiosk-002  3B+  north  fan is loud
-              STUCK [   1h 08m] kiosk-002  3B+  north  migos/ cannot be removed: read-only file system
-               Soak [   1h 08m] canary: begins again when all is well: kiosk-001 is offline
-        Interrupted [   1h 08m] no new work; devices past the point of no return are carried to their end
+              Noted [   2m 20s] kiosk-002  3B+  north  fan is loud
+              STUCK [   1h 09m] kiosk-002  3B+  north  migos/ cannot be removed: read-only file system
+               Soak [   1h 09m] canary: begins again when all is well: kiosk-001 is offline
+        Interrupted [   1h 09m] no new work; devices past the point of no return are carried to their end
         "###);
+    }
+
+    #[test]
+    fn what_a_person_takes_back() {
+        let records = Story::taken_back().records;
+        insta::assert_snapshot!(lines(&records, false), @r###"
+           Starting run 7f3a2c-01: 5 devices in 2 stages
+              Stage canary: 1 device
+           Recalled [   2m 40s] kiosk-002  3B+  north  goes back to Raspbian
+           Returned [   2m 40s] kiosk-002  3B+  north  on Raspbian, waits for its turn
+             FAILED [    43.0s] kiosk-003  3B+  north  step 3 backup: no space left on device (undone)
+        Interrupted [   3m 23s] no new work; devices past the point of no return are carried to their end
+           Resuming run 7f3a2c-01: 1/5: 1 failed (undone), 4 not started
+               Undo [   3m 28s] kiosk-002  3B+  north  ordered by a person
+               Undo [    48.0s] kiosk-003  3B+  north  ordered by a person
+             UNDONE [   3m 40s] kiosk-002  3B+  north  as it was before the run
+              STUCK [   1m 03s] kiosk-003  3B+  north  the boot partition is not what it was: new.txt is new
+        "###);
+    }
+
+    #[test]
+    fn a_device_knows_its_steps_by_its_own_numbers() {
+        let plan = sample::plan_with_proof();
+        let number =
+            |name, action| crate::states::step_name(&plan, &sample::id(name), sample::step(action));
+        assert_eq!(number("kiosk-001", Action::SendPayload), "step 9 send-payload");
+        assert_eq!(number("kiosk-061", Action::SendPayload), "step 4 send-payload");
+        let mut story = Story::begin();
+        story.steps("kiosk-002", Action::Backup);
+        let [backup, skipped] = [Action::Backup, Action::ProveWrite].map(sample::step);
+        let learned = Default::default();
+        story.device("kiosk-002", DeviceEvent::StepDone { step: backup, learned });
+        story.device("kiosk-002", DeviceEvent::StepSkipped { step: skipped });
+        let mut lines = RunLines::new(&plan, STYLE, true);
+        let said: Vec<_> = story.records.iter().flat_map(|record| lines.record(record)).collect();
+        insta::assert_snapshot!(said.last().unwrap(), @"       Skips [    40.0s] kiosk-002  3B+  north  step 4 prove-write, its class has shown it");
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Live {
     /// `kiosk-003  step 3 send-image  83 MB of 164 MB, 2.1 MB/s, 38.5s left`
     fn device_row(&self, id: &DeviceId) -> String {
         let progress = progress(&self.history, id);
-        let what = label(&self.plan, &progress.state);
+        let what = label(&self.plan, id, &progress.state);
         let how_far = match self.transfers.get(id) {
             Some(transfer) => transfer.words(),
             None => duration(self.run_time().saturating_sub(progress.since)),
@@ -261,6 +261,7 @@ mod tests {
     use super::*;
     use crate::RunLines;
     use crate::sample::{self, Story, id};
+    use migos_playbooks::step::Action;
     use std::sync::{Arc, Mutex};
 
     const WIDTH: u16 = 90;
@@ -352,7 +353,7 @@ mod tests {
         let paper = Paper::default();
         let mut live = Live::to_writer(&sample::plan(), STYLE, Box::new(paper.clone()));
         let mut story = Story::begin();
-        story.steps("kiosk-002", 2);
+        story.steps("kiosk-002", Action::SendImage);
         follow(&mut live, &story);
         for second in 0..=70 {
             live.tick(seconds(second));
@@ -361,8 +362,8 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(paper.0.lock().unwrap().clone()).unwrap(), @r###"
         Starting run 7f3a2c-01: 5 devices in 2 stages
            Stage canary: 1 device
-         Running [   1m 10s] stage canary, 0/5: 1 under way, 4 not started
-         Running [   1m 40s] stage canary, 0/5: 1 under way, 4 not started
+         Running [   1m 50s] stage canary, 0/5: 1 under way, 4 not started
+         Running [   2m 20s] stage canary, 0/5: 1 under way, 4 not started
         "###);
     }
 
@@ -378,7 +379,7 @@ mod tests {
         story.migrated(&names[3], "5e91c2a7");
         for name in &names {
             if name != "pi-04" {
-                story.steps(name, 2);
+                story.steps(name, Action::SendImage);
             }
         }
         follow(&mut live, &story);
@@ -387,15 +388,15 @@ mod tests {
             live.tick(seconds(second));
         }
         insta::assert_snapshot!(live.area().join("\n"), @r###"
-        Stage [  11m 30s] canary ██░░░░░░░░░░░░░░░░░░░░░░ 1/11
-                         pi-01  step 3 send-image  21 MB of 164 MB, 2.1 MB/s, 1m 08s left
-                         pi-02  step 3 send-image  5m 30s
-                         pi-03  step 3 send-image  4m 50s
-                         pi-05  step 3 send-image  4m 10s
-                         pi-06  step 3 send-image  3m 30s
-                         pi-07  step 3 send-image  2m 50s
-                         pi-08  step 3 send-image  2m 10s
-                         pi-09  step 3 send-image  1m 30s
+        Stage [  18m 50s] canary ██░░░░░░░░░░░░░░░░░░░░░░ 1/11
+                         pi-01  step 5 send-image  21 MB of 164 MB, 2.1 MB/s, 1m 08s left
+                         pi-02  step 5 send-image  10m 50s
+                         pi-03  step 5 send-image  9m 30s
+                         pi-05  step 5 send-image  8m 10s
+                         pi-06  step 5 send-image  6m 50s
+                         pi-07  step 5 send-image  5m 30s
+                         pi-08  step 5 send-image  4m 10s
+                         pi-09  step 5 send-image  2m 50s
                          and 2 more
         "###);
     }
@@ -408,7 +409,7 @@ mod tests {
         let mut live = Live::to_writer(&sample::plan(), narrow, Box::new(io::sink()));
         follow(&mut live, &story);
         live.tick(seconds(90));
-        insta::assert_snapshot!(live.area().join("\n"), @"       Stage [   6m 10s] canary ████████████████████████ 1/1  soa");
+        insta::assert_snapshot!(live.area().join("\n"), @"       Stage [   6m 50s] canary ████████████████████████ 1/1  soa");
     }
 
     #[test]
@@ -417,15 +418,15 @@ mod tests {
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
         let mut live = Live::on(&sample::plan(), STYLE, terminal(target));
         let mut story = Story::begin();
-        story.steps("kiosk-002", 2);
+        story.steps("kiosk-002", Action::SendImage);
         live.tick(seconds(0));
         follow(&mut live, &story);
         live.tick(seconds(1));
         insta::assert_snapshot!(screen.text(), @r###"
         Starting run 7f3a2c-01: 5 devices in 2 stages
            Stage canary: 1 device
-           Stage [    41.0s] canary ░░░░░░░░░░░░░░░░░░░░░░░░ 0/1
-                            kiosk-002  step 3 send-image  1.0s
+           Stage [   1m 21s] canary ░░░░░░░░░░░░░░░░░░░░░░░░ 0/1
+                            kiosk-002  step 5 send-image  1.0s
         "###);
         live.finish();
         insta::assert_snapshot!(screen.text(), @r###"

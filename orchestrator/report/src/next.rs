@@ -11,17 +11,18 @@ use std::collections::BTreeMap;
 /// this or was cut off (`None`); nothing if all is well.
 pub(crate) fn to_do(plan: &Plan, history: &History, outcome: Option<Outcome>) -> String {
     let commands = commands(history, outcome);
-    if commands.is_empty() {
+    let hands = needs_hands(plan, history);
+    if commands.is_empty() && hands.is_empty() {
         return commands;
     }
     let reason = match outcome {
         Some(Outcome::Stopped) => history.stopped.as_ref().map(|reason| ("stopped", reason)),
         Some(Outcome::Paused) => history.paused.as_ref().map(|reason| ("paused", reason)),
-        None | Some(Outcome::Finished | Outcome::Interrupted) => None,
+        None | Some(Outcome::Finished | Outcome::Interrupted | Outcome::TakenBack) => None,
     };
     let reason = reason.map(|(word, reason)| entry(word, &plain(reason))).unwrap_or_default();
     let look = entry("look", &format!("migos-fleet status {}", run(history)));
-    needs_hands(plan, history) + &reason + &look + &commands
+    hands + &reason + &look + &commands
 }
 
 /// The command that goes on from here; nothing if all is well.
@@ -30,6 +31,10 @@ pub(crate) fn commands(history: &History, outcome: Option<Outcome>) -> String {
     let resume = format!("migos-fleet resume {}", run(history));
     match outcome {
         Some(Outcome::Finished) if tally.not_migrated() == 0 => String::new(),
+        Some(Outcome::TakenBack) if tally.stuck > 0 => {
+            entry("once mended", &format!("migos-fleet undo {}", run(history)))
+        }
+        Some(Outcome::TakenBack) => String::new(),
         None | Some(Outcome::Paused | Outcome::Interrupted) => entry("go on", &resume),
         // A device that balena sees after all is not lost any more.
         Some(Outcome::Stopped) if tally.lost > 0 => {
@@ -57,7 +62,7 @@ fn needs_hands(plan: &Plan, history: &History) -> String {
             DeviceState::Lost(_) => true,
             _ => continue,
         };
-        let cause = cause(plan, progress).unwrap_or_default();
+        let cause = cause(plan, id, progress).unwrap_or_default();
         causes.entry((lost, cause)).or_default().push(id);
     }
     let line = |((lost, cause), devices): ((bool, String), _)| {
@@ -77,17 +82,18 @@ mod tests {
     use super::*;
     use crate::sample::{self, Story, step};
     use migos_events::{Cause, CauseKind, DeviceEvent};
+    use migos_playbooks::step::Action;
 
     #[test]
     fn who_needs_hands_comes_first() {
         let mut story = Story::begin();
         story
-            .steps("kiosk-061", 11)
+            .steps("kiosk-061", Action::AwaitBalena)
             .device("kiosk-061", DeviceEvent::Lost { message: "silent".into() });
         for name in ["kiosk-001", "kiosk-003"] {
             let cause = Cause { kind: CauseKind::Step, message: "no room".into() };
-            story.steps(name, 2);
-            story.device(name, DeviceEvent::StepFailed { step: step(2), cause });
+            story.steps(name, Action::SendImage);
+            story.device(name, DeviceEvent::StepFailed { step: step(Action::SendImage), cause });
             story.device(name, DeviceEvent::Stuck { message: "the card is read-only".into() });
         }
         let text = to_do(&sample::plan(), &story.history(), Some(Outcome::Interrupted));
@@ -100,9 +106,21 @@ mod tests {
     }
 
     #[test]
+    fn after_an_undo_that_succeeded_there_is_nothing_to_do() {
+        let mut story = Story::with(1, 0, 0);
+        story.steps("kiosk-002", Action::SendPayload);
+        story.device("kiosk-002", DeviceEvent::UndoOrdered);
+        story.takes_back("kiosk-002", Action::SendPayload);
+        story.device("kiosk-002", DeviceEvent::Undone);
+        let history = story.history();
+        assert_eq!(history.tally().undone, 1);
+        assert_eq!(to_do(&sample::plan(), &history, Some(Outcome::TakenBack)), "");
+    }
+
+    #[test]
     fn a_run_that_ended_in_part_is_followed_by_a_new_plan() {
         let mut story = Story::with(1, 0, 0);
-        story.fails("kiosk-002", 2, CauseKind::Step, "no room");
+        story.fails("kiosk-002", Action::SendImage, CauseKind::Step, "no room");
         let text = to_do(&sample::plan(), &story.history(), Some(Outcome::Finished));
         insta::assert_snapshot!(text, @r###"
         look:        migos-fleet status 7f3a2c-01

@@ -12,13 +12,13 @@ use migos_payload::manifest::File;
 use migos_payload::size::ByteCount;
 use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::plan::{
-    Class, DevicePlan, Finding, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId, SetAside,
-    Stage, Tolerance,
+    Boot, Class, DevicePlan, Finding, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
+    Proof, SetAside, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
 use migos_playbooks::span::Span;
-use migos_playbooks::step::{ACTIONS, Action};
+use migos_playbooks::step::{ACTIONS, Action, Reversal, When};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ fn device(name: &str, board: &str) -> DevicePlan {
         serial: "00000000765fc593".into(),
         machine_id: "6f".repeat(16),
         boot_sums: BTreeMap::new(),
+        boot: Boot::OneShot { proof: None },
+        boot_read_only: false,
         boot_path: if north { "/boot" } else { "/boot/firmware" }.into(),
         disk_id: "738a4d67".into(),
         hostname: name.into(),
@@ -150,7 +152,11 @@ pub(crate) fn plan() -> Plan {
             lost: Span::seconds(7200),
             poll: Span::seconds(20),
         },
-        dead_man: DeadMan { contact: Span::seconds(600), commit: Span::seconds(1800) },
+        dead_man: DeadMan {
+            contact: Span::seconds(600),
+            commit: Span::seconds(1800),
+            hung: Span::seconds(180),
+        },
         prove: Prove::Never,
         payloads: [payload("1.4.2")].into(),
         images: [image("raspberrypi3", 164_000_000), image("raspberrypi4-64", 180_000_000)].into(),
@@ -167,6 +173,25 @@ pub(crate) fn plan() -> Plan {
         ]
         .into(),
     }
+}
+
+/// The same fleet with one-shot boot proven per class, and the Pi 4B's `config.txt` rewritten.
+pub(crate) fn plan_with_proof() -> Plan {
+    let mut plan = plan();
+    plan.prove = Prove::PerClass;
+    for device in plan.devices.values_mut() {
+        device.boot = match device.class.board.as_str() {
+            "3B+" => Boot::OneShot {
+                proof: Some(Proof {
+                    tryboot_txt: "gpu_mem=16\n[all]\ncmdline=/migos/probe.txt\n".into(),
+                    cmdline: "console=tty1 root=PARTUUID=738a4d67-02 rootwait".into(),
+                }),
+            },
+            _ => Boot::Rewrite { reason: "its firmware has no one-shot boot".into() },
+        };
+        device.boot_read_only = device.class.board == "4B";
+    }
+    plan
 }
 
 /// Records of a run, written down event by event.
@@ -216,9 +241,9 @@ impl Story {
         self.add(Event::Device { device: id(name), what })
     }
 
-    /// The device takes its steps, 20 seconds each, from the first up to (not with) the step of this number.
-    pub(crate) fn steps(&mut self, name: &str, upto: usize) -> &mut Self {
-        for step in (0..upto).map(step) {
+    /// The device takes its steps, 20 seconds each, from the first up to this one, which it begins.
+    pub(crate) fn steps(&mut self, name: &str, upto: Action) -> &mut Self {
+        for step in before(upto) {
             if step.action == Action::Commit {
                 self.device(name, DeviceEvent::CommitAsked);
             }
@@ -231,20 +256,32 @@ impl Story {
     }
 
     pub(crate) fn migrated(&mut self, name: &str, uuid: &str) -> &mut Self {
-        self.steps(name, 11).later(60);
+        self.steps(name, Action::AwaitBalena).later(60);
         let os_version = "balenaOS 6.0.24+rev1".into();
         self.device(name, DeviceEvent::Migrated { uuid: DeviceUuid(uuid.repeat(4)), os_version })
     }
 
-    pub(crate) fn fails(&mut self, name: &str, at: usize, kind: CauseKind, why: &str) -> &mut Self {
+    pub(crate) fn fails(
+        &mut self,
+        name: &str,
+        at: Action,
+        kind: CauseKind,
+        why: &str,
+    ) -> &mut Self {
         let cause = Cause { kind, message: why.into() };
         self.steps(name, at).later(3);
         self.device(name, DeviceEvent::StepFailed { step: step(at), cause: cause.clone() });
-        for step in (1..=at).rev().map(step) {
+        self.takes_back(name, at).device(name, DeviceEvent::Failed { cause })
+    }
+
+    /// What the device did up to this step and with it is taken back, the last first.
+    pub(crate) fn takes_back(&mut self, name: &str, from: Action) -> &mut Self {
+        let steps = before(from).chain([step(from)]).rev();
+        for step in steps.filter(|step| step.action.reversal() == Reversal::Undo) {
             self.device(name, DeviceEvent::UndoStarted { step });
             self.device(name, DeviceEvent::UndoDone { step });
         }
-        self.device(name, DeviceEvent::Failed { cause })
+        self
     }
 
     /// The run up to the pause at the canary's gate.
@@ -264,20 +301,42 @@ impl Story {
         story.add(Event::RunResumed { controller: "0.1.0".into() });
         story.add(Event::StagePassed { stage: 0 });
         story.add(Event::StageStarted { stage: 1 });
-        story.fails("kiosk-061", 2, CauseKind::Step, "no space left on device\n");
+        story.fails("kiosk-061", Action::SendImage, CauseKind::Step, "no space left on device\n");
         story.add(Event::BalenaAway { message: "connection refused".into() }).later(30);
         story.add(Event::BalenaBack);
-        story.device("kiosk-001", DeviceEvent::StepStarted { step: step(0) }).later(4);
+        story.device("kiosk-001", DeviceEvent::StepStarted { step: step(Action::Check) }).later(4);
         let message = "connection reset".into();
-        story.device("kiosk-001", DeviceEvent::StepRetried { step: step(0), message });
+        story.device("kiosk-001", DeviceEvent::StepRetried { step: step(Action::Check), message });
         story.later(9).device("kiosk-001", DeviceEvent::Recalled).later(2);
         story.device("kiosk-001", DeviceEvent::WentBack);
-        story.steps("kiosk-062", 11).later(1200).device("kiosk-062", DeviceEvent::Late);
-        story.fails("kiosk-003", 0, CauseKind::Away, "connect timeout after 15 s");
+        story
+            .steps("kiosk-062", Action::AwaitBalena)
+            .later(1200)
+            .device("kiosk-062", DeviceEvent::Late);
+        story.fails("kiosk-003", Action::Check, CauseKind::Away, "connect timeout after 15 s");
         let message = "not seen by balena for 2h".into();
         story.later(6000).device("kiosk-062", DeviceEvent::Lost { message });
         story.add(Event::Stopped { reason: "1 lost, 0 allowed in the whole run".into() });
         story.add(Event::RunEnded { outcome: Outcome::Stopped });
+        story
+    }
+
+    /// An interrupted run that a person took back: one device is undone, one is stuck.
+    pub(crate) fn taken_back() -> Story {
+        let mut story = Story::begin();
+        story.steps("kiosk-002", Action::AwaitMigos);
+        story.device("kiosk-002", DeviceEvent::Recalled);
+        story.takes_back("kiosk-002", Action::AwaitMigos);
+        story.device("kiosk-002", DeviceEvent::WentBack);
+        story.fails("kiosk-003", Action::Backup, CauseKind::Step, "no space left on device");
+        story.add(Event::Interrupted).add(Event::RunEnded { outcome: Outcome::Interrupted });
+        story.add(Event::RunResumed { controller: "0.1.0".into() }).later(5);
+        story.device("kiosk-002", DeviceEvent::UndoOrdered);
+        story.device("kiosk-003", DeviceEvent::UndoOrdered);
+        story.later(12).device("kiosk-002", DeviceEvent::Undone);
+        let message = "the boot partition is not what it was: new.txt is new".into();
+        story.later(3).device("kiosk-003", DeviceEvent::Stuck { message });
+        story.add(Event::RunEnded { outcome: Outcome::TakenBack });
         story
     }
 
@@ -286,6 +345,15 @@ impl Story {
     }
 }
 
-pub(crate) fn step(n: usize) -> StepRef {
-    StepRef { n, action: ACTIONS[n] }
+/// The step of the plan that does this.
+pub(crate) fn step(action: Action) -> StepRef {
+    let n = ACTIONS.iter().position(|(other, _)| *other == action).unwrap();
+    StepRef { n, action }
+}
+
+/// The steps of a device that boots once without proof, before this one.
+fn before(action: Action) -> impl DoubleEndedIterator<Item = StepRef> {
+    let taken = |when| matches!(when, When::Always | When::OneShot);
+    let steps = ACTIONS.iter().filter(move |(_, when)| taken(*when)).map(|(action, _)| *action);
+    steps.filter(move |other| *other < action).map(step)
 }

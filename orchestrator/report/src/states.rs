@@ -28,25 +28,27 @@ pub(crate) fn word(state: &DeviceState) -> &'static str {
             CauseKind::Refused => "refused",
             CauseKind::Away => "away",
         },
+        DeviceState::Undone => "undone",
         DeviceState::Stuck(_) => "stuck",
         DeviceState::Lost(_) => "lost",
     }
 }
 
 /// A state as people read it in a list: with the step that is being done.
-pub(crate) fn label(plan: &Plan, state: &DeviceState) -> String {
+pub(crate) fn label(plan: &Plan, device: &DeviceId, state: &DeviceState) -> String {
     match state {
         DeviceState::Pending => "not started".into(),
-        DeviceState::Running { step, .. } => step_name(plan, *step),
+        DeviceState::Running { step, .. } => step_name(plan, device, *step),
         DeviceState::InMigos => "in MIGOS".into(),
         DeviceState::Undoing { step: Some(step), .. } => {
-            format!("undoing {}", step_name(plan, *step))
+            format!("undoing {}", step_name(plan, device, *step))
         }
         DeviceState::Arriving => "arriving at balena".into(),
         DeviceState::Undoing { step: None, .. }
         | DeviceState::Late
         | DeviceState::Migrated
         | DeviceState::Failed(_)
+        | DeviceState::Undone
         | DeviceState::Stuck(_)
         | DeviceState::Lost(_) => word(state).into(),
     }
@@ -69,14 +71,15 @@ pub(crate) fn rank(state: &DeviceState) -> usize {
         DeviceState::InMigos => 100,
         DeviceState::Arriving => 101,
         DeviceState::Migrated => 102,
-        DeviceState::Pending => 103,
+        DeviceState::Undone => 103,
+        DeviceState::Pending => 104,
     }
 }
 
 /// How good a state is.
 pub(crate) fn tone(state: &DeviceState) -> Tone {
     match state {
-        DeviceState::Migrated => Tone::Good,
+        DeviceState::Migrated | DeviceState::Undone => Tone::Good,
         DeviceState::Failed(_) | DeviceState::Stuck(_) | DeviceState::Lost(_) => Tone::Bad,
         DeviceState::Late | DeviceState::Undoing { .. } => Tone::Wait,
         DeviceState::Pending
@@ -86,22 +89,31 @@ pub(crate) fn tone(state: &DeviceState) -> Tone {
     }
 }
 
-/// `step 3 send-image`: the number people count from 1, and the name in the playbook.
-pub(crate) fn step_name(plan: &Plan, step: StepRef) -> String {
+/// The number by which people know the step of this index: its place among those that the device takes,
+/// from 1.
+pub(crate) fn number(plan: &Plan, device: &DeviceId, n: usize) -> usize {
+    let boot = plan.devices.get(device).map(|device| &device.boot);
+    let taken = |step: &&Step| boot.is_none_or(|boot| boot.takes(step));
+    plan.steps.iter().take(n).filter(taken).count() + 1
+}
+
+/// `step 3 send-image`: the number by which people know it, and the name in the playbook.
+pub(crate) fn step_name(plan: &Plan, device: &DeviceId, step: StepRef) -> String {
+    let number = number(plan, device, step.n);
     match plan.steps.get(step.n) {
-        Some(Step { id, .. }) => format!("step {} {id}", step.n + 1),
-        None => format!("step {}", step.n + 1),
+        Some(Step { id, .. }) => format!("step {number} {id}"),
+        None => format!("step {number}"),
     }
 }
 
 /// Why a device ended badly, and what became of what had been done to it.
-pub(crate) fn cause(plan: &Plan, progress: &Progress) -> Option<String> {
+pub(crate) fn cause(plan: &Plan, device: &DeviceId, progress: &Progress) -> Option<String> {
     match &progress.state {
         DeviceState::Failed(cause) => {
             let last = progress.last_step?;
             let undone = plan.steps.iter().take(last.n + 1).any(|s| s.reversal == Reversal::Undo);
             let after = if undone { "undone" } else { "nothing was changed" };
-            Some(format!("{}: {} ({after})", step_name(plan, last), plain(&cause.message)))
+            Some(format!("{}: {} ({after})", step_name(plan, device, last), plain(&cause.message)))
         }
         DeviceState::Stuck(message) | DeviceState::Lost(message) => Some(plain(message)),
         DeviceState::Pending
@@ -110,7 +122,8 @@ pub(crate) fn cause(plan: &Plan, progress: &Progress) -> Option<String> {
         | DeviceState::Undoing { .. }
         | DeviceState::Arriving
         | DeviceState::Late
-        | DeviceState::Migrated => None,
+        | DeviceState::Migrated
+        | DeviceState::Undone => None,
     }
 }
 
@@ -125,8 +138,8 @@ pub(crate) fn own_time(progress: &Progress, now: Duration) -> Option<Duration> {
 
 /// How many devices have ended.
 pub(crate) fn ended(tally: &Tally) -> u32 {
-    let Tally { migrated, failed, away, unreachable, refused, stuck, lost, .. } = *tally;
-    [migrated, failed, away, unreachable, refused, stuck, lost].into_iter().sum()
+    let Tally { migrated, failed, away, unreachable, refused, undone, stuck, lost, .. } = *tally;
+    [migrated, failed, away, unreachable, refused, undone, stuck, lost].into_iter().sum()
 }
 
 /// A tally of devices that are to be migrated, in words: `4 migrated, 1 failed (undone), 91 not started`.
@@ -139,6 +152,7 @@ pub(crate) fn tally_words(tally: &Tally) -> String {
         (tally.unreachable, "unreachable (undone)"),
         (tally.refused, "refused"),
         (tally.away, "away"),
+        (tally.undone, "undone"),
         (tally.in_flight, "under way"),
         (tally.pending, "not started"),
     ])

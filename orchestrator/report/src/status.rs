@@ -61,6 +61,7 @@ fn heading(
         (false, Some(Outcome::Paused)) => (Tone::Wait, "paused"),
         (false, Some(Outcome::Stopped)) => (Tone::Bad, "stopped"),
         (false, Some(Outcome::Interrupted)) => (Tone::Wait, "interrupted"),
+        (false, Some(Outcome::TakenBack)) => (Tone::Good, "taken back"),
         (false, None) => (Tone::Bad, "cut off: its controller is gone"),
     };
     let run = history.run.as_ref().map_or("not started", |run| run.0.as_str());
@@ -153,7 +154,7 @@ fn states(plan: &Plan, history: &History, style: Style) -> String {
     let mut states: BTreeMap<(usize, String), Vec<&DeviceId>> = BTreeMap::new();
     for id in plan.devices.keys() {
         let state = progress(history, id).state;
-        states.entry((rank(&state), label(plan, &state))).or_default().push(id);
+        states.entry((rank(&state), label(plan, id, &state))).or_default().push(id);
     }
     let row = |((_, state), devices): ((usize, String), Vec<&DeviceId>)| {
         vec![state, format!("{:>4}", devices.len()), fold(devices)]
@@ -165,7 +166,7 @@ fn states(plan: &Plan, history: &History, style: Style) -> String {
 fn failures(plan: &Plan, history: &History, style: Style) -> String {
     let mut causes: BTreeMap<(usize, String), Vec<&DeviceId>> = BTreeMap::new();
     for (id, progress) in &history.devices {
-        let Some(why) = cause(plan, progress) else { continue };
+        let Some(why) = cause(plan, id, progress) else { continue };
         let words = match &progress.state {
             DeviceState::Lost(_) => format!("lost: {why}"),
             DeviceState::Stuck(_) => format!("stuck: {why}"),
@@ -186,6 +187,7 @@ mod tests {
     use super::*;
     use crate::sample::{self, Story};
     use migos_events::Event;
+    use migos_playbooks::step::Action;
 
     const STYLE: Style = Style { color: false, width: 110 };
     const AN_HOUR: Option<Duration> = Some(Duration::from_secs(3600));
@@ -197,7 +199,7 @@ mod tests {
     #[test]
     fn a_paused_run_waits_for_a_person() {
         insta::assert_snapshot!(status_of(&Story::paused(), false), @r###"
-        Run 7f3a2c-01  plan 64879f  paused  after 34m 40s  1 of 5 devices ended
+        Run 7f3a2c-01  plan 64879f  paused  after 35m 20s  1 of 5 devices ended
           stage canary (1 of 2): 1 of 1 device ended
           waits for: a person, who resumes: Check the canary, then resume.
 
@@ -211,7 +213,7 @@ mod tests {
     #[test]
     fn a_stopped_run_tells_why_and_of_whom() {
         insta::assert_snapshot!(status_of(&Story::stopped(), false), @r###"
-        Run 7f3a2c-01  plan 64879f  stopped  after 2h 39m  4 of 5 devices ended
+        Run 7f3a2c-01  plan 64879f  stopped  after 2h 41m  4 of 5 devices ended
           stage rest (2 of 2): 3 of 4 devices ended
           stopped: 1 lost, 0 allowed in the whole run
 
@@ -223,7 +225,7 @@ mod tests {
 
         Failures
           kiosk-062  lost: not seen by balena for 2h
-          kiosk-061  step 3 send-image: no space left on device (undone)
+          kiosk-061  step 5 send-image: no space left on device (undone)
           kiosk-003  step 1 check: connect timeout after 15 s (nothing was changed)
 
          look again:  migos-fleet resume 7f3a2c-01     balena may see the lost ones yet
@@ -239,7 +241,7 @@ mod tests {
         let quiet = Some(Duration::from_secs(120));
         let text = status(&sample::plan(), &story.history(), true, STYLE, quiet);
         insta::assert_snapshot!(text, @r###"
-        Run 7f3a2c-01  plan 64879f  running  after 7m 40s  1 of 5 devices ended
+        Run 7f3a2c-01  plan 64879f  running  after 8m 20s  1 of 5 devices ended
           stage canary (1 of 2): 1 of 1 device ended
           waits for: balena, which does not answer; until it does nothing is concluded
           waits for: all migrated devices to stay well for 30m, 3m 00s so far; then a person decides
@@ -250,11 +252,28 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_was_taken_back_says_so() {
+        insta::assert_snapshot!(status_of(&Story::taken_back(), false), @r###"
+        Run 7f3a2c-01  plan 64879f  taken back  after 3m 43s  2 of 5 devices ended
+          stage canary (1 of 2): 1 of 1 device ended
+
+          stuck           1  kiosk-003
+          undone          1  kiosk-002
+          not started     3  kiosk-[001,061-062]
+
+        Failures
+          kiosk-003  stuck: the boot partition is not what it was: new.txt is new
+
+         once mended: migos-fleet undo 7f3a2c-01
+        "###);
+    }
+
+    #[test]
     fn a_run_whose_controller_is_gone_can_be_taken_up_again() {
         let mut story = Story::begin();
-        story.steps("kiosk-002", 11);
+        story.steps("kiosk-002", Action::AwaitBalena);
         insta::assert_snapshot!(status_of(&story, false), @r###"
-        Run 7f3a2c-01  plan 64879f  cut off: its controller is gone  after 3m 40s  0 of 5 devices ended
+        Run 7f3a2c-01  plan 64879f  cut off: its controller is gone  after 4m 20s  0 of 5 devices ended
           stage canary (1 of 2): 0 of 1 device ended
           past the point of no return, and no controller watches: kiosk-002
 

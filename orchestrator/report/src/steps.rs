@@ -1,16 +1,20 @@
 //! What happens to devices of one kind, step by step, each with what takes it back.
 
+mod words;
+
 use crate::Style;
 use crate::words::{Tone, many, paint, plain, wrapped};
 use migos_inventory::{DeviceId, fold};
-use migos_payload::size::ByteCount;
-use migos_playbooks::plan::{DevicePlan, Plan};
-use migos_playbooks::step::{Action, Reversal, Step};
+use migos_playbooks::plan::{Boot, DevicePlan, Plan};
+use migos_playbooks::policy::Prove;
+use migos_playbooks::step::{Action, Reversal, Step, When};
+use words::{StepWords, words};
 
-/// The steps of every kind of device: the first kind in full, the others as differences to it.
+const LEGEND: &str = "  · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good\n";
+
+/// The steps of every kind of device: where a kind takes the same steps as one before, only what differs.
 pub(crate) fn text(plan: &Plan, style: Style) -> String {
     let kinds = kinds(plan);
-    let Some(first) = kinds.first() else { return String::new() };
     let mut text = String::new();
     for (index, kind) in kinds.iter().enumerate() {
         let names = fold(kind.devices.iter().copied());
@@ -18,10 +22,11 @@ pub(crate) fn text(plan: &Plan, style: Style) -> String {
         let title =
             format!("What happens to {names} ({devices}, {})", plain(&kind.plan.class.to_string()));
         text += &format!("\n{}", paint(style, Tone::Plain, &title));
-        text += &if index == 0 {
-            in_full(plan, kind, style)
-        } else {
-            differences(plan, first, kind, style)
+        let before = kinds.iter().take(index).find(|before| before.takes_the_same_as(kind));
+        text += &match before {
+            None if index == 0 => format!("\n{LEGEND}{}", in_full(plan, kind, style)),
+            None => format!("\n{}", in_full(plan, kind, style)),
+            Some(before) => differences(plan, before, kind, style),
         };
     }
     text
@@ -32,6 +37,22 @@ struct Kind<'a> {
     devices: Vec<&'a DeviceId>,
     /// The plan of the first of them.
     plan: &'a DevicePlan,
+    /// The steps that they take; people count them from 1.
+    steps: Vec<(&'a Step, StepWords)>,
+}
+
+impl Kind<'_> {
+    fn takes_the_same_as(&self, other: &Kind<'_>) -> bool {
+        self.steps.len() == other.steps.len()
+            && self.steps.iter().zip(&other.steps).all(|((one, _), (two, _))| one.id == two.id)
+    }
+
+    fn is_like(&self, device: &DevicePlan, steps: &[(&Step, StepWords)]) -> bool {
+        self.plan.class == device.class
+            && self.plan.boot_read_only == device.boot_read_only
+            && warning(self.plan) == warning(device)
+            && self.steps == steps
+    }
 }
 
 /// The kinds in the order in which their first devices start.
@@ -39,46 +60,44 @@ fn kinds(plan: &Plan) -> Vec<Kind<'_>> {
     let mut kinds: Vec<Kind<'_>> = Vec::new();
     let ordered = plan.stages.iter().flat_map(|stage| &stage.devices);
     for (id, device) in ordered.filter_map(|id| plan.devices.get_key_value(id)) {
-        match kinds.iter_mut().find(|kind| alike(kind.plan, device)) {
+        let taken = plan.steps.iter().filter(|step| device.boot.takes(step));
+        let steps: Vec<_> = taken.map(|step| (step, words(plan, device, step))).collect();
+        match kinds.iter_mut().find(|kind| kind.is_like(device, &steps)) {
             Some(kind) => kind.devices.push(id),
-            None => kinds.push(Kind { devices: vec![id], plan: device }),
+            None => kinds.push(Kind { devices: vec![id], plan: device, steps }),
         }
     }
     kinds.iter_mut().for_each(|kind| kind.devices.sort());
     kinds
 }
 
-fn alike(one: &DevicePlan, other: &DevicePlan) -> bool {
-    let shown = |plan: &DevicePlan| (plan.payload, plan.image);
-    shown(one) == shown(other)
-        && one.class == other.class
-        && one.boot_path == other.boot_path
-        && one.tryboot_txt == other.tryboot_txt
-        && one.cmdline == other.cmdline
-        && one.fleet == other.fleet
-}
-
-/// One step in words.
-#[derive(PartialEq, Eq)]
-struct StepWords {
-    mark: &'static str,
-    what: String,
-    undo: &'static str,
-    /// Lines that are written to files.
-    added: Vec<String>,
+/// Why the original `config.txt` is out of the way for a while, if it is.
+fn warning(device: &DevicePlan) -> Option<&str> {
+    match &device.boot {
+        Boot::OneShot { .. } => None,
+        Boot::Rewrite { reason } => Some(reason),
+    }
 }
 
 fn in_full(plan: &Plan, kind: &Kind<'_>, style: Style) -> String {
-    let mut text =
-        "\n  · changes nothing   + can be undone   ! leaves Raspbian for a while   ‼ for good\n"
-            .to_owned();
-    let steps: Vec<_> = plan.steps.iter().map(|step| words(plan, kind.plan, step)).collect();
-    for (n, (step, words)) in plan.steps.iter().zip(&steps).enumerate() {
-        if step.reversal == Reversal::PointOfNoReturn {
-            let rule = "───────────── point of no return ─────────────";
-            text += &format!("  {}\n", paint(style, Tone::Bad, rule));
-            text += "       no way back but a new card: Raspbian and all data on the card are lost from here on\n";
+    let mut text = read_only(kind);
+    let backed_up = kind.steps.iter().any(|(step, _)| step.action == Action::Backup);
+    for (n, (step, words)) in kind.steps.iter().enumerate() {
+        if kind.steps.iter().position(|(step, _)| step.when == When::Proof) == Some(n) {
+            text += &proof(plan, kind);
         }
+        if step.reversal == Reversal::PointOfNoReturn {
+            if backed_up {
+                text += &note(
+                    "an undo goes back from here, the last step first; at its end the boot partition is compared with what it was",
+                );
+            }
+            text += &rule(style, "point of no return");
+            text += &note(
+                "no way back but a new card: Raspbian and all data on the card are lost from here on",
+            );
+        }
+        text += &danger(kind, step, style);
         text += &lines(plan, n, step, words, style);
         text += &words.added.iter().map(|line| format!("         +{line}\n")).collect::<String>();
     }
@@ -86,18 +105,66 @@ fn in_full(plan: &Plan, kind: &Kind<'_>, style: Style) -> String {
 }
 
 fn differences(plan: &Plan, first: &Kind<'_>, kind: &Kind<'_>, style: Style) -> String {
-    let mut text = String::new();
-    for (n, step) in plan.steps.iter().enumerate() {
-        let (theirs, ours) = (words(plan, first.plan, step), words(plan, kind.plan, step));
-        if theirs == ours {
+    let mut text = read_only(kind);
+    for (n, ((_, theirs), (step, ours))) in first.steps.iter().zip(&kind.steps).enumerate() {
+        let danger = danger(kind, step, style);
+        if theirs == ours && danger.is_empty() {
             continue;
         }
-        text += &lines(plan, n, step, &ours, style);
+        text += &danger;
+        text += &lines(plan, n, step, ours, style);
         text += &line_differences(&theirs.added, &ours.added);
     }
+    let model = first.devices.first().map(ToString::to_string).unwrap_or_default();
     match text.is_empty() {
-        true => ": as above\n".to_owned(),
-        false => format!(": as above, except\n{text}"),
+        true => format!(": as {model} above\n"),
+        false => format!(": as {model} above, except\n{text}"),
+    }
+}
+
+fn note(text: &str) -> String {
+    format!("       {text}\n")
+}
+
+/// A rule that nobody can miss.
+fn rule(style: Style, text: &str) -> String {
+    format!("  {}\n", paint(style, Tone::Bad, &format!("───────────── {text} ─────────────")))
+}
+
+fn read_only(kind: &Kind<'_>) -> String {
+    match kind.plan.boot_read_only {
+        true => {
+            let path = plain(&kind.plan.boot_path);
+            note(&format!("{path} is mounted read-only: remounted only while writing"))
+        }
+        false => String::new(),
+    }
+}
+
+/// What the proof costs, and whom.
+fn proof(plan: &Plan, kind: &Kind<'_>) -> String {
+    let reboots = |step: &Step| step.when == When::Proof && step.action.reboots();
+    let reboots = kind.steps.iter().filter(|(step, _)| reboots(step)).count();
+    let reboots = many(reboots, "proof reboot");
+    match plan.prove {
+        Prove::PerClass => {
+            note(&format!("{reboots} on the first of its class; the others skip the proof"))
+        }
+        Prove::PerDevice | Prove::Never => note(&format!("{reboots} on each of these devices")),
+    }
+}
+
+/// What stands above the step that replaces `config.txt`; nothing above the others.
+fn danger(kind: &Kind<'_>, step: &Step, style: Style) -> String {
+    match warning(kind.plan) {
+        Some(reason) if step.action == Action::RewriteConfig => {
+            rule(style, "config.txt is replaced until MIGOS has put Raspbian's back")
+                + &note(
+                    "a power cut in that window needs hands: the device may come back as neither of them",
+                )
+                + &note(&format!("because {}", plain(reason)))
+        }
+        Some(_) | None => String::new(),
     }
 }
 
@@ -132,81 +199,4 @@ fn lines(plan: &Plan, n: usize, step: &Step, words: &StepWords, style: Style) ->
         };
     }
     text
-}
-
-fn words(plan: &Plan, device: &DevicePlan, step: &Step) -> StepWords {
-    let payload = plan.payloads.get(&device.payload);
-    let image = plan.images.get(&device.image);
-    let mut added = Vec::new();
-    let detail = match step.action {
-        Action::SendPayload => payload.map(|payload| {
-            let (size, digest) = (ByteCount(payload.size()), device.payload.short());
-            format!("{size} to {}, MIGOS {} (sha256 {digest})", device.boot_path, payload.version)
-        }),
-        Action::SendImage => {
-            image.map(|image| format!("{} (sha256 {})", image.size, image.sha256.short()))
-        }
-        Action::WriteJob => {
-            added.push(format!("kernel command line: {}", plain(&device.cmdline)));
-            None
-        }
-        Action::WriteTryboot => {
-            added.extend(device.tryboot_txt.lines().map(plain));
-            Some(format!("{}/tryboot.txt", device.boot_path))
-        }
-        Action::Arm => Some(format!(
-            "Raspbian returns by itself if nobody speaks to MIGOS within {}",
-            plan.dead_man.contact
-        )),
-        Action::AwaitMigos => Some(format!(
-            "Raspbian returns by itself without a commit within {}",
-            plan.dead_man.commit
-        )),
-        Action::Register => Some(format!("fleet {} at {}", device.fleet, plan.api)),
-        Action::AwaitFlash => image.map(|image| {
-            let (os, kind, size) = (&image.os_version, &image.device_type, image.raw_size);
-            format!("{} for {}, {size} unpacked", plain(os), plain(kind))
-        }),
-        Action::AwaitBalena => Some(format!(
-            "in fleet {}; late after {}, lost after {}",
-            device.fleet, plan.arrival.late, plan.arrival.lost
-        )),
-        Action::Check | Action::Configure | Action::Commit => None,
-    };
-    let title = plain(&step.title);
-    StepWords {
-        mark: mark(step),
-        what: detail.map_or(title.clone(), |detail| format!("{title}: {detail}")),
-        undo: undo(step),
-        added,
-    }
-}
-
-fn mark(step: &Step) -> &'static str {
-    match (step.action, step.reversal) {
-        (_, Reversal::PointOfNoReturn) | (Action::AwaitFlash, _) => "‼",
-        (action, _) if action.leaves_raspbian() => "!",
-        (_, Reversal::Undo) => "+",
-        (_, Reversal::Nothing) => "·",
-    }
-}
-
-fn undo(step: &Step) -> &'static str {
-    if step.reversal != Reversal::Undo {
-        return "";
-    }
-    match step.action {
-        Action::SendPayload | Action::SendImage | Action::WriteJob | Action::WriteTryboot => {
-            "delete"
-        }
-        Action::Arm => "falls back by itself",
-        Action::AwaitMigos => "reboot",
-        Action::Register => "delete the record",
-        // These have no undo of their own.
-        Action::Check
-        | Action::Configure
-        | Action::Commit
-        | Action::AwaitFlash
-        | Action::AwaitBalena => "",
-    }
 }

@@ -37,6 +37,7 @@ fn tone(outcome: Option<Outcome>, tally: &Tally) -> Tone {
     match outcome {
         _ if tally.needs_hands() => Tone::Bad,
         Some(Outcome::Finished) if tally.not_migrated() == 0 => Tone::Good,
+        Some(Outcome::TakenBack) => Tone::Good,
         Some(Outcome::Stopped) => Tone::Bad,
         None | Some(Outcome::Finished | Outcome::Paused | Outcome::Interrupted) => Tone::Wait,
     }
@@ -50,9 +51,9 @@ fn by_device(plan: &Plan, history: &History, style: Style) -> String {
             id.to_string(),
             board(plan, id),
             site(plan, id),
-            label(plan, &progress.state),
+            label(plan, id, &progress.state),
             own_time(&progress, history.elapsed).map(duration).unwrap_or_default(),
-            uuid.or_else(|| cause(plan, &progress)).unwrap_or_default(),
+            uuid.or_else(|| cause(plan, id, &progress)).unwrap_or_default(),
         ]
     };
     let header = ["device", "board", "site", "result", "time", "balena uuid, or cause"];
@@ -67,8 +68,8 @@ fn by_class(plan: &Plan, history: &History, style: Style) -> String {
     let mut rows: BTreeMap<Row, Vec<&DeviceId>> = BTreeMap::new();
     for (id, device) in &plan.devices {
         let progress = progress(history, id);
-        let cause = cause(plan, &progress).unwrap_or_default();
-        let state = label(plan, &progress.state);
+        let cause = cause(plan, id, &progress).unwrap_or_default();
+        let state = label(plan, id, &progress.state);
         rows.entry((rank(&progress.state), state, class_words(device), cause))
             .or_default()
             .push(id);
@@ -93,6 +94,7 @@ mod tests {
     use super::*;
     use crate::sample::{self, Story};
     use migos_events::CauseKind;
+    use migos_playbooks::step::Action;
 
     const STYLE: Style = Style { color: false, width: 110 };
 
@@ -106,13 +108,13 @@ mod tests {
          device      board   site    result          time   balena uuid, or cause
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────
          kiosk-001   3B+     north   not started
-         kiosk-002   3B+     north   migrated      4m 40s   5e91c2a
+         kiosk-002   3B+     north   migrated      5m 20s   5e91c2a
          kiosk-003   3B+     north   away            3.0s   step 1 check: connect timeout after 15 s (nothing was
                                                             changed)
-         kiosk-061   4B      south   failed         43.0s   step 3 send-image: no space left on device (undone)
-         kiosk-062   4B      south   lost          2h 03m   not seen by balena for 2h
+         kiosk-061   4B      south   failed        1m 23s   step 5 send-image: no space left on device (undone)
+         kiosk-062   4B      south   lost          2h 04m   not seen by balena for 2h
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-             Summary [   2h 39m] 4/5: 1 migrated, 1 lost, 1 failed (undone), 1 away, 1 not started; left out by the plan: 3 refused, 1 unreachable
+             Summary [   2h 41m] 4/5: 1 migrated, 1 lost, 1 failed (undone), 1 away, 1 not started; left out by the plan: 3 refused, 1 unreachable
          lost:        kiosk-062: not seen by balena for 2h
          stopped:     1 lost, 0 allowed in the whole run
          look:        migos-fleet status 7f3a2c-01
@@ -131,9 +133,9 @@ mod tests {
         insta::assert_snapshot!(text, @r###"
          device      board   site    result       time   balena uuid, or cause
         ───────────────────────────────────────────────────────────────────────
-         kiosk-002   3B+     north   migrated   4m 40s   5e91c2a
+         kiosk-002   3B+     north   migrated   5m 20s   5e91c2a
         ───────────────────────────────────────────────────────────────────────
-             Summary [   4m 40s] 1/1: 1 migrated
+             Summary [   5m 20s] 1/1: 1 migrated
         "###);
     }
 
@@ -143,15 +145,33 @@ mod tests {
          device      board   site    result          time   balena uuid, or cause
         ──────────────────────────────────────────────────────────────────────────
          kiosk-001   3B+     north   not started
-         kiosk-002   3B+     north   migrated      4m 40s   5e91c2a
+         kiosk-002   3B+     north   migrated      5m 20s   5e91c2a
          kiosk-003   3B+     north   not started
          kiosk-061   4B      south   not started
          kiosk-062   4B      south   not started
         ──────────────────────────────────────────────────────────────────────────
-             Summary [  34m 40s] 1/5: 1 migrated, 4 not started; left out by the plan: 3 refused, 1 unreachable
+             Summary [  35m 20s] 1/5: 1 migrated, 4 not started; left out by the plan: 3 refused, 1 unreachable
          paused:      Check the canary, then resume.
          look:        migos-fleet status 7f3a2c-01
          go on:       migos-fleet resume 7f3a2c-01
+        "###);
+    }
+
+    #[test]
+    fn after_an_undo_only_the_stuck_are_left_to_do() {
+        insta::assert_snapshot!(summary_of(&Story::taken_back(), Outcome::TakenBack), @r###"
+         device      board   site    result          time   balena uuid, or cause
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+         kiosk-001   3B+     north   not started
+         kiosk-002   3B+     north   undone        3m 40s
+         kiosk-003   3B+     north   stuck         1m 03s   the boot partition is not what it was: new.txt is new
+         kiosk-061   4B      south   not started
+         kiosk-062   4B      south   not started
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+             Summary [   3m 43s] 2/5: 1 stuck, 1 undone, 3 not started; left out by the plan: 3 refused, 1 unreachable
+         needs hands: kiosk-003: the boot partition is not what it was: new.txt is new
+         look:        migos-fleet status 7f3a2c-01
+         once mended: migos-fleet undo 7f3a2c-01
         "###);
     }
 
@@ -170,23 +190,23 @@ mod tests {
         for name in ["pi-0100", "pi-0101", "pi-0103", "pi-6100"] {
             story.migrated(name, "5e91c2a7");
         }
-        story.fails("pi-0102", 2, CauseKind::Step, "no space left on device");
-        story.fails("pi-0104", 2, CauseKind::Step, "no space left on device");
-        story.steps("pi-0105", 3);
+        story.fails("pi-0102", Action::SendImage, CauseKind::Step, "no space left on device");
+        story.fails("pi-0104", Action::SendImage, CauseKind::Step, "no space left on device");
+        story.steps("pi-0105", Action::WriteJob);
         let text = summary(&plan, &story.history(), Some(Outcome::Interrupted), STYLE);
         insta::assert_snapshot!(text, @r###"
          result             number   class                 devices               longest   cause
         ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-         failed                  2   Pi 3B+, raspbian 10   pi-[0102,0104]          43.0s   step 3 send-image: no
+         failed                  2   Pi 3B+, raspbian 10   pi-[0102,0104]         1m 23s   step 5 send-image: no
                                                                                            space left on device
                                                                                            (undone)
-         step 4 write-job        1   Pi 3B+, raspbian 10   pi-0105                1m 00s
-         migrated                3   Pi 3B+, raspbian 10   pi-[0100-0101,0103]    4m 40s
-         migrated                1   Pi 4B, debian 12      pi-6100                4m 40s
+         step 6 write-job        1   Pi 3B+, raspbian 10   pi-0105                1m 40s
+         migrated                3   Pi 3B+, raspbian 10   pi-[0100-0101,0103]    5m 20s
+         migrated                1   Pi 4B, debian 12      pi-6100                5m 20s
          not started            24   Pi 3B+, raspbian 10   pi-[0106-0129]
          not started            29   Pi 4B, debian 12      pi-[6101-6129]
         ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-             Summary [  21m 06s] 6/60: 4 migrated, 2 failed (undone), 1 under way, 53 not started
+             Summary [  25m 46s] 6/60: 4 migrated, 2 failed (undone), 1 under way, 53 not started
          look:        migos-fleet status 7f3a2c-01
          go on:       migos-fleet resume 7f3a2c-01
         "###);

@@ -5,6 +5,7 @@
 //! stops the connection; the end is not the end of the output but the closed channel, since the exit
 //! code comes later.
 
+use crate::archive::Archive;
 use crate::connect::Connection;
 use crate::content::Pieces;
 use crate::pace::Pace;
@@ -37,8 +38,16 @@ pub(crate) struct Command<'a> {
     pub(crate) password: Option<&'a str>,
     /// The rest of standard input.
     pub(crate) input: Input<'a>,
-    /// How many bytes of standard output are wanted at most.
-    pub(crate) limit: usize,
+    /// Where standard output goes.
+    pub(crate) output: Output<'a>,
+}
+
+/// Where standard output goes.
+pub(crate) enum Output<'a> {
+    /// Into the answer; more bytes than these are an error.
+    Kept(usize),
+    /// Into a file on this computer.
+    Archive(&'a mut Archive),
 }
 
 /// Standard input.
@@ -122,7 +131,12 @@ async fn converse(
     mut reader: ChannelReadHalf,
     writer: &ChannelWriteHalf<Msg>,
 ) -> Result<Answer, TransportError> {
-    let name = command.name;
+    let Command { name, mut output, .. } = command;
+    // An archive comes in a steady stream; any other answer may take its time.
+    let answer = match output {
+        Output::Kept(_) => timeouts.answer,
+        Output::Archive(_) => timeouts.progress,
+    };
     let pace = Pace::default();
     let feeding = feed(command.password, command.input, writer, &pace);
     tokio::pin!(feeding);
@@ -137,7 +151,7 @@ async fn converse(
             result = &mut feeding, if started && !fed => {
                 result?;
                 fed = true;
-                patience = timeouts.answer;
+                patience = answer;
                 deadline = Instant::now() + patience;
                 continue;
             }
@@ -146,11 +160,14 @@ async fn converse(
         };
         match message {
             None => break,
-            Some(ChannelMsg::Data { data }) => {
-                let room = command.limit.saturating_sub(stdout.len());
-                too_long |= data.len() > room;
-                stdout.extend(&data[..data.len().min(room)]);
-            }
+            Some(ChannelMsg::Data { data }) => match &mut output {
+                Output::Kept(limit) => {
+                    let room = limit.saturating_sub(stdout.len());
+                    too_long |= data.len() > room;
+                    stdout.extend(&data[..data.len().min(room)]);
+                }
+                Output::Archive(archive) => archive.write(&data).await?,
+            },
             Some(ChannelMsg::ExtendedData { data, .. }) => {
                 let room = KEPT_ERRORS.saturating_sub(stderr.len());
                 stderr.extend(&data[..data.len().min(room)]);
@@ -174,7 +191,7 @@ async fn converse(
     }
     let end = end.ok_or(TransportError::Lost { verb: name })?;
     if too_long {
-        let message = format!("more than {} bytes", command.limit);
+        let message = format!("more than {} bytes", stdout.len());
         return Err(TransportError::Garbled { verb: name, message });
     }
     Ok(Answer { end, stdout, said: last_line(&stderr) })

@@ -11,8 +11,9 @@
 //! that nothing has to be installed on a device; its arguments are quoted by `quote` alone, and its
 //! standard input is data only. `exec` runs one command so that neither a dead command, nor a full window,
 //! nor a lost network can make it hang; `pace` keeps uploads gentle to the device, and `send` makes them
-//! resumable. `session` puts the engine's words to all this, and a [`Transcript`] tells what was done.
+//! resumable; an `archive` takes what a device packs up. `session` puts the engine's words to all this, and a [`Transcript`] tells what was done.
 
+mod archive;
 mod connect;
 mod content;
 mod exec;

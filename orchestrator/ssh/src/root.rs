@@ -1,7 +1,7 @@
 //! Finds out how a login becomes root, once for each session.
 
 use crate::connect::Connection;
-use crate::exec::{self, Answer, Command, Input};
+use crate::exec::{self, Answer, Command, Input, Output};
 use crate::timeouts::Timeouts;
 use crate::verb::{Rise, exit};
 use migos_engine::port::{Root, Target, TransportError};
@@ -91,7 +91,7 @@ async fn attempt(
         line: &line,
         password: way.password(),
         input: Input::Nothing,
-        limit: 4096,
+        output: Output::Kept(4096),
     };
     exec::run(connection, timeouts, command).await
 }

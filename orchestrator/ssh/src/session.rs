@@ -1,7 +1,8 @@
 //! The engine's words, put as verbs.
 
+use crate::archive::Archive;
 use crate::connect::Connection;
-use crate::exec::{self, Answer, Command, Input};
+use crate::exec::{self, Answer, Command, Input, Output};
 use crate::root::Way;
 use crate::timeouts::Timeouts;
 use crate::transcript::Log;
@@ -9,10 +10,12 @@ use crate::verb::{Verb, command_line, exit, failure};
 use crate::{quote, send};
 use bytes::Bytes;
 use migos_contract as contract;
-use migos_engine::port::{self, Content, Sent, TransportError};
+use migos_engine::port::{self, Content, Packed, Sent, Tier, TransportError};
 use migos_payload::digest::Sha256;
-use migos_playbooks::facts::{self, Identity};
+use migos_playbooks::facts::{self, Identity, Tree};
 use russh::Disconnect;
+use std::path::Path;
+use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -38,7 +41,7 @@ impl Session {
         args: &[&str],
         input: Input<'_>,
     ) -> Result<Vec<u8>, TransportError> {
-        let answer = self.answer(verb, args, input, ANSWER_LIMIT).await?;
+        let answer = self.answer(verb, args, input, Output::Kept(ANSWER_LIMIT)).await?;
         self.accept(verb, args, answer)
     }
 
@@ -47,13 +50,13 @@ impl Session {
         verb: Verb,
         args: &[&str],
         input: Input<'_>,
-        limit: usize,
+        output: Output<'_>,
     ) -> Result<Answer, TransportError> {
         let line = command_line(self.way.rise, verb, args);
         let shown: Vec<String> = args.iter().map(|arg| quote::quote(arg)).collect();
         let shown = format!("{} {}", verb.name(), shown.join(" "));
         let password = self.way.password();
-        let command = Command { name: verb.name(), line: &line, password, input, limit };
+        let command = Command { name: verb.name(), line: &line, password, input, output };
         self.run(command, shown.trim_end()).await
     }
 
@@ -102,7 +105,7 @@ impl port::Session for Session {
 
     async fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TransportError> {
         let args = [path, &limit.to_string()];
-        let kept = usize::try_from(limit).unwrap_or(usize::MAX);
+        let kept = Output::Kept(usize::try_from(limit).unwrap_or(usize::MAX));
         let answer = self.answer(Verb::Read, &args, Input::Nothing, kept).await?;
         match answer.end {
             Ok(exit::ABSENT) => Ok(None),
@@ -146,8 +149,48 @@ impl port::Session for Session {
         self.verb(Verb::Arm, &[], Input::Nothing).await.map(drop)
     }
 
-    async fn reboot(&self) -> Result<(), TransportError> {
-        self.verb(Verb::Reboot, &[], Input::Nothing).await.map(drop)
+    async fn reboot(&self, tier: Tier) -> Result<(), TransportError> {
+        let tier = match tier {
+            Tier::Orderly => "orderly",
+            Tier::Forced => "forced",
+            Tier::Sysrq => "sysrq",
+        };
+        self.verb(Verb::Reboot, &[tier], Input::Nothing).await.map(drop)
+    }
+
+    async fn tree(&self, path: &str) -> Result<Tree, TransportError> {
+        let answer = text(self.verb(Verb::Tree, &[path], Input::Nothing).await?);
+        facts::parse_tree(&answer).map_err(|error| garbled(Verb::Tree.name(), error))
+    }
+
+    async fn backup(&self, from: &str, to: &str) -> Result<Tree, TransportError> {
+        let answer = text(self.verb(Verb::Backup, &[from, to], Input::Nothing).await?);
+        facts::parse_tree(&answer).map_err(|error| garbled(Verb::Backup.name(), error))
+    }
+
+    async fn pack(&self, path: &str, to: &Path) -> Result<Packed, TransportError> {
+        let mut archive = Archive::create(to).await?;
+        let output = Output::Archive(&mut archive);
+        let packed = match self.answer(Verb::Pack, &[path], Input::Nothing, output).await {
+            Ok(answer) => self.accept(Verb::Pack, &[path], answer).map(drop),
+            Err(error) => Err(error),
+        };
+        match packed {
+            Ok(()) => archive.finish().await,
+            Err(error) => {
+                archive.discard().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn lock(&self, owner: &str, lease: Duration) -> Result<(), TransportError> {
+        let seconds = lease.as_secs().to_string();
+        self.verb(Verb::Lock, &[owner, &seconds], Input::Nothing).await.map(drop)
+    }
+
+    async fn unlock(&self, owner: &str) -> Result<(), TransportError> {
+        self.verb(Verb::Unlock, &[owner], Input::Nothing).await.map(drop)
     }
 
     async fn migos(
@@ -169,7 +212,8 @@ impl port::Session for Session {
             }
         };
         let line = command.words().join(" ");
-        let command = Command { name, line: &line, password: None, input, limit: ANSWER_LIMIT };
+        let output = Output::Kept(ANSWER_LIMIT);
+        let command = Command { name, line: &line, password: None, input, output };
         let answer = self.run(command, &line).await?;
         let refused = |message| Err(TransportError::Refused { verb: name, message });
         match answer.end {

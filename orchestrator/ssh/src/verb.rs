@@ -35,13 +35,23 @@ pub enum Verb {
     Remove,
     /// Reboot with the one-shot flag.
     Arm,
-    /// Reboot without it.
+    /// TIER: reboot without it.
     Reboot,
+    /// PATH: all files and folders below a folder, read from the medium.
+    Tree,
+    /// FROM TO: a copy of a folder on the device.
+    Backup,
+    /// PATH: a folder as a tar archive.
+    Pack,
+    /// OWNER SECONDS: the device is taken.
+    Lock,
+    /// OWNER: the device is given back.
+    Unlock,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 11] = [
+    pub const ALL: [Verb; 16] = [
         Verb::Probe,
         Verb::Identity,
         Verb::Read,
@@ -53,6 +63,11 @@ impl Verb {
         Verb::Remove,
         Verb::Arm,
         Verb::Reboot,
+        Verb::Tree,
+        Verb::Backup,
+        Verb::Pack,
+        Verb::Lock,
+        Verb::Unlock,
     ];
 
     /// Its name, as devices and people see it.
@@ -69,6 +84,11 @@ impl Verb {
             Verb::Remove => "remove",
             Verb::Arm => "arm",
             Verb::Reboot => "reboot",
+            Verb::Tree => "tree",
+            Verb::Backup => "backup",
+            Verb::Pack => "pack",
+            Verb::Lock => "lock",
+            Verb::Unlock => "unlock",
         }
     }
 
@@ -78,14 +98,19 @@ impl Verb {
             Verb::Probe => script!("prelude.sh", "facts.sh", "probe.sh"),
             Verb::Identity => script!("prelude.sh", "facts.sh", "identity.sh"),
             Verb::Read => script!("prelude.sh", "read.sh"),
-            Verb::Write => script!("prelude.sh", "write.sh"),
+            Verb::Write => script!("prelude.sh", "writing.sh", "write.sh"),
             Verb::Sums => script!("prelude.sh", "sums.sh"),
             Verb::Part => script!("prelude.sh", "part.sh"),
-            Verb::Receive => script!("prelude.sh", "receive.sh"),
-            Verb::Settle => script!("prelude.sh", "settle.sh"),
-            Verb::Remove => script!("prelude.sh", "remove.sh"),
+            Verb::Receive => script!("prelude.sh", "writing.sh", "receive.sh"),
+            Verb::Settle => script!("prelude.sh", "writing.sh", "settle.sh"),
+            Verb::Remove => script!("prelude.sh", "writing.sh", "remove.sh"),
             Verb::Arm => script!("prelude.sh", "arm.sh"),
             Verb::Reboot => script!("prelude.sh", "reboot.sh"),
+            Verb::Tree => script!("prelude.sh", "listing.sh", "tree.sh"),
+            Verb::Backup => script!("prelude.sh", "writing.sh", "listing.sh", "backup.sh"),
+            Verb::Pack => script!("prelude.sh", "pack.sh"),
+            Verb::Lock => script!("prelude.sh", "writing.sh", "owner.sh", "lock.sh"),
+            Verb::Unlock => script!("prelude.sh", "writing.sh", "owner.sh", "unlock.sh"),
         }
     }
 }
@@ -140,9 +165,19 @@ pub mod exit {
     pub const BUSY: u32 = 75;
 }
 
+/// Where the device's lock is kept: one line, `OWNER BOOT-ID UNTIL`, the last in seconds of uptime.
+const LOCK: &str = "/var/lib/migos/lock";
+
 /// What a verb's exit code other than 0 means; `said` is the last line of its standard error.
 pub(crate) fn failure(verb: Verb, args: &[&str], code: u32, said: &str) -> TransportError {
-    let path = || args.first().copied().unwrap_or_default().to_owned();
+    let path = || {
+        let written = match verb {
+            Verb::Backup => args.get(1),
+            Verb::Lock | Verb::Unlock => Some(&LOCK),
+            _ => args.first(),
+        };
+        written.copied().unwrap_or_default().to_owned()
+    };
     let refused = |message: String| TransportError::Refused { verb: verb.name(), message };
     if code == exit::NO_SPACE || said.contains("No space left on device") {
         return TransportError::NoSpace { path: path() };
@@ -151,7 +186,7 @@ pub(crate) fn failure(verb: Verb, args: &[&str], code: u32, said: &str) -> Trans
         return TransportError::Root(said.to_owned());
     }
     match (code, verb) {
-        (exit::DAMAGED, Verb::Write | Verb::Receive | Verb::Settle) => {
+        (exit::DAMAGED, Verb::Write | Verb::Receive | Verb::Settle | Verb::Backup) => {
             TransportError::Damaged { path: path() }
         }
         (exit::BUSY, _) => TransportError::Busy(said.to_owned()),
@@ -208,6 +243,7 @@ mod tests {
             (Verb::Settle, 65, "x", TransportError::Damaged { path: path.clone() }),
             (Verb::Read, 65, "/boot/x has 9 bytes", refused("read", "/boot/x has 9 bytes")),
             (Verb::Arm, 75, "dpkg is locked", TransportError::Busy("dpkg is locked".to_owned())),
+            (Verb::Lock, 73, "", TransportError::NoSpace { path: LOCK.to_owned() }),
             (Verb::Remove, 1, "", refused("remove", "exit code 1")),
             (
                 Verb::Remove,

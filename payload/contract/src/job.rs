@@ -19,6 +19,9 @@ pub mod boot_path {
     pub const TRYBOOT: &str = "tryboot.txt";
     /// The file that the firmware reads at every other boot.
     pub const CONFIG: &str = "config.txt";
+    /// Under [`Strategy::Rewrite`](super::Strategy::Rewrite) the commit ends the `config.txt` it writes
+    /// with this line, a comment. MIGOS is permanent where it was booted by a file that has it.
+    pub const COMMITTED_LINE: &str = "# committed";
 }
 
 /// Where things stand under the job's folder.
@@ -29,8 +32,12 @@ pub mod job_path {
     pub const HOST_KEY: &str = "ssh/host_key";
     /// The only key that may log in, as an `authorized_keys` line.
     pub const AUTHORIZED_KEYS: &str = "ssh/authorized_keys";
-    /// Written at the commit: from here on, every reset is MIGOS.
+    /// Written at the commit, just before MIGOS is made permanent. Alone it says nothing: a power cut may
+    /// have come in between, and then Raspbian has come back.
     pub const COMMITTED: &str = "committed";
+    /// Where the original `config.txt` is kept: by the controller under
+    /// [`Strategy::Rewrite`](super::Strategy::Rewrite), else by MIGOS at the commit.
+    pub const ORIGINAL_CONFIG: &str = "original/config.txt";
 }
 
 /// One device's job, as it stands in `migos/job/job.json`.
@@ -55,6 +62,9 @@ pub struct Job {
     pub dead_man: DeadMan,
     /// The host name that MIGOS asks the DHCP server for.
     pub host_name: String,
+    /// What MIGOS puts back before anything else; with [`Strategy::Rewrite`], and only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
 }
 
 /// How the device was switched to MIGOS.
@@ -63,6 +73,20 @@ pub struct Job {
 pub enum Strategy {
     /// The firmware's `tryboot`: for one boot only, nothing existing changed.
     OneShot,
+    /// `config.txt` was replaced, and is put back by MIGOS as the first thing it does: from then on any
+    /// reset is Raspbian. The commit writes the replaced text again, which MIGOS has kept in memory.
+    Rewrite,
+}
+
+/// The file that [`Strategy::Rewrite`] has replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// Where the original `config.txt` stands, relative to the job's folder; usually
+    /// [`ORIGINAL_CONFIG`](job_path::ORIGINAL_CONFIG).
+    pub config: String,
+    /// Its SHA-256, in hex. With another content nothing is put back.
+    pub sha256: String,
 }
 
 /// Who gives the commit.
@@ -109,4 +133,47 @@ pub struct DeadMan {
     pub contact_seconds: u64,
     /// Seconds from start to the commit.
     pub commit_seconds: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn job(restore: Option<Restore>) -> Job {
+        Job {
+            schema: JOB_SCHEMA,
+            nonce: "0".repeat(32),
+            strategy: if restore.is_some() { Strategy::Rewrite } else { Strategy::OneShot },
+            handover: Handover::Attended,
+            serial: "00000000765fc593".to_owned(),
+            disk_id: "1234abcd".to_owned(),
+            image: Image {
+                path: "/var/lib/migos/image".to_owned(),
+                size: 1,
+                sha256: String::new(),
+                compression: Compression::Gzip,
+                raw_size: 2,
+                raw_sha256: String::new(),
+            },
+            dead_man: DeadMan { contact_seconds: 600, commit_seconds: 1800 },
+            host_name: "pi".to_owned(),
+            restore,
+        }
+    }
+
+    #[test]
+    fn a_one_shot_job_has_no_word_of_what_to_restore() {
+        let text = serde_json::to_string(&job(None)).unwrap();
+        assert!(text.contains(r#""strategy":"one-shot""#) && !text.contains("restore"));
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job(None));
+    }
+
+    #[test]
+    fn a_rewrite_job_says_what_to_restore() {
+        let restore = Restore { config: job_path::ORIGINAL_CONFIG.into(), sha256: "0".repeat(64) };
+        let text = serde_json::to_string(&job(Some(restore.clone()))).unwrap();
+        assert!(text.contains(r#""strategy":"rewrite""#), "{text}");
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job(Some(restore)));
+    }
 }

@@ -14,6 +14,6 @@ mod status;
 
 pub use command::{Command, CommandError, Configuration, PROGRAM};
 pub use job::{
-    Compression, DeadMan, Handover, Image, JOB_SCHEMA, Job, Strategy, boot_path, job_path,
+    Compression, DeadMan, Handover, Image, JOB_SCHEMA, Job, Restore, Strategy, boot_path, job_path,
 };
 pub use status::{State, Status};

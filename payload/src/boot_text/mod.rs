@@ -18,9 +18,6 @@ pub use cmdline::{CMDLINE_LIMIT, migos_cmdline};
 pub use proof::{PROOF_CMDLINE, PROOF_LIMIT, PROOF_TOKEN, proof_cmdline, proof_tryboot_txt};
 pub use tryboot::{FILE_LIMIT, migos_config_txt};
 
-use crate::board::{Architecture, BoardFacts};
-use crate::boot_document::{CmdlineTxt, ConfigTxt};
-
 /// Why no text can be made from a device's own files.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BootTextError {
@@ -81,25 +78,4 @@ pub enum BootTextError {
     /// A token behind an open quote is none.
     #[error("cmdline.txt leaves a quote open, so that nothing can be added to it")]
     OpenQuote,
-}
-
-/// The text of `tryboot.txt` for a board of which nothing is known: see [`migos_config_txt`].
-///
-/// # Errors
-/// [`BootTextError`].
-pub fn tryboot_txt(
-    config_txt: &str,
-    architecture: Architecture,
-    has_overlay: impl Fn(&str) -> bool,
-) -> Result<String, BootTextError> {
-    let config = ConfigTxt::parse(config_txt.as_bytes());
-    migos_config_txt(&config, &BoardFacts::UNKNOWN, architecture, has_overlay)
-}
-
-/// The ramdisk's kernel command line: see [`migos_cmdline`].
-///
-/// # Errors
-/// [`BootTextError`].
-pub fn ramdisk_cmdline(found: &str) -> Result<String, BootTextError> {
-    migos_cmdline(&CmdlineTxt::parse(found.as_bytes()))
 }

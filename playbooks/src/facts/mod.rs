@@ -26,11 +26,15 @@
 //! | `config.txt`, `cmdline.txt` | each line of these files |
 //! | `cmdline` | `/proc/cmdline` |
 //! | `disk` | the boot partition's disk: name and number of 512-byte sectors |
+//! | `boot.dirty` | what the kernel said of a boot partition that was not unmounted properly |
+//! | `disk.read-only` | `yes` if the card's write protection is on |
 //! | `disk.id` | its MBR disk identifier, 8 hex digits |
 //! | `dm` | each device-mapper device |
 //! | `firmware.has` | a word and a file of the boot partition that contains it |
 //! | `firmware.version` | each line of `vcgencmd version` |
 //! | `eeprom.build-timestamp`, `eeprom.capabilities` | of the device tree's `chosen/bootloader`, decimal |
+//! | `eeprom.signed` | of the same, decimal: not 0 if only signed boot files are taken |
+//! | `eeprom.config` | each line of the boot loader's configuration from its section `[config.txt]` on |
 //! | `throttled` | `vcgencmd get_throttled`, the number only, e.g. `0x50005` |
 //! | `route` | each line of `/proc/net/route` but the first |
 //! | `wireless` | each wireless interface |
@@ -42,7 +46,7 @@
 
 mod parse;
 
-pub use parse::{FactsError, parse, parse_identity};
+pub use parse::{FactsError, parse, parse_identity, parse_tree};
 
 use migos_inventory::DeviceId;
 use migos_payload::board::Revision;
@@ -156,6 +160,8 @@ pub struct BootPartition {
     pub config_txt: String,
     /// The text of `cmdline.txt`.
     pub cmdline_txt: String,
+    /// What the kernel said, if the partition was not unmounted properly.
+    pub dirty: Option<String>,
 }
 
 /// The disk that the boot partition is on.
@@ -167,6 +173,8 @@ pub struct Disk {
     pub size: ByteCount,
     /// Its MBR identifier: 8 lower-case hex digits, or empty.
     pub id: String,
+    /// True if its write protection is on.
+    pub read_only: bool,
 }
 
 /// What the firmware can do.
@@ -180,6 +188,10 @@ pub struct Firmware {
     pub eeprom_build: Option<u64>,
     /// Capabilities of the boot loader in EEPROM.
     pub eeprom_capabilities: Option<u32>,
+    /// True if the boot loader takes signed boot files only.
+    pub signed_boot: bool,
+    /// Settings that the boot loader in EEPROM adds to `config.txt`.
+    pub eeprom_config: Vec<String>,
 }
 
 /// How a device reaches the network.
@@ -206,4 +218,38 @@ pub struct Identity {
     pub boot_id: String,
     /// Digests of `config.txt` and `cmdline.txt`.
     pub sums: BTreeMap<String, Sha256>,
+}
+
+/// All files and folders below a folder, by path; what a boot partition is compared by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tree(pub BTreeMap<String, Leaf>);
+
+/// What stands at one path of a [`Tree`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leaf {
+    /// A folder.
+    Folder,
+    /// A file.
+    File {
+        /// Its size.
+        size: ByteCount,
+        /// Its digest.
+        sha256: Sha256,
+    },
+}
+
+impl Tree {
+    /// Paths that are not the same in both, in order, each with a word for how.
+    pub fn differences(&self, now: &Tree) -> Vec<String> {
+        let paths: BTreeSet<&String> = self.0.keys().chain(now.0.keys()).collect();
+        let word = |path: &String| match (self.0.get(path), now.0.get(path)) {
+            (Some(before), Some(after)) if before == after => None,
+            (Some(_), Some(_)) => Some(format!("{path} changed")),
+            (Some(_), None) => Some(format!("{path} is gone")),
+            (None, _) => Some(format!("{path} was added")),
+        };
+        paths.into_iter().filter_map(word).collect()
+    }
 }

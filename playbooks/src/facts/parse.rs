@@ -1,6 +1,8 @@
 //! Reads the probe's text into typed facts.
 
-use super::{BootPartition, Disk, Facts, FileSystem, Firmware, Identity, Network, OsRelease};
+use super::{
+    BootPartition, Disk, Facts, FileSystem, Firmware, Identity, Leaf, Network, OsRelease, Tree,
+};
 use migos_payload::board::Revision;
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
@@ -85,12 +87,43 @@ pub fn parse_identity(text: &str) -> Result<Identity, FactsError> {
     })
 }
 
+/// Reads the text of the `tree` verb: after the first line `migos-tree 1` one line for each file, `size digest
+/// path`, and one for each folder, `- - path/`; at the end `end ok`.
+///
+/// # Errors
+/// [`FactsError`].
+pub fn parse_tree(text: &str) -> Result<Tree, FactsError> {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    if first != TREE {
+        let found = first.chars().take(80).collect();
+        return Err(FactsError::Header { expected: TREE, found });
+    }
+    let mut tree = Tree::default();
+    for line in lines {
+        let (leaf, path) = match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
+            ["end", "ok"] => return Ok(tree),
+            ["-", "-", path] => (Leaf::Folder, path.trim_end_matches('/')),
+            [size, sum, path] => {
+                let size = ByteCount(number(size, "tree")?);
+                (Leaf::File { size, sha256: sum.parse().map_err(|_| bad("tree", line))? }, path)
+            }
+            _ => return Err(bad("tree", line)),
+        };
+        tree.0.insert(path.to_owned(), leaf);
+    }
+    Err(FactsError::Cut)
+}
+
+const TREE: &str = "migos-tree 1";
+
 /// The lines of an answer, by key.
 struct Lines<'a>(BTreeMap<&'a str, Vec<&'a str>>);
 
 impl<'a> Lines<'a> {
     fn read(text: &'a str, header: &'static str) -> Result<Self, FactsError> {
-        let mut lines = text.lines();
+        // A carriage return belongs to the file that a line tells of.
+        let mut lines = text.split('\n').filter(|line| !line.is_empty());
         let first = lines.next().unwrap_or_default();
         if first != header {
             let found = first.chars().take(80).collect();
@@ -157,6 +190,7 @@ fn boot_partition(
         sums: sums(lines)?,
         config_txt: lines.text("config.txt"),
         cmdline_txt: lines.text("cmdline.txt"),
+        dirty: lines.first("boot.dirty").map(str::to_owned),
     })
 }
 
@@ -212,6 +246,7 @@ fn disk(lines: &Lines<'_>) -> Result<Option<Disk>, FactsError> {
         name: name.to_owned(),
         size: ByteCount(number::<u64>(sectors, "disk")?.saturating_mul(512)),
         id: lines.first("disk.id").unwrap_or_default().to_ascii_lowercase(),
+        read_only: lines.first("disk.read-only").is_some(),
     }))
 }
 
@@ -235,6 +270,14 @@ fn firmware(lines: &Lines<'_>) -> Result<Firmware, FactsError> {
             .first("eeprom.capabilities")
             .map(|value| number(value, "eeprom.capabilities"))
             .transpose()?,
+        signed_boot: lines.first("eeprom.signed").is_some_and(|value| value != "0"),
+        eeprom_config: lines
+            .all("eeprom.config")
+            .iter()
+            .map(|line| line.trim())
+            .filter(|line| line.contains('=') || line.starts_with("initramfs"))
+            .map(str::to_owned)
+            .collect(),
     })
 }
 

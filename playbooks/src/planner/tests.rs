@@ -180,19 +180,24 @@ fn a_device_is_set_aside_with_its_reason() {
 }
 
 #[test]
-fn a_proof_that_cannot_be_made_is_refused() {
-    let mut world = world(1);
+fn a_proof_is_planned_where_it_is_asked_for() {
+    let mut world = world(2);
     world.policy.prove = Prove::PerClass;
-    let selection = world.fleet.order.clone();
-    let result = plan(&Situation {
-        fleet: &world.fleet,
-        selection: &selection,
-        facts: &world.facts,
-        payloads: &world.payloads,
-        images: &world.images,
-        balena: &world.balena,
-        playbook: &world.playbook,
-        policy: &world.policy,
-    });
-    assert!(matches!(result, Err(PlanError::Prove)));
+    let plan = world.plan();
+    for device in plan.devices.values() {
+        let Boot::OneShot { proof: Some(proof) } = &device.boot else {
+            panic!("{:?}", device.boot)
+        };
+        assert!(proof.tryboot_txt.ends_with("[all]\ncmdline=/migos/probe.txt\n"));
+        assert!(proof.cmdline.contains("root=PARTUUID="));
+    }
+    let first = plan.devices.keys().next().unwrap().clone();
+    let plan = plan.check().unwrap();
+    let mut taken = Vec::new();
+    let mut next = plan.next_step(&first, 0);
+    while let Some(n) = next {
+        taken.push(plan.steps[n].id.0.clone());
+        next = plan.next_step(&first, n + 1);
+    }
+    assert!(taken.contains(&"prove-arm".to_owned()) && !taken.contains(&"reboot".to_owned()));
 }

@@ -20,8 +20,13 @@ pub struct Policy {
     pub parallel: u32,
     /// Most devices of one site in flight.
     pub per_site: u32,
+    /// How devices boot MIGOS.
+    pub strategy: Strategy,
     /// Whether one-shot boot is proven first.
     pub prove: Prove,
+    /// Classes that may boot MIGOS by a rewritten `config.txt`: each a part of the class's name, as the plan
+    /// prints it.
+    pub allow_rewrite: Vec<String>,
     /// The stages, in order; their sizes ascend and end at 100 %.
     pub stages: Vec<StagePolicy>,
     /// What the whole run may lose.
@@ -40,6 +45,18 @@ pub enum Order {
     Spread,
     /// As the inventory has them.
     Inventory,
+}
+
+/// How devices boot MIGOS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// By the firmware's one-shot flag, or not at all.
+    OneShot,
+    /// By a rewritten `config.txt`, for classes that `allow_rewrite` names.
+    Rewrite,
+    /// By the flag where the firmware has it, else as `rewrite`.
+    Auto,
 }
 
 /// Whether one-shot boot is proven before the first real use.
@@ -120,7 +137,7 @@ pub struct Arrival {
     pub poll: Span,
 }
 
-/// When MIGOS gives up and Raspbian returns.
+/// When MIGOS gives up and Raspbian returns, and when a reboot is forced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeadMan {
@@ -128,6 +145,8 @@ pub struct DeadMan {
     pub contact: Span,
     /// From its start to the commit.
     pub commit: Span,
+    /// Until a reboot that was asked for counts as hung, and is forced.
+    pub hung: Span,
 }
 
 impl Share {

@@ -1,6 +1,8 @@
 //! Reads a policy from YAML, strictly.
 
-use super::{Arrival, Budget, DeadMan, Order, Policy, Prove, Share, StagePolicy, ToleratePolicy};
+use super::{
+    Arrival, Budget, DeadMan, Order, Policy, Prove, Share, StagePolicy, Strategy, ToleratePolicy,
+};
 use crate::span::Span;
 use migos_inventory::yaml::{self, Field, Keys, Kind, Mapping, Node, Refused};
 use migos_inventory::{Problems, Report};
@@ -14,12 +16,21 @@ const fn later(key: &'static str) -> Refused {
 
 const POLICY: Keys = Keys {
     known: &[
-        "policy", "order", "seed", "parallel", "per_site", "prove", "stages", "budget", "arrival",
+        "policy",
+        "order",
+        "seed",
+        "parallel",
+        "per_site",
+        "strategy",
+        "prove",
+        "allow_rewrite",
+        "stages",
+        "budget",
+        "arrival",
         "dead_man",
     ],
     refused: &[
         later("bandwidth"),
-        later("allow_rewrite"),
         later("stragglers"),
         later("window"),
         later("well"),
@@ -33,7 +44,7 @@ const TOLERATE: Keys =
     Keys { known: &["failed", "unreachable", "refused", "stuck", "lost"], refused: &[] };
 const BUDGET: Keys = Keys { known: &["failed", "stuck", "lost"], refused: &[] };
 const ARRIVAL: Keys = Keys { known: &["late", "lost", "poll"], refused: &[] };
-const DEAD_MAN: Keys = Keys { known: &["contact", "commit"], refused: &[] };
+const DEAD_MAN: Keys = Keys { known: &["contact", "commit", "hung"], refused: &[] };
 
 /// From the reboot into balenaOS: expected after 2 to 5 minutes (balena's getting-started pages).
 const ARRIVAL_DEFAULT: Arrival = Arrival {
@@ -41,8 +52,14 @@ const ARRIVAL_DEFAULT: Arrival = Arrival {
     lost: Span::seconds(2 * 3600),
     poll: Span::seconds(15),
 };
-const DEAD_MAN_DEFAULT: DeadMan =
-    DeadMan { contact: Span::seconds(10 * 60), commit: Span::seconds(30 * 60) };
+const DEAD_MAN_DEFAULT: DeadMan = DeadMan {
+    contact: Span::seconds(10 * 60),
+    commit: Span::seconds(30 * 60),
+    hung: Span::seconds(3 * 60),
+};
+
+const STRATEGIES: [(&str, Strategy); 3] =
+    [("one-shot", Strategy::OneShot), ("rewrite", Strategy::Rewrite), ("auto", Strategy::Auto)];
 
 const MOST_DEVICES: u64 = 10_000;
 
@@ -75,6 +92,13 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         seed: or(&keys, "seed", 0, |field| field.number(0..=u64::MAX >> 1, report_to)),
         parallel: or(&keys, "parallel", 8, |field| devices(field, report_to)),
         per_site: or(&keys, "per_site", 1, |field| devices(field, report_to)),
+        strategy: or(&keys, "strategy", Strategy::OneShot, |field| {
+            field.one_of(&STRATEGIES, report_to)
+        }),
+        allow_rewrite: keys
+            .get("allow_rewrite")
+            .map(|field| classes(field, report_to))
+            .unwrap_or_default(),
         prove: or(&keys, "prove", Prove::PerClass, |field| field.one_of(&proofs, report_to)),
         stages: stages(&root, &keys, report_to),
         budget: budget(&keys, report_to),
@@ -96,6 +120,13 @@ fn or<T>(
 
 fn devices(field: &Field<'_>, report: &mut Report) -> Option<u32> {
     field.number(1..=MOST_DEVICES, report).and_then(|count| u32::try_from(count).ok())
+}
+
+fn classes(field: &Field<'_>, report: &mut Report) -> Vec<String> {
+    let what =
+        "a class, or a part of its name as the plan prints it, such as \"Pi 3B, raspbian 9\"";
+    let items = field.list("a list of classes", report);
+    items.iter().filter_map(|item| item.text(what, report).map(str::to_owned)).collect()
 }
 
 fn count(field: &Field<'_>, report: &mut Report) -> Option<u32> {
@@ -235,6 +266,7 @@ fn dead_man(keys: &Mapping<'_>, report: &mut Report) -> DeadMan {
     DeadMan {
         contact: or(&keys, "contact", DEAD_MAN_DEFAULT.contact, |field| span(field, report)),
         commit: or(&keys, "commit", DEAD_MAN_DEFAULT.commit, |field| span(field, report)),
+        hung: or(&keys, "hung", DEAD_MAN_DEFAULT.hung, |field| span(field, report)),
     }
 }
 

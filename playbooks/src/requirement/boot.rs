@@ -2,8 +2,9 @@
 
 use super::{Candidate, finding};
 use crate::facts::{BootPartition, Facts};
-use crate::plan::Finding;
-use crate::planner::boot_texts;
+use crate::plan::{Class, Finding};
+use crate::planner::{boot_texts, proof};
+use crate::policy::{Prove, Strategy};
 use migos_payload::board::Soc;
 use migos_payload::size::ByteCount;
 
@@ -71,17 +72,6 @@ pub(super) fn boots_from_the_first_partition(case: &Candidate<'_>) -> Option<Fin
     }
 }
 
-pub(super) fn may_be_written(case: &Candidate<'_>) -> Option<Finding> {
-    let boot = case.facts.boot.as_ref()?;
-    if boot.file_system.writable {
-        return None;
-    }
-    finding(
-        format!("{} is mounted read-only", boot.path),
-        format!("mount -o remount,rw {}", boot.path),
-    )
-}
-
 pub(super) fn has_room_there(case: &Candidate<'_>) -> Option<Finding> {
     let boot = case.facts.boot.as_ref()?;
     let needed = case.payload?.room(boot.file_system.cluster) + ROOM_MARGIN;
@@ -110,6 +100,40 @@ pub(super) fn is_used_by_nobody_else(case: &Candidate<'_>) -> Option<Finding> {
     )
 }
 
+/// What is written to a FAT that is not consistent may land anywhere.
+pub(super) fn has_a_clean_boot_partition(case: &Candidate<'_>) -> Option<Finding> {
+    let boot = case.facts.boot.as_ref()?;
+    boot.dirty.as_ref()?;
+    finding(
+        format!("{} was not unmounted properly", boot.path),
+        format!(
+            "umount {path}; fsck.vfat -a {source}; mount {path}; then reboot",
+            path = boot.path,
+            source = boot.file_system.source
+        ),
+    )
+}
+
+/// Such a board starts nothing that its owner has not signed.
+pub(super) fn takes_unsigned_boot_files(case: &Candidate<'_>) -> Option<Finding> {
+    if !case.facts.firmware.signed_boot {
+        return None;
+    }
+    finding(
+        "its boot loader takes signed boot files only",
+        "migrate it by hand, with boot files that are signed for it",
+    )
+}
+
+/// Settings in EEPROM are read after `tryboot.txt` and would have the last word.
+pub(super) fn has_no_settings_in_eeprom(case: &Candidate<'_>) -> Option<Finding> {
+    let line = case.facts.firmware.eeprom_config.first()?;
+    finding(
+        format!("its EEPROM adds settings to config.txt ({line})"),
+        "remove the section [config.txt] with rpi-eeprom-config --edit, or migrate it by hand",
+    )
+}
+
 pub(super) fn has_finished_its_first_boot(case: &Candidate<'_>) -> Option<Finding> {
     let boot = case.facts.boot.as_ref()?;
     let token = FIRST_BOOT.iter().find(|token| boot.cmdline_txt.contains(**token))?;
@@ -119,13 +143,34 @@ pub(super) fn has_finished_its_first_boot(case: &Candidate<'_>) -> Option<Findin
     )
 }
 
-/// What the firmware's own files say; a proof on the device is better and is asked for by `prove`.
-pub(super) fn can_boot_once(case: &Candidate<'_>) -> Option<Finding> {
-    let boot = case.facts.boot.as_ref()?;
-    match case.facts.revision.soc()? {
+/// Why the firmware cannot boot MIGOS once, as far as its own files tell; a proof on the device is better, and is
+/// asked for by `prove`.
+pub(crate) fn cannot_boot_once(facts: &Facts) -> Option<Finding> {
+    let boot = facts.boot.as_ref()?;
+    match facts.revision.soc()? {
         Soc::Bcm2712 => None,
-        Soc::Bcm2711 => eeprom_is_new_enough(case.facts),
-        Soc::Bcm2835 | Soc::Bcm2836 | Soc::Bcm2837 => card_firmware_is_new_enough(case.facts, boot),
+        Soc::Bcm2711 => eeprom_is_new_enough(facts),
+        Soc::Bcm2835 | Soc::Bcm2836 | Soc::Bcm2837 => card_firmware_is_new_enough(facts, boot),
+    }
+}
+
+/// A class that the policy does not name never gets its `config.txt` rewritten.
+pub(super) fn can_be_switched(case: &Candidate<'_>) -> Option<Finding> {
+    let cannot = cannot_boot_once(case.facts);
+    let class = Class::of(case.facts);
+    let may_rewrite = case.switch.may_rewrite(&class);
+    match (case.switch.strategy, cannot) {
+        (Strategy::OneShot, cannot) => cannot,
+        (Strategy::Auto, None) => None,
+        (Strategy::Auto, Some(_)) | (Strategy::Rewrite, _) if may_rewrite => None,
+        (Strategy::Auto, Some(cannot)) => finding(
+            cannot.reason,
+            format!("{}; or name its class under `allow_rewrite`: {class}", cannot.remedy),
+        ),
+        (Strategy::Rewrite, _) => finding(
+            "the policy does not allow its config.txt to be rewritten",
+            format!("name its class under `allow_rewrite`: {class}"),
+        ),
     }
 }
 
@@ -176,8 +221,11 @@ pub(super) fn has_a_plain_configuration(case: &Candidate<'_>) -> Option<Finding>
             "migrate it by hand, or give it a stock config.txt first",
         );
     }
-    match boot_texts(boot, case.payload?) {
-        Ok(_) => None,
+    let proven = case.switch.prove != Prove::Never && case.switch.strategy != Strategy::Rewrite;
+    let texts = boot_texts(case.facts, boot, case.payload?).map(|_| ());
+    let proof = if proven { proof(boot).map(|_| ()) } else { Ok(()) };
+    match texts.and(proof) {
+        Ok(()) => None,
         Err(error) => {
             finding(error.to_string(), format!("shorten or remove the line in {}", boot.path))
         }
@@ -187,15 +235,14 @@ pub(super) fn has_a_plain_configuration(case: &Candidate<'_>) -> Option<Finding>
 #[cfg(test)]
 mod tests {
     use super::super::sample::{Sample, reasons};
+    use crate::policy::Strategy;
 
     #[test]
-    fn a_boot_partition_that_is_not_fat_full_or_read_only_is_refused() {
+    fn a_boot_partition_that_is_not_fat_or_full_is_refused() {
         let ext4 = Sample::buster().probe("/boot vfat rw", "/boot ext4 rw");
         assert_eq!(reasons(&ext4), ["/boot is ext4, not vfat: the firmware cannot boot from it"]);
         let full = Sample::buster().probe("boot.space 2048 100000", "boot.space 2048 100");
         assert_eq!(reasons(&full), ["the boot partition has 204 kB free, 1.1 MB are needed"]);
-        let read_only = Sample::buster().probe("/boot vfat rw", "/boot vfat ro");
-        assert_eq!(reasons(&read_only), ["/boot is mounted read-only"]);
         let none = Sample::buster().probe("boot.path /boot", "");
         assert_eq!(
             reasons(&none)[..1],
@@ -238,6 +285,32 @@ mod tests {
             reasons(&eeprom),
             ["its EEPROM boot loader is too old for one-shot boot (build 1673458852)"]
         );
+    }
+
+    #[test]
+    fn a_dirty_partition_a_locked_or_a_meddling_boot_loader_is_refused() {
+        let dirty = Sample::buster()
+            .and("boot.dirty FAT-fs (mmcblk0p1): Volume was not properly unmounted.");
+        assert_eq!(reasons(&dirty), ["/boot was not unmounted properly"]);
+        let signed = Sample::bookworm().and("eeprom.signed 15");
+        assert_eq!(reasons(&signed), ["its boot loader takes signed boot files only"]);
+        let settings = Sample::bookworm().and("eeprom.config [config.txt]\neeprom.config kernel=x");
+        assert_eq!(reasons(&settings), ["its EEPROM adds settings to config.txt (kernel=x)"]);
+    }
+
+    #[test]
+    fn rewriting_is_only_for_classes_that_the_policy_names() {
+        let mut old = Sample::buster().probe("firmware.has tryboot.txt start.elf", "");
+        old.strategy = Strategy::Auto;
+        assert_eq!(
+            reasons(&old),
+            ["its firmware is too old for one-shot boot (start.elf does not know tryboot.txt)"]
+        );
+        old.allow_rewrite = vec!["Pi 3B+, raspbian 10".into()];
+        assert!(reasons(&old).is_empty());
+        let mut asked = Sample::buster();
+        asked.strategy = Strategy::Rewrite;
+        assert_eq!(reasons(&asked), ["the policy does not allow its config.txt to be rewritten"]);
     }
 
     #[test]

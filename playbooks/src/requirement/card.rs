@@ -14,6 +14,10 @@ pub(super) fn boots_from_a_card(case: &Candidate<'_>) -> Option<Finding> {
             format!("it boots from {}, not from an SD card", disk.name),
             "this version migrates SD cards only; leave it out",
         ),
+        Some(disk) if disk.read_only => finding(
+            format!("the write protection of {} is on", disk.name),
+            "it needs another card, and so a visit: a worn card protects itself",
+        ),
         Some(disk) if disk.id.len() != 8 => finding(
             format!("the partition table of {} has no disk identifier", disk.name),
             "this version migrates cards with an MBR only; leave it out",
@@ -84,6 +88,8 @@ mod tests {
     fn other_disks_than_mbr_cards_are_refused() {
         let usb = Sample::buster().probe("disk mmcblk0 ", "disk sda ");
         assert_eq!(reasons(&usb), ["it boots from sda, not from an SD card"]);
+        let worn = Sample::buster().and("disk.read-only yes");
+        assert_eq!(reasons(&worn), ["the write protection of mmcblk0 is on"]);
         let gpt = Sample::buster().probe("disk.id 738a4d67", "disk.id");
         assert_eq!(reasons(&gpt), ["the partition table of mmcblk0 has no disk identifier"]);
     }

@@ -6,13 +6,14 @@
 
 mod balena;
 mod board;
-mod boot;
+pub(crate) mod boot;
 mod card;
 mod network;
 
 use crate::balena::BalenaFleet;
 use crate::facts::Facts;
-use crate::plan::Finding;
+use crate::plan::{Class, Finding};
+use crate::policy::{Prove, Strategy};
 use migos_inventory::Device;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
@@ -30,10 +31,31 @@ pub struct Candidate<'a> {
     pub image: Option<&'a ImageManifest>,
     /// Its balena fleet; `None` if balena has no such fleet.
     pub fleet: Option<&'a BalenaFleet>,
+    /// How it may boot MIGOS, by the policy.
+    pub switch: Switch<'a>,
+}
+
+/// How devices may boot MIGOS, by the policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Switch<'a> {
+    /// The strategy.
+    pub strategy: Strategy,
+    /// Whether one-shot boot is proven first.
+    pub prove: Prove,
+    /// Parts of the names of classes that may have their `config.txt` rewritten.
+    pub allow_rewrite: &'a [String],
 }
 
 /// One requirement.
 type Requirement = fn(&Candidate<'_>) -> Option<Finding>;
+
+impl Switch<'_> {
+    /// True if a device of this class may have its `config.txt` rewritten.
+    pub fn may_rewrite(&self, class: &Class) -> bool {
+        let name = class.to_string();
+        self.allow_rewrite.iter().any(|part| name.contains(part.as_str()))
+    }
+}
 
 /// All requirements, in the order in which a person would look.
 const ALL: &[Requirement] = &[
@@ -46,11 +68,13 @@ const ALL: &[Requirement] = &[
     boot::has_a_boot_partition,
     boot::has_fat_there,
     boot::boots_from_the_first_partition,
-    boot::may_be_written,
+    boot::has_a_clean_boot_partition,
     boot::has_room_there,
     boot::is_used_by_nobody_else,
     boot::has_finished_its_first_boot,
-    boot::can_boot_once,
+    boot::takes_unsigned_boot_files,
+    boot::has_no_settings_in_eeprom,
+    boot::can_be_switched,
     boot::has_a_plain_configuration,
     card::boots_from_a_card,
     card::keeps_what_is_written,

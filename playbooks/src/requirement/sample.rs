@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::{Candidate, findings};
+use super::{Candidate, Switch, findings};
 use crate::balena::BalenaFleet;
 use crate::facts;
+use crate::policy::{Prove, Strategy};
 use migos_contract::Compression;
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_payload::board::{Architecture, BoardType};
@@ -21,6 +22,8 @@ pub(crate) struct Sample {
     pub(crate) payload: Option<Manifest>,
     pub(crate) image: Option<ImageManifest>,
     pub(crate) fleet: Option<BalenaFleet>,
+    pub(crate) strategy: Strategy,
+    pub(crate) allow_rewrite: Vec<String>,
 }
 
 /// What the requirements say against it.
@@ -33,6 +36,11 @@ pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
         payload: sample.payload.as_ref().filter(|manifest| manifest.fits(facts.revision)),
         image: sample.image.as_ref(),
         fleet: sample.fleet.as_ref(),
+        switch: Switch {
+            strategy: sample.strategy,
+            prove: Prove::PerClass,
+            allow_rewrite: &sample.allow_rewrite,
+        },
     };
     findings(&candidate).into_iter().map(|finding| finding.reason).collect()
 }
@@ -46,6 +54,8 @@ impl Sample {
             payload: Some(payload(Architecture::Armhf, &[0x08, 0x0d], "kernel7.img")),
             image: Some(image("raspberrypi3", "armv7hf")),
             fleet: Some(kiosks()),
+            strategy: Strategy::OneShot,
+            allow_rewrite: Vec::new(),
         }
     }
 
@@ -57,6 +67,8 @@ impl Sample {
             payload: Some(payload(Architecture::Arm64, &[0x11], "kernel8.img")),
             image: Some(image("raspberrypi4-64", "aarch64")),
             fleet: Some(kiosks()),
+            strategy: Strategy::OneShot,
+            allow_rewrite: Vec::new(),
         }
     }
 

@@ -57,6 +57,20 @@ if [ -e /run/systemctl-fails ]; then
 fi
 printf '%s: %s\n' "$*" "$(cat /run/systemd/reboot-param 2>/dev/null)" >>/run/systemctl.log
 END
+# What comes after a session waits for the test, and tells it what was done.
+mkfifo run/gate run/told
+cat >usr/local/bin/sleep <<'END'
+#!/bin/sh
+case $1 in
+  1) read -r _ </run/gate ;;
+  2) ;;
+  *) exec /usr/bin/sleep "$@" ;;
+esac
+END
+cat >usr/local/bin/reboot <<'END'
+#!/bin/sh
+echo "reboot $*" >>/run/told
+END
 cat >usr/local/bin/uname <<'END'
 #!/bin/sh
 case $1 in
@@ -140,6 +154,8 @@ printf 'MemTotal:         945364 kB\nMemFree:          500000 kB\n' >proc/meminf
 printf 'console=serial0,115200 root=PARTUUID=12345678-02 rootwait\n' >proc/cmdline
 printf '9c52f6ab-35f5-4a8e-8e07-6f0d4c1b8a11\n' >proc/sys/kernel/random/boot_id
 : >proc/sys/vm/drop_caches
+printf '1000.25 3000.50\n' >proc/uptime
+ln -s /run/told proc/sysrq-trigger
 : >proc/locks
 mount --bind /proc/locks proc/locks
 cat >proc/mounts <<'END'

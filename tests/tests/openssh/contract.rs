@@ -1,6 +1,7 @@
 //! The scripts keep the contract of the verbs.
 
-use anyhow::Result;
+use crate::show_read_only;
+use anyhow::{Result, ensure};
 use migos_ssh::verb::{Rise, Verb};
 use migos_tests::openssh::OpenSsh;
 use migos_tests::sshd::{Sshd, Userland};
@@ -8,13 +9,18 @@ use migos_tests::verb_cases::{State, cases};
 use migos_tests::verb_runner::{Device, Outcome, run};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// A server, and the lock that is held there.
+/// A server, and what is the matter with it.
 struct Server {
     sshd: Sshd,
     openssh: OpenSsh,
     lock: Option<File>,
+    /// The boot partition is mounted read-only while a verb begins, and has to be when it has ended.
+    read_only: bool,
+    /// The reboots that came after a session.
+    later: usize,
 }
 
 fn empty(folder: &Path) -> io::Result<()> {
@@ -38,6 +44,7 @@ impl Device for Server {
             empty(&self.sshd.path(folder))?;
         }
         fs::write(self.sshd.path("/run/systemctl.log"), "")?;
+        self.later = 0;
         let fails = self.sshd.path("/run/systemctl-fails");
         match state {
             State::RebootFails => fs::write(fails, "")?,
@@ -70,16 +77,30 @@ impl Device for Server {
     }
 
     fn execute(&mut self, command: &str, stdin: &[u8]) -> Result<Outcome> {
-        self.openssh.execute(command, stdin)
+        if self.read_only {
+            self.sshd.remount("/boot", "ro")?;
+        }
+        let outcome = self.openssh.execute(command, stdin)?;
+        for (tier, done) in [("forced", &["reboot -f"][..]), ("sysrq", &["s", "u", "b"])] {
+            if outcome.code == 0 && command.ends_with(&format!(" migos-reboot/1 '{tier}'")) {
+                let told = self.sshd.let_go_on(done.len())?;
+                ensure!(told == done, "{told:?}");
+                self.later += 1;
+            }
+        }
+        if self.read_only {
+            ensure!(self.sshd.is_read_only("/boot")?, "the boot partition stays writable");
+            self.sshd.remount("/boot", "rw")?;
+        }
+        Ok(outcome)
     }
 
     fn reboots(&mut self) -> Result<Vec<String>> {
         let log = fs::read_to_string(self.sshd.path("/run/systemctl.log"))?;
-        Ok(log
-            .lines()
-            .filter_map(|line| line.strip_prefix("reboot: "))
-            .map(str::to_owned)
-            .collect())
+        let reboots = log.lines().filter_map(|line| line.strip_prefix("reboot: "));
+        let parameter = self.get("/run/systemd/reboot-param")?.unwrap_or_default();
+        let later = vec![String::from_utf8(parameter)?; self.later];
+        Ok(reboots.map(str::to_owned).chain(later).collect())
     }
 
     fn known(&self, name: &str) -> String {
@@ -92,10 +113,16 @@ impl Device for Server {
     }
 }
 
-fn keeps_the_contract(userland: Userland) {
-    let sshd = Sshd::start(userland).unwrap();
+fn keeps_the_contract(userland: Userland, read_only: bool) {
+    holds(Sshd::start(userland).unwrap(), read_only);
+}
+
+fn holds(sshd: Sshd, read_only: bool) {
     let openssh = OpenSsh::connect(&sshd).unwrap();
-    let mut server = Server { sshd, openssh, lock: None };
+    if read_only {
+        show_read_only(&sshd);
+    }
+    let mut server = Server { sshd, openssh, lock: None, read_only, later: 0 };
     let failures: Vec<String> = cases()
         .iter()
         .filter_map(|case| run(&mut server, case).err())
@@ -106,12 +133,30 @@ fn keeps_the_contract(userland: Userland) {
 
 #[test]
 fn the_scripts_keep_the_contract_under_dash() {
-    keeps_the_contract(Userland::Debian);
+    keeps_the_contract(Userland::Debian, false);
 }
 
 #[test]
 fn the_scripts_keep_the_contract_under_busybox() {
-    keeps_the_contract(Userland::Busybox);
+    keeps_the_contract(Userland::Busybox, false);
+}
+
+#[test]
+fn the_scripts_keep_the_contract_under_bash() {
+    let sshd = Sshd::start(Userland::Debian).unwrap();
+    // By this name bash keeps to POSIX, as it does where it is the system's shell.
+    symlink("/usr/bin/bash", sshd.path("/usr/local/bin/sh")).unwrap();
+    holds(sshd, false);
+}
+
+#[test]
+fn the_contract_holds_with_a_boot_partition_that_is_read_only() {
+    keeps_the_contract(Userland::Debian, true);
+}
+
+#[test]
+fn the_contract_holds_with_a_boot_partition_that_is_read_only_under_busybox() {
+    keeps_the_contract(Userland::Busybox, true);
 }
 
 #[test]

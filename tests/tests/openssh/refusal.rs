@@ -3,7 +3,8 @@
 use crate::Client;
 use migos_engine::port::Session as _;
 use migos_playbooks::facts::parse;
-use migos_playbooks::requirement::{Candidate, findings};
+use migos_playbooks::policy::{Prove, Strategy};
+use migos_playbooks::requirement::{Candidate, Switch, findings};
 use migos_tests::sshd::{Sshd, Userland};
 
 #[tokio::test]
@@ -16,7 +17,10 @@ async fn a_boot_partition_that_is_not_fat_is_refused() {
     let text = "migos: 1\ndata: none\ndevices: { kiosk-001: { host: 127.0.0.1 } }\n";
     let fleet = migos_inventory::parse("inventory.yaml", text).unwrap();
     let device = &fleet.devices["kiosk-001"];
-    let alone = Candidate { device, facts: &facts, payload: None, image: None, fleet: None };
+    let switch =
+        Switch { strategy: Strategy::OneShot, prove: Prove::PerDevice, allow_rewrite: &[] };
+    let (payload, image, fleet) = (None, None, None);
+    let alone = Candidate { device, facts: &facts, payload, image, fleet, switch };
     let found = findings(&alone);
     let refusal = found.iter().find(|finding| finding.reason.contains("vfat")).unwrap();
     assert_eq!(refusal.reason, "/boot is ext4, not vfat: the firmware cannot boot from it");

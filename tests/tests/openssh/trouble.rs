@@ -1,15 +1,13 @@
 //! Whatever happens, an answer comes in time.
 
-use crate::{Client, target};
+use crate::{Client, replace, target};
 use bytes::Bytes;
 use migos_engine::port::{Content, Session as _, Source, Transport, TransportError};
 use migos_payload::digest::Sha256;
 use migos_ssh::Timeouts;
 use migos_tests::proxy::{Fault, Proxy};
 use migos_tests::sshd::{Sshd, Userland};
-use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 fn zeros(size: usize) -> Content {
@@ -76,14 +74,6 @@ async fn nobody_and_somebody_silent_are_unreachable() {
     target.host = "no-such-host.invalid".to_owned();
     let text = client.ssh.connect(&target).await.unwrap_err().to_string();
     assert!(text.contains("the name "), "{text}");
-}
-
-/// Puts a script in the place of a program of busybox.
-fn replace(server: &Sshd, program: &str, script: &str) {
-    let path = server.path(program);
-    fs::remove_file(&path).unwrap();
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The session's words do what they say.
 
 use crate::{Client, target};
-use migos_engine::port::{Root, Session as _, Transport, TransportError};
+use migos_engine::port::{Root, Session as _, Tier, Transport, TransportError};
 use migos_payload::digest::Sha256;
 use migos_tests::sshd::{Sshd, Userland};
 use std::fs;
@@ -68,7 +68,7 @@ async fn reboots_are_asked_for() {
     let server = Sshd::start(Userland::Debian).unwrap();
     let session = Client::new().session(&server).await;
     session.arm().await.unwrap();
-    session.reboot().await.unwrap();
+    session.reboot(Tier::Orderly).await.unwrap();
     let log = fs::read_to_string(server.path("/run/systemctl.log")).unwrap();
     assert_eq!(log, "reboot: 0 tryboot\nreboot: \n");
     fs::create_dir_all(server.path("/run/systemd/shutdown")).unwrap();

@@ -45,6 +45,7 @@ pub(super) async fn run(
             policy: None,
             payload: None,
             facts: None,
+            boot_strategy: None,
             parallel: None,
         },
         plan: None,

@@ -38,7 +38,12 @@ pub(super) async fn run(args: &Migrate, global: &Global, printer: Printer) -> Re
     let run = RunDir::create(&global.runs, &plan).or_fail(Kind::Internal)?;
     let lock = run.lock().or_fail(Kind::NotStarted)?;
     sources.save(&run)?;
-    carry_out(Ready { run, lock, plan, sources, stock, balena }, global, printer).await
+    carry_out(
+        Ready { run, lock, plan, sources, stock, balena, take_back: Vec::new() },
+        global,
+        printer,
+    )
+    .await
 }
 
 /// A saved plan, with payloads and images found again by the inventory and compared by digest.

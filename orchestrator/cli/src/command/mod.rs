@@ -9,6 +9,7 @@ mod resume;
 mod rollout;
 mod status;
 mod stock;
+mod undo;
 
 use crate::args::{Args, Command, LabCommand};
 use crate::failure::Failure;
@@ -30,6 +31,7 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         }
         Command::Migrate(migrate) => migrate::run(&migrate, &global, printer).await,
         Command::Status { run, format } => status::run(run.as_deref(), format, &global, printer),
+        Command::Undo { run, limit } => undo::run(&run, limit.as_deref(), &global, printer).await,
         Command::Resume { run } => resume::run(&run, &global, printer).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::probe;
 use super::stock::{Gathered, Stock};
-use crate::args::{Format, Global, Planning};
+use crate::args::{BootStrategy, Format, Global, Planning};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::{self, LoadedInventory, Sources};
 use crate::printer::Printer;
@@ -14,8 +14,9 @@ use migos_engine::run::write_whole;
 use migos_inventory::FleetSlug;
 use migos_playbooks::balena::{FleetView, Heartbeat, MigratedBefore};
 use migos_playbooks::plan::{CheckedPlan, SetAside};
-use migos_playbooks::planner::{PlanError, Situation, plan};
+use migos_playbooks::planner::{Situation, plan};
 use migos_playbooks::playbook::Playbook;
+use migos_playbooks::policy::Strategy;
 use migos_report::plan_text;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -82,6 +83,13 @@ pub(super) async fn prepare(
     if let Some(parallel) = args.parallel {
         policy = policy.with_parallel(parallel);
     }
+    if let Some(strategy) = args.boot_strategy {
+        policy.strategy = match strategy {
+            BootStrategy::OneShot => Strategy::OneShot,
+            BootStrategy::Rewrite => Strategy::Rewrite,
+            BootStrategy::Auto => Strategy::Auto,
+        };
+    }
     let Gathered { stock, sources, images } = Gathered::of(&inventory, args.payload.as_deref())?;
     let settings = &inventory.fleet.settings;
     let balena = wire::balena(&settings.api, &inventory.base, settings.token.as_ref())?;
@@ -107,12 +115,7 @@ pub(super) async fn prepare(
         playbook: &Playbook::migrate().or_fail(Kind::Internal)?,
         policy: &policy,
     };
-    let plan = plan(&situation).map_err(|error| match error {
-        PlanError::Prove => Failure::of(Kind::Input, &error).hint(
-            "write `prove: never` into the policy to trust what the firmware's own files say",
-        ),
-        PlanError::Digest(_) => Failure::of(Kind::Internal, &error),
-    })?;
+    let plan = plan(&situation).or_fail(Kind::Internal)?;
     Ok(Prepared { plan: plan.check().or_fail(Kind::Internal)?, sources, stock, balena })
 }
 

@@ -8,16 +8,13 @@ use crate::input::Sources;
 use crate::printer::Printer;
 use crate::wire;
 use migos_engine::journal::Journal;
-use migos_engine::run::{RunDir, RunError};
+use migos_engine::run::{RunDir, RunError, RunLock};
 use migos_events::{History, Outcome};
 
 pub(super) async fn run(name: &str, global: &Global, printer: Printer) -> Result<u8, Failure> {
     let run = open(name, global)?;
     let plan = run.plan().or_fail(Kind::Input)?;
-    let lock = run.lock().map_err(|error| {
-        let failure = Failure::of(Kind::NotStarted, &error);
-        failure.hint(format!("watch it with: migos-fleet status {name}"))
-    })?;
+    let lock = locked(&run)?;
     let records = match run.journal().exists() {
         true => Journal::read(&run.journal()).or_fail(Kind::Internal)?,
         false => Vec::new(),
@@ -30,7 +27,20 @@ pub(super) async fn run(name: &str, global: &Global, printer: Printer) -> Result
     let sources = Sources::load(&run)?;
     let stock = Stock::again(&plan, &sources)?;
     let balena = wire::balena(&plan.api, &sources.base, sources.token.as_ref())?;
-    carry_out(Ready { run, lock, plan, sources, stock, balena }, global, printer).await
+    carry_out(
+        Ready { run, lock, plan, sources, stock, balena, take_back: Vec::new() },
+        global,
+        printer,
+    )
+    .await
+}
+
+/// Takes a run for this controller.
+pub(super) fn locked(run: &RunDir) -> Result<RunLock, Failure> {
+    run.lock().map_err(|error| {
+        let failure = Failure::of(Kind::NotStarted, &error);
+        failure.hint(format!("watch it with: migos-fleet status {}", run.id()))
+    })
 }
 
 /// Opens a run by its name; an unknown one is told with the names there are.

@@ -17,6 +17,7 @@ use migos_engine::port::Transport;
 use migos_engine::rollout::{Order, Rollout};
 use migos_engine::run::{RunDir, RunLock, write_whole};
 use migos_events::{History, Outcome, exit_code};
+use migos_inventory::DeviceId;
 use migos_playbooks::plan::CheckedPlan;
 use migos_report::{Live, RunLines, summary, summary_json};
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub(super) struct Ready {
     pub(super) sources: Sources,
     pub(super) stock: Stock,
     pub(super) balena: Balena,
+    /// The devices that a person wants back as they were; empty: the run is carried out.
+    pub(super) take_back: Vec<DeviceId>,
 }
 
 /// Carries a run to its end; gives the exit code.
@@ -40,7 +43,7 @@ pub(super) async fn carry_out(
     global: &Global,
     printer: Printer,
 ) -> Result<u8, Failure> {
-    let Ready { run, lock, plan, sources, stock, balena } = ready;
+    let Ready { run, lock, plan, sources, stock, balena, take_back } = ready;
     let path = run.path().join("controller.log");
     log::into_file(&path).map_err(|error| {
         Failure::internal(format!("failed to write {}", path.display()), &error)
@@ -49,6 +52,8 @@ pub(super) async fn carry_out(
     let plan = Arc::new(plan);
     let rollout = Rollout::new(plan.clone(), run.id().clone(), wire::VERSION, &past)
         .map_err(|error| Failure::at(Kind::Internal, "the journal contradicts itself", &error))?;
+
+    let rollout = rollout.taking_back(take_back);
 
     let style = printer.err_style();
     let lines = RunLines::new(&plan, style, global.verbose > 0);
@@ -65,6 +70,8 @@ pub(super) async fn carry_out(
     let entropy = wire::SystemEntropy::open()?;
     let run_key = secrets.run_key(&entropy).or_fail(Kind::Internal)?;
     let world = World {
+        run: run.id().clone(),
+        backups: run.backups().or_fail(Kind::Internal)?,
         run_key: Arc::new(transport.key_pair(&run_key)),
         plan: plan.clone(),
         transport,

@@ -5,9 +5,6 @@ use crate::executor::Device;
 use crate::port::{BalenaApi, Session, Transport, TransportError};
 use migos_events::Learned;
 
-/// Where systemd keeps the flag until the reboot; in memory, so a power cut clears it.
-const REBOOT_PARAM: &str = "/run/systemd/reboot-param";
-
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
@@ -15,6 +12,13 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     if device.taken_up && device.migos().await.is_ok() {
         return Ok(Learned::default());
     }
+    set_flag_and_reboot(device).await
+}
+
+/// The last look at the device before it reboots, and the reboot. Gives the boot that is to end.
+pub(super) async fn set_flag_and_reboot<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<Learned, Failure> {
     let identity = device.verified_identity().await?;
     match device.raspbian().await?.arm().await {
         // The device may be on its way down already; the next step finds out.
@@ -28,6 +32,5 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
 pub(super) async fn undo<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<(), Failure> {
-    device.back_on_raspbian().await?;
-    Ok(device.raspbian().await?.remove(&[REBOOT_PARAM.to_owned()]).await?)
+    device.back_on_raspbian().await
 }

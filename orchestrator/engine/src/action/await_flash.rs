@@ -35,6 +35,13 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
                 }
             }
             Err(_) if silent_since.elapsed() >= SILENCE || device.was_seen_on_balena() => break,
+            Err(Failure::Transient(_)) => {}
+            // Somebody else answers. If it is the Raspbian of the plan, then what is known contradicts what is
+            // seen, and a person has to look.
+            Err(_) if device.verified_identity().await.is_ok() => {
+                let message = "it crossed the point of no return, and yet its old Raspbian answers";
+                return Err(Failure::Stuck(message.into()));
+            }
             Err(_) => {}
         }
         patience.pause().await;

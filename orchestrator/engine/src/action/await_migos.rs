@@ -1,15 +1,18 @@
 //! Await MIGOS: under the host key that only it can have, with the job's nonce and the board's serial.
 
-use super::Failure;
-use crate::executor::{Device, Patience};
+use super::{Failure, arm};
+use crate::executor::{Device, Hang, Patience};
 use crate::port::{BalenaApi, Session, Transport};
 use migos_contract::{Command, State};
 use migos_events::Learned;
+use migos_playbooks::plan::Boot;
 
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
     let mut patience = Patience::default();
+    let mut hang = Hang::new(device.world.plan.dead_man.hung.0);
+    let mut armed_again = false;
     loop {
         if let Ok(status) = device.ask_migos(&Command::Status).await {
             if status.state.is_committed() || status.state == State::Ready {
@@ -19,15 +22,26 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
                 return Err(Failure::Failed(format!("MIGOS goes back: {error}")));
             }
         } else if let Ok(identity) = device.verified_identity().await {
-            // Somebody else answers at the address: Raspbian. The same boot has not gone down yet.
-            if device.learned.boot_id.as_ref() != Some(&identity.boot_id) {
+            // Somebody else answers at the address: Raspbian.
+            if device.learned.boot_id.as_ref() == Some(&identity.boot_id) {
+                device.force(&mut hang).await?;
+            } else if hang.was_forced() && !armed_again && is_one_shot(device) {
+                // A forced reboot does not carry the flag: the device was never armed.
+                armed_again = true;
+                device.note("its reboot hung and was forced; armed once more".into()).await;
+                let learned = arm::set_flag_and_reboot(device).await?;
+                device.learned.add(&learned);
+                hang = Hang::new(device.world.plan.dead_man.hung.0);
+            } else {
                 return Err(Failure::Failed(why_it_came_back(device).await));
             }
-            // The connection would hold up nothing, but it dies with the reboot anyway.
-            device.hang_up().await;
         }
         patience.pause().await;
     }
+}
+
+fn is_one_shot<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> bool {
+    matches!(device.plan().boot, Boot::OneShot { .. })
 }
 
 /// What MIGOS left on the card, if it ran at all.

@@ -7,10 +7,19 @@
 mod arm;
 mod await_flash;
 mod await_migos;
+mod backup;
 mod check;
 mod commit;
 mod configure;
+mod lock;
+mod prove_arm;
+mod prove_gone;
+mod prove_return;
+mod prove_seen;
+mod prove_write;
+mod reboot;
 mod register;
+mod rewrite_config;
 mod send_image;
 mod send_payload;
 mod write_job;
@@ -77,11 +86,20 @@ pub(crate) async fn perform<T: Transport, B: BalenaApi>(
 ) -> Result<Learned, Failure> {
     match action {
         Action::Check => check::perform(device).await,
+        Action::Lock => lock::perform(device).await,
+        Action::Backup => backup::perform(device).await,
+        Action::ProveWrite => prove_write::perform(device).await,
+        Action::ProveArm => prove_arm::perform(device).await,
+        Action::ProveSeen => prove_seen::perform(device).await,
+        Action::ProveReturn => prove_return::perform(device).await,
+        Action::ProveGone => prove_gone::perform(device).await,
         Action::SendPayload => send_payload::perform(device).await,
         Action::SendImage => send_image::perform(device).await,
         Action::WriteJob => write_job::perform(device).await,
         Action::WriteTryboot => write_tryboot::perform(device).await,
         Action::Arm => arm::perform(device).await,
+        Action::RewriteConfig => rewrite_config::perform(device).await,
+        Action::Reboot => reboot::perform(device).await,
         Action::AwaitMigos => await_migos::perform(device).await,
         Action::Register => register::perform(device).await,
         Action::Configure => configure::perform(device).await,
@@ -97,15 +115,24 @@ pub(crate) async fn undo<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<(), Failure> {
     match action {
+        Action::Lock => lock::undo(device).await,
+        Action::Backup => backup::undo(device).await,
+        Action::ProveWrite => prove_write::undo(device).await,
+        Action::ProveArm => prove_arm::undo(device).await,
+        Action::ProveReturn => prove_return::undo(device).await,
         Action::SendPayload => send_payload::undo(device).await,
         Action::SendImage => send_image::undo(device).await,
         Action::WriteJob => write_job::undo(device).await,
         Action::WriteTryboot => write_tryboot::undo(device).await,
         Action::Arm => arm::undo(device).await,
+        Action::RewriteConfig => rewrite_config::undo(device).await,
+        Action::Reboot => reboot::undo(device).await,
         Action::AwaitMigos => await_migos::undo(device).await,
         Action::Register => register::undo(device).await,
         // Nothing that could be taken back, or nothing left to take back.
         Action::Check
+        | Action::ProveSeen
+        | Action::ProveGone
         | Action::Configure
         | Action::Commit
         | Action::AwaitFlash

@@ -1,7 +1,7 @@
 //! Send the image: balenaOS, onto Raspbian's root file system, from where MIGOS takes it into memory.
 
 use super::Failure;
-use crate::executor::{Device, IMAGE, ROOM};
+use crate::executor::{Device, IMAGE};
 use crate::port::{BalenaApi, Session, Transport};
 use migos_events::Learned;
 
@@ -19,5 +19,5 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
 pub(super) async fn undo<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<(), Failure> {
-    Ok(device.raspbian().await?.remove(&[ROOM.to_owned()]).await?)
+    Ok(device.raspbian().await?.remove(&[IMAGE.to_owned()]).await?)
 }

@@ -3,8 +3,11 @@
 use super::Failure;
 use crate::executor::{Device, IMAGE};
 use crate::port::{BalenaApi, Session, Transport};
-use migos_contract::{DeadMan, Handover, Image, JOB_SCHEMA, Job, Strategy, boot_path, job_path};
+use migos_contract::{
+    DeadMan, Handover, Image, JOB_SCHEMA, Job, Restore, Strategy, boot_path, job_path,
+};
 use migos_events::Learned;
+use migos_playbooks::plan::Boot;
 
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
@@ -34,7 +37,17 @@ fn job<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Job, Failure
     Ok(Job {
         schema: JOB_SCHEMA,
         nonce: device.secrets.nonce.clone(),
-        strategy: Strategy::OneShot,
+        strategy: match plan.boot {
+            Boot::OneShot { .. } => Strategy::OneShot,
+            Boot::Rewrite { .. } => Strategy::Rewrite,
+        },
+        restore: match plan.boot {
+            Boot::OneShot { .. } => None,
+            Boot::Rewrite { .. } => plan.boot_sums.get(boot_path::CONFIG).map(|sha256| Restore {
+                config: job_path::ORIGINAL_CONFIG.to_owned(),
+                sha256: sha256.to_string(),
+            }),
+        },
         handover: Handover::Attended,
         serial: plan.serial.clone(),
         disk_id: plan.disk_id.clone(),

@@ -4,7 +4,7 @@ use super::World;
 use super::task::Link;
 use crate::action::Failure;
 use crate::port::{
-    BalenaApi, Content, HostKey, KeyPair, LoginKey, Root, Session, Target, Transport,
+    BalenaApi, Content, HostKey, KeyPair, LoginKey, Root, Session, Target, Tier, Transport,
     TransportError,
 };
 use crate::run::DeviceSecrets;
@@ -12,17 +12,25 @@ use migos_contract::{Command, Status, boot_path};
 use migos_events::Learned;
 use migos_inventory::DeviceId;
 use migos_payload::archive::VerifiedPayload;
+use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_playbooks::facts::Identity;
-use migos_playbooks::plan::DevicePlan;
+use migos_playbooks::plan::{Boot, DevicePlan};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// The folder on the root file system of Raspbian that is ours.
-pub const ROOM: &str = "/var/lib/migos";
+/// Where the boot partition is copied to.
+pub(crate) const BOOT_BACKUP: &str = "/var/lib/migos/boot";
+
+/// How long a lock holds, of the device's own uptime; every new connection renews it.
+const LEASE: Duration = Duration::from_secs(2 * 3600);
+
+/// Where systemd keeps the one-shot flag until the reboot; in memory, so a power cut clears it.
+const REBOOT_PARAM: &str = "/run/systemd/reboot-param";
 
 /// Where the image waits for MIGOS.
-pub const IMAGE: &str = "/var/lib/migos/image";
+pub(crate) const IMAGE: &str = "/var/lib/migos/image";
 
 /// One device while it is worked on.
 pub struct Device<T: Transport, B: BalenaApi> {
@@ -35,6 +43,8 @@ pub struct Device<T: Transport, B: BalenaApi> {
     pub(crate) learned: Learned,
     /// True if an earlier controller had begun the step that is now performed again.
     pub(crate) taken_up: bool,
+    /// True while the device is locked for this run.
+    pub(crate) locked: bool,
     pub(super) link: Link,
     plan: DevicePlan,
     session: Option<(System, T::Session)>,
@@ -49,7 +59,7 @@ enum System {
 
 /// Pauses between looks at a device: short at first, never longer than a few seconds.
 #[derive(Debug)]
-pub struct Patience(Duration);
+pub(crate) struct Patience(Duration);
 
 impl Default for Patience {
     fn default() -> Self {
@@ -59,10 +69,36 @@ impl Default for Patience {
 
 impl Patience {
     /// Waits, each time a little longer.
-    pub async fn pause(&mut self) {
+    pub(crate) async fn pause(&mut self) {
         const LONGEST: Duration = Duration::from_secs(5);
         tokio::time::sleep(self.0).await;
         self.0 = self.0.mul_f64(1.5).min(LONGEST);
+    }
+}
+
+/// A reboot that was waited for.
+pub(crate) struct Rebooted {
+    /// The boot that answers now.
+    pub(crate) boot_id: String,
+    /// True if an orderly reboot hung; the one-shot flag is lost then.
+    pub(crate) forced: bool,
+}
+
+/// How long an old system has been up although it was told to reboot, and what has been done about it.
+pub(crate) struct Hang {
+    limit: Duration,
+    since: Instant,
+    tier: Tier,
+}
+
+impl Hang {
+    /// A reboot counts as hung after so long.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Hang { limit, since: Instant::now(), tier: Tier::Orderly }
+    }
+
+    pub(crate) fn was_forced(&self) -> bool {
+        self.tier != Tier::Orderly
     }
 }
 
@@ -86,6 +122,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             host_key,
             learned,
             taken_up: false,
+            locked: false,
             link,
             plan,
             session: None,
@@ -146,6 +183,9 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             let session = self.world.transport.connect(&target).await?;
             if wanted == System::Raspbian {
                 self.compare(&session.identity().await?)?;
+                if self.locked {
+                    session.lock(&self.world.run.0, LEASE).await?;
+                }
             }
             self.session = Some((wanted, session));
         }
@@ -193,7 +233,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
         }
         let identity = asked?;
         self.compare(&identity)?;
-        if identity.sums != self.plan.boot_sums {
+        if identity.sums != self.plan.boot_sums && !self.has_our_config(&identity) {
             let changed = "config.txt or cmdline.txt changed since the plan was made";
             return Err(Failure::Refused(changed.into()));
         }
@@ -235,9 +275,73 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
         Ok(status)
     }
 
-    /// Brings the device back to Raspbian: orders MIGOS to go, or waits until it has gone by itself.
+    /// True if `config.txt` is the one that we replaced the original with, and nothing else has changed.
+    fn has_our_config(&self, identity: &Identity) -> bool {
+        let mut ours = self.plan.boot_sums.clone();
+        let text = Sha256::of(self.plan.tryboot_txt.as_bytes());
+        ours.insert(boot_path::CONFIG.to_owned(), text);
+        matches!(self.plan.boot, Boot::Rewrite { .. }) && identity.sums == ours
+    }
+
+    /// Takes the device for this run, or goes on having it.
+    pub(crate) async fn renew_lock(&mut self) -> Result<(), Failure> {
+        let owner = self.world.run.to_string();
+        Ok(self.raspbian().await?.lock(&owner, LEASE).await?)
+    }
+
+    /// The command line of the kernel that runs now.
+    pub(crate) async fn kernel_cmdline(&mut self) -> Result<String, Failure> {
+        const LIMIT: u64 = 16 * 1024;
+        let text = self.raspbian().await?.read("/proc/cmdline", LIMIT).await?;
+        Ok(String::from_utf8_lossy(&text.unwrap_or_default()).into_owned())
+    }
+
+    /// Waits until Raspbian answers from another boot than the one that was told to end.
+    pub(crate) async fn another_boot(&mut self) -> Result<Rebooted, Failure> {
+        let mut patience = Patience::default();
+        let mut hang = Hang::new(self.world.plan.dead_man.hung.0);
+        loop {
+            match self.verified_identity().await {
+                Ok(Identity { boot_id, .. }) if self.learned.boot_id.as_ref() != Some(&boot_id) => {
+                    return Ok(Rebooted { boot_id, forced: hang.was_forced() });
+                }
+                Ok(_) => self.force(&mut hang).await?,
+                Err(Failure::Refused(message)) => return Err(Failure::Refused(message)),
+                Err(_) => {}
+            }
+            patience.pause().await;
+        }
+    }
+
+    /// Reboots harder, tier by tier, once the old system has been up for too long.
+    pub(crate) async fn force(&mut self, hang: &mut Hang) -> Result<(), Failure> {
+        if hang.since.elapsed() < hang.limit {
+            // The connection would hold up nothing, but it dies with the reboot anyway.
+            self.hang_up().await;
+            return Ok(());
+        }
+        hang.tier = match hang.tier {
+            Tier::Orderly => Tier::Forced,
+            Tier::Forced => Tier::Sysrq,
+            Tier::Sysrq => {
+                return Err(Failure::Failed("it does not reboot, however it is told to".into()));
+            }
+        };
+        hang.since = Instant::now();
+        let tier = hang.tier;
+        match self.raspbian().await?.reboot(tier).await {
+            Ok(()) | Err(TransportError::Lost { .. } | TransportError::Stalled { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.hang_up().await;
+        Ok(())
+    }
+
+    /// Brings the device back to Raspbian: orders MIGOS to go, or waits until it has gone by itself. A Raspbian
+    /// that was told to reboot and is still up may yet go down: it is disarmed, and watched for a while.
     pub(crate) async fn back_on_raspbian(&mut self) -> Result<(), Failure> {
         let mut patience = Patience::default();
+        let since = Instant::now();
         loop {
             if let Ok(status) = self.ask_migos(&Command::Status).await {
                 if status.state.is_committed() {
@@ -246,8 +350,14 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
                 }
                 // A refusal shows in the next status.
                 let _ = self.ask_migos(&Command::Abort).await;
-            } else if self.verified_identity().await.is_ok() {
-                return Ok(());
+            } else if let Ok(identity) = self.verified_identity().await {
+                let is_another = self.learned.boot_id.as_ref() != Some(&identity.boot_id);
+                let session = self.raspbian().await?;
+                session.remove(&[REBOOT_PARAM.to_owned()]).await?;
+                if is_another || since.elapsed() >= self.world.plan.dead_man.hung.0 {
+                    return Ok(());
+                }
+                self.hang_up().await;
             }
             patience.pause().await;
         }

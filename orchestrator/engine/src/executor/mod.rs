@@ -3,24 +3,30 @@
 mod device;
 mod task;
 
-pub use device::{Device, IMAGE, Patience, ROOM};
+pub use device::Device;
+pub(crate) use device::{BOOT_BACKUP, Hang, IMAGE, Patience, Rebooted};
 pub(crate) use task::{Answer, Link, Message, run};
 
 use crate::port::{BalenaApi, Clock, Content, Entropy, KeyPair, Target, Transport};
 use crate::run::Secrets;
-use migos_events::Record;
+use migos_events::{Record, RunId};
 use migos_inventory::DeviceId;
 use migos_payload::archive::VerifiedPayload;
 use migos_payload::digest::Sha256;
 use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::plan::CheckedPlan;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything that the tasks of a run share.
 pub struct World<T: Transport, B: BalenaApi> {
+    /// The run's name; it is also the owner of the locks on devices.
+    pub run: RunId,
     /// The plan.
     pub plan: Arc<CheckedPlan>,
+    /// The folder for backups of boot partitions.
+    pub backups: PathBuf,
     /// The way to the devices.
     pub transport: T,
     /// The way to balena.

@@ -4,8 +4,9 @@ use super::{Device, World};
 use crate::action::{self, Failure};
 use crate::port::{BalenaApi, Transport};
 use crate::rollout::Said;
-use migos_events::{Cause, CauseKind, DeviceState, Progress, StepRef};
+use migos_events::{Cause, CauseKind, DeviceState, Progress, StepRef, Then};
 use migos_inventory::DeviceId;
+use migos_playbooks::plan::CheckedPlan;
 use migos_playbooks::step::{Action, Reversal, Step};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(crate) struct Message {
 pub(crate) enum Answer {
     /// Do it; it is in the journal.
     Go,
+    /// It is not needed: go on with the next step.
+    Skip,
     /// Go back to Raspbian and end.
     Return,
 }
@@ -81,7 +84,8 @@ pub(crate) async fn run<T: Transport, B: BalenaApi>(
             // The core sees a task that ended in the middle, and pauses the run.
             Err(message) => return link.note(message).await,
         };
-    let task = Task { device, link, touched: progress.touched.clone() };
+    let mut task = Task { device, link, touched: progress.touched.clone() };
+    task.device.locked = task.touched.iter().any(|step| step.action == Action::Lock);
     // An error is a dispatcher that is gone; whatever the task knew is in the journal already.
     let _ = task.run(&progress.state).await;
 }
@@ -95,19 +99,22 @@ struct Task<T: Transport, B: BalenaApi> {
 
 impl<T: Transport, B: BalenaApi> Task<T, B> {
     async fn run(mut self, state: &DeviceState) -> Result<(), Gone> {
-        let mut n = match state {
+        let from = match state {
             DeviceState::Running { step, done } => step.n + usize::from(*done),
-            DeviceState::InMigos => self.device.world.plan.commit_step(),
-            DeviceState::Undoing { cause, .. } => {
-                let all = cause.is_some();
-                return self.take_back(all).await;
-            }
+            DeviceState::InMigos => self.plan().commit_step(),
+            DeviceState::Undoing { then, .. } => return self.take_back(then).await,
             _ => 0,
         };
         self.device.taken_up = matches!(state, DeviceState::Running { done: false, .. });
-        while let Some(step) = self.device.world.plan.steps.get(n).cloned() {
-            if self.link.ask(Said::Ask(n)).await? == Answer::Return {
-                return self.take_back(false).await;
+        let mut next = self.next_step(from);
+        while let Some((n, step)) = next.clone() {
+            match self.link.ask(Said::Ask(n)).await? {
+                Answer::Go => {}
+                Answer::Skip => {
+                    next = self.next_step(n + 1);
+                    continue;
+                }
+                Answer::Return => return self.take_back(&Then::Wait).await,
             }
             if step.action == Action::AwaitBalena {
                 break;
@@ -116,7 +123,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
                 self.touched.insert(StepRef { n, action: step.action });
             }
             match self.perform(n, &step).await? {
-                Performed::Done => n += 1,
+                Performed::Done => next = self.next_step(n + 1),
                 // Asked for once more, the step is not permitted any more: the device is recalled.
                 Performed::BrokenOff => {}
                 Performed::Failed(Failure::Stuck(message)) => {
@@ -127,14 +134,23 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
                 }
                 Performed::Failed(failure) => {
                     let cause = cause(step.action, &failure);
-                    self.link.say(Said::Failed(n, cause)).await?;
-                    return self.take_back(true).await;
+                    self.link.say(Said::Failed(n, cause.clone())).await?;
+                    return self.take_back(&Then::Fail(cause)).await;
                 }
             }
             self.device.taken_up = false;
         }
         self.device.hang_up().await;
         Ok(())
+    }
+
+    fn plan(&self) -> &CheckedPlan {
+        &self.device.world.plan
+    }
+
+    fn next_step(&self, from: usize) -> Option<(usize, Step)> {
+        let n = self.plan().next_step(&self.device.id, from)?;
+        Some((n, self.plan().steps.get(n)?.clone()))
     }
 
     /// Performs a step, with its tries and within its limit. Before the point of no return it is broken off
@@ -177,15 +193,18 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         }
     }
 
-    /// Takes steps back, the last one first: all of them, or only those that left Raspbian.
-    async fn take_back(mut self, all: bool) -> Result<(), Gone> {
-        let steps: Vec<StepRef> = self
-            .touched
-            .iter()
-            .rev()
-            .copied()
-            .filter(|step| all || step.action.leaves_raspbian())
-            .collect();
+    /// Takes steps back, the last one first: after a failure all that were begun, at a recall only those that
+    /// hold the device, and by a person's order whatever may have been done, however long ago.
+    async fn take_back(mut self, then: &Then) -> Result<(), Gone> {
+        let mut steps: Vec<StepRef> = match then {
+            Then::Fail(_) => self.touched.iter().copied().collect(),
+            Then::Wait => {
+                self.touched.iter().copied().filter(|step| step.action.holds_the_device()).collect()
+            }
+            Then::Rest => self.all_that_can_be_taken_back(),
+        };
+        steps.sort();
+        steps.reverse();
         for step in steps {
             self.link.ask(Said::AskUndo(step)).await?;
             if let Err(failure) = self.undo(step.action).await {
@@ -199,9 +218,20 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         self.link.say(Said::Undone).await
     }
 
+    fn all_that_can_be_taken_back(&self) -> Vec<StepRef> {
+        let steps = self.plan().steps.iter().enumerate();
+        let boot = &self.device.plan().boot;
+        let registered = self.device.learned.balena_id.is_some();
+        steps
+            .filter(|(_, step)| step.reversal == Reversal::Undo && boot.takes(step))
+            .filter(|(_, step)| step.action != Action::Register || registered)
+            .map(|(n, step)| StepRef { n, action: step.action })
+            .collect()
+    }
+
     async fn undo(&mut self, action: Action) -> Result<(), Failure> {
         let mut patience = UNDO_PATIENCE;
-        if action.leaves_raspbian() {
+        if action.reboots() {
             patience += self.device.world.plan.dead_man.commit.0;
         }
         let deadline = Instant::now() + patience;

@@ -12,13 +12,14 @@ pub use gate::{Soak, Verdict, judge, judge_budget};
 use jiff::Timestamp;
 use migos_events::{
     Cause, DeviceEvent, DeviceState, Event, History, Learned, Outcome, Progress, Record,
-    ReplayError, RunId, StepRef,
+    ReplayError, RunId, StepRef, Then,
 };
 use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
-use migos_playbooks::plan::{CheckedPlan, SetAside};
-use migos_playbooks::step::Reversal;
-use std::collections::BTreeSet;
+use migos_playbooks::plan::{CheckedPlan, Class, SetAside};
+use migos_playbooks::policy::Prove;
+use migos_playbooks::step::{Reversal, When};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ pub enum Effect {
     Launch(DeviceId, Box<Progress>),
     /// Tell the device's task that it may do what it asked for.
     Grant(DeviceId),
+    /// Tell the device's task that what it asked for is not needed.
+    Skip(DeviceId),
     /// Tell the device's task to go back to Raspbian and end.
     Recall(DeviceId),
     /// The run is over for this controller.
@@ -139,6 +142,11 @@ pub struct Rollout {
     seen_at: Option<Duration>,
     /// True until balena has been asked about devices that an earlier controller gave up.
     look_first: bool,
+    /// The devices that a person wants back as they were and that are still to begin; nothing else is done
+    /// in such a run.
+    take_back: Vec<DeviceId>,
+    /// The devices of each class, in order.
+    classes: BTreeMap<Class, Vec<DeviceId>>,
 }
 
 impl Rollout {
@@ -154,6 +162,10 @@ impl Rollout {
     ) -> Result<Self, ReplayError> {
         let history = History::replay(past)?;
         let look_first = history.tally().lost > 0;
+        let mut classes: BTreeMap<Class, Vec<DeviceId>> = BTreeMap::new();
+        for (id, device) in &plan.devices {
+            classes.entry(device.class.clone()).or_default().push(id.clone());
+        }
         Ok(Rollout {
             plan,
             run,
@@ -164,7 +176,23 @@ impl Rollout {
             unwell: None,
             seen_at: None,
             look_first,
+            take_back: Vec::new(),
+            classes,
         })
+    }
+
+    /// The same run, but only to give these devices back as they were.
+    #[must_use]
+    pub fn taking_back(mut self, devices: Vec<DeviceId>) -> Self {
+        self.take_back = devices;
+        self
+    }
+
+    /// True if some device of this class has done this.
+    fn class_has(&self, device: &DeviceId, done: impl Fn(&Progress) -> bool) -> bool {
+        let class = self.plan.devices.get(device).and_then(|it| self.classes.get(&it.class));
+        let progress = |id: &DeviceId| self.history.devices.get(id).is_some_and(&done);
+        class.is_some_and(|members| members.iter().any(progress))
     }
 
     /// What has happened so far.
@@ -216,8 +244,10 @@ impl Turn<'_> {
     /// Says an event. False, and nothing is said, if it cannot happen.
     fn say(&mut self, event: Event) -> bool {
         let history = &mut self.rollout.history;
-        // The run's time never falls behind what is written already.
-        let elapsed = self.now.run.max(history.elapsed);
+        // The run's time never falls behind what is written already, and is no finer than what is written:
+        // a resumed run knows exactly what an uninterrupted one knows.
+        let milliseconds = u64::try_from(self.now.run.as_millis()).unwrap_or(u64::MAX);
+        let elapsed = Duration::from_millis(milliseconds).max(history.elapsed);
         let record = Record { seq: history.records, at: self.now.wall, elapsed, event };
         let taken = history.take(&record).is_ok();
         if taken {
@@ -250,6 +280,10 @@ impl Turn<'_> {
                 unreachable: aside(|why| matches!(why, SetAside::Unreachable(_))),
             };
             self.say(event);
+        }
+        if !self.rollout.take_back.is_empty() {
+            self.rollout.mode = Mode::Closing(Outcome::TakenBack);
+            return;
         }
         // Whatever an earlier controller left on its way is taken up where it stands.
         let left: Vec<_> = self
@@ -292,7 +326,10 @@ impl Turn<'_> {
                 return;
             }
             Said::Undone => match self.rollout.state(&device) {
-                DeviceState::Undoing { cause: Some(cause), .. } => DeviceEvent::Failed { cause },
+                DeviceState::Undoing { then: Then::Fail(cause), .. } => {
+                    DeviceEvent::Failed { cause }
+                }
+                DeviceState::Undoing { then: Then::Rest, .. } => DeviceEvent::Undone,
                 _ => DeviceEvent::WentBack,
             },
             Said::Retried(n, message) => match step(n) {
@@ -316,14 +353,25 @@ impl Turn<'_> {
     }
 
     fn ask(&mut self, device: &DeviceId, n: usize) {
+        if self.rollout.plan.next_step(device, n) != Some(n) {
+            return;
+        }
         let Some(step) = self.rollout.plan.steps.get(n) else { return };
+        let is_proof = step.when == When::Proof;
         let is_commit = step.reversal == Reversal::PointOfNoReturn;
         let step = StepRef { n, action: step.action };
         let past_return = self.rollout.state(device).may_be_past_return();
         if is_commit && !past_return {
             self.say_of(device, DeviceEvent::CommitAsked);
         }
-        if self.rollout.mode == Mode::Going || past_return {
+        // One proof serves the class, but a proof that was begun is brought to its end.
+        let skip = is_proof
+            && self.rollout.plan.prove == Prove::PerClass
+            && self.rollout.class_has(device, |other| other.proven)
+            && self.rollout.mode == Mode::Going;
+        if skip && self.say_of(device, DeviceEvent::StepSkipped { step }) {
+            self.effects.push(Effect::Skip(device.clone()));
+        } else if self.rollout.mode == Mode::Going || past_return {
             if self.say_of(device, DeviceEvent::StepStarted { step }) {
                 self.effects.push(Effect::Grant(device.clone()));
             }
@@ -361,7 +409,7 @@ impl Turn<'_> {
     /// Ends new work. A weaker outcome never replaces a stronger one.
     fn close(&mut self, outcome: Outcome, event: Event) {
         let strength = |outcome| match outcome {
-            Outcome::Finished => 0,
+            Outcome::Finished | Outcome::TakenBack => 0,
             Outcome::Paused => 1,
             Outcome::Interrupted => 2,
             Outcome::Stopped => 3,

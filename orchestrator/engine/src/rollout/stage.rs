@@ -2,8 +2,9 @@
 //! stage, and ends.
 
 use super::{Effect, Mode, Soak, Turn, Verdict, judge, judge_budget};
-use migos_events::{DeviceState, Event, Outcome, StageProgress, Tally};
+use migos_events::{DeviceEvent, DeviceState, Event, Outcome, StageProgress, Tally};
 use migos_inventory::{DeviceId, SiteName};
+use migos_playbooks::plan::{CheckedPlan, Stage};
 
 impl Turn<'_> {
     /// Does all that can be done now.
@@ -15,6 +16,9 @@ impl Turn<'_> {
     fn one_more(&mut self) -> bool {
         match self.rollout.mode {
             Mode::NotBegun | Mode::Ended => false,
+            Mode::Closing(Outcome::TakenBack) if !self.rollout.take_back.is_empty() => {
+                self.take_one_back()
+            }
             Mode::Closing(outcome) => {
                 if !self.all_at_rest() {
                     return false;
@@ -122,22 +126,64 @@ impl Turn<'_> {
     fn start_one(&mut self, index: usize) -> bool {
         let plan = self.rollout.plan.clone();
         let Some(stage) = plan.stages.get(index) else { return false };
-        let flying: Vec<&DeviceId> =
-            plan.devices.keys().filter(|id| self.rollout.in_flight(id)).collect();
-        let of_stage = flying.iter().filter(|id| stage.devices.contains(id)).count();
-        if flying.len() >= plan.parallel as usize || of_stage >= stage.parallel as usize {
+        let flying = self.flying(&plan);
+        if flying.len() >= plan.parallel as usize || !has_room_in(stage, &flying) {
             return false;
         }
-        let site = |id: &DeviceId| -> Option<&SiteName> { plan.devices.get(id)?.site.as_ref() };
-        let room_at = |id: &DeviceId| flying.iter().filter(|other| site(other) == site(id)).count();
+        // Until MIGOS has answered on one device of a class, no two of it are risked at once.
+        let class = |id: &DeviceId| plan.devices.get(id).map(|device| &device.class);
+        let class_is_open = |id: &DeviceId| {
+            self.rollout.class_has(id, |other| other.was_in_migos)
+                || !flying.iter().any(|other| class(other) == class(id))
+        };
         let next = stage.devices.iter().find(|id| {
             self.rollout.state(id) == DeviceState::Pending
                 && !self.rollout.in_flight(id)
-                && room_at(id) < plan.per_site as usize
+                && has_room_at_site(&plan, &flying, id)
+                && class_is_open(id)
         });
         let Some(id) = next.cloned() else { return false };
         let progress = self.rollout.history.devices.get(&id).cloned().unwrap_or_default();
         self.launch(id, progress);
         true
     }
+
+    /// Begins with the first of the devices to be given back that the limits allow.
+    fn take_one_back(&mut self) -> bool {
+        let plan = self.rollout.plan.clone();
+        let flying = self.flying(&plan);
+        if flying.len() >= plan.parallel as usize {
+            return false;
+        }
+        let waiting = &self.rollout.take_back;
+        let has_room = |id: &DeviceId| {
+            let stage = plan.stages.iter().find(|stage| stage.devices.contains(id));
+            stage.is_some_and(|stage| has_room_in(stage, &flying))
+                && has_room_at_site(&plan, &flying, id)
+        };
+        let next = waiting.iter().position(has_room);
+        let Some(index) = next else { return false };
+        let device = self.rollout.take_back.remove(index);
+        // Past the point of no return the state machine refuses it.
+        if self.say_of(&device, DeviceEvent::UndoOrdered) {
+            let progress = self.rollout.history.devices.get(&device).cloned();
+            self.launch(device, progress.unwrap_or_default());
+        }
+        true
+    }
+
+    fn flying<'p>(&self, plan: &'p CheckedPlan) -> Vec<&'p DeviceId> {
+        plan.devices.keys().filter(|id| self.rollout.in_flight(id)).collect()
+    }
+}
+
+fn has_room_in(stage: &Stage, flying: &[&DeviceId]) -> bool {
+    let there = flying.iter().filter(|id| stage.devices.contains(id)).count();
+    there < stage.parallel as usize
+}
+
+fn has_room_at_site(plan: &CheckedPlan, flying: &[&DeviceId], device: &DeviceId) -> bool {
+    let site = |id: &DeviceId| -> Option<&SiteName> { plan.devices.get(id)?.site.as_ref() };
+    let there = flying.iter().filter(|other| site(other) == site(device)).count();
+    there < plan.per_site as usize
 }

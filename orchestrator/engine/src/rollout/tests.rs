@@ -68,9 +68,9 @@ impl World {
                 Effect::Launch(device, progress) => {
                     let task = match &progress.state {
                         DeviceState::Running { step, done } => {
-                            Task::Asking(step.n + usize::from(*done))
+                            self.asking(&device, step.n + usize::from(*done))
                         }
-                        DeviceState::InMigos => Task::Asking(9),
+                        DeviceState::InMigos => Task::Asking(self.plan.commit_step()),
                         DeviceState::Undoing { .. } => {
                             Task::Undoing(progress.touched.iter().copied().collect())
                         }
@@ -87,9 +87,16 @@ impl World {
                     };
                     self.tasks.insert(device, task);
                 }
+                Effect::Skip(device) => {
+                    let Some(Task::Asking(n)) = self.tasks.remove(&device) else {
+                        panic!("no ask")
+                    };
+                    let task = self.asking(&device, n + 1);
+                    self.tasks.insert(device, task);
+                }
                 Effect::Recall(device) => {
                     let touched = &self.rollout.history().devices[&device].touched;
-                    let back = touched.iter().filter(|step| step.action.leaves_raspbian());
+                    let back = touched.iter().filter(|step| step.action.holds_the_device());
                     let task = Task::Undoing(back.copied().collect());
                     self.tasks.insert(device, task);
                 }
@@ -99,6 +106,10 @@ impl World {
                 }
             }
         }
+    }
+
+    fn asking(&self, device: &DeviceId, from: usize) -> Task {
+        Task::Asking(self.plan.next_step(device, from).unwrap_or(self.plan.steps.len()))
     }
 
     /// Invariant 3.
@@ -138,7 +149,8 @@ impl World {
                     Fate::FailsAt(bad) if bad == n => self.fail(device, n, cause),
                     Fate::UndoFails if action == Action::Arm => self.fail(device, n, cause),
                     _ => {
-                        self.tasks.insert(device.clone(), Task::Asking(n + 1));
+                        let task = self.asking(device, n + 1);
+                        self.tasks.insert(device.clone(), task);
                         Said::Done(n, Learned::default())
                     }
                 }
@@ -228,7 +240,7 @@ fn a_fleet_without_trouble_is_migrated_stage_by_stage() {
 fn a_failure_in_the_canary_pauses_before_the_next_stage() {
     let plan = Arc::new(sample::plan(12));
     let canary = plan.stages[0].devices[0].clone();
-    let mut world = World::new(plan, BTreeMap::from([(canary, Fate::FailsAt(2))]), Vec::new());
+    let mut world = World::new(plan, BTreeMap::from([(canary, Fate::FailsAt(9))]), Vec::new());
     assert_eq!(world.run(), Outcome::Paused);
     let tally = world.rollout.history().tally();
     assert_eq!((tally.failed, tally.pending), (1, 11));
@@ -253,7 +265,7 @@ fn a_lost_or_stuck_device_stops_the_run() {
 #[test]
 fn an_interrupted_run_recalls_who_can_go_back_and_resumes_to_the_same_end() {
     let plan = Arc::new(sample::plan(12));
-    for interrupt_after in 1..60 {
+    for interrupt_after in 1..90 {
         let mut world = World::new(plan.clone(), BTreeMap::new(), Vec::new());
         for _ in 0..interrupt_after {
             world.second();
@@ -275,7 +287,7 @@ fn an_interrupted_run_recalls_who_can_go_back_and_resumes_to_the_same_end() {
 #[test]
 fn every_prefix_of_a_journal_resumes_to_the_same_end() {
     let plan = Arc::new(sample::plan(8));
-    let fates = fates(&[(3, Fate::FailsAt(4)), (5, Fate::FailsAt(6))]);
+    let fates = fates(&[(3, Fate::FailsAt(10)), (5, Fate::FailsAt(15))]);
     let mut whole = World::new(plan.clone(), fates.clone(), Vec::new());
     let outcome = whole.run();
     for cut in 0..whole.journal.len() {
@@ -317,16 +329,59 @@ fn a_lost_device_that_turns_up_lets_the_run_go_on() {
     assert_eq!(resumed.rollout.history().tally().migrated, 4);
 }
 
+#[test]
+fn the_first_of_a_class_goes_alone_and_proves_for_all() {
+    let plan = Arc::new(sample::plan_with_proof(8));
+    let mut world = World::new(plan.clone(), BTreeMap::new(), Vec::new());
+    while world.ended.is_none() {
+        let open = world.rollout.history().devices.values().any(|it| it.was_in_migos);
+        assert!(open || world.tasks.len() <= 1, "a second device before the first was in MIGOS");
+        world.second();
+    }
+    let count = |wanted: fn(&DeviceEvent) -> bool| {
+        let is_it = |r: &&Record| matches!(&r.event, Event::Device { what, .. } if wanted(what));
+        world.journal.iter().filter(is_it).count()
+    };
+    let proofs = count(
+        |what| matches!(what, DeviceEvent::StepDone { step, .. } if step.action == Action::ProveGone),
+    );
+    let skips = count(|what| matches!(what, DeviceEvent::StepSkipped { .. }));
+    assert_eq!((proofs, skips), (1, 7 * 5));
+    assert_eq!(world.ended, Some(Outcome::Finished));
+}
+
+#[test]
+fn devices_are_given_back_by_order_and_others_left_alone() {
+    let plan = Arc::new(sample::plan(8));
+    let mut world = World::new(plan.clone(), BTreeMap::new(), Vec::new());
+    for _ in 0..25 {
+        world.second();
+    }
+    let past = world.journal.clone();
+    let migrated = world.rollout.history().tally().migrated;
+    let all = plan.devices.keys().cloned().collect();
+    let mut back = World {
+        rollout: rollout(&plan, &past).taking_back(all),
+        tasks: BTreeMap::new(),
+        ..World::new(plan.clone(), BTreeMap::new(), past)
+    };
+    back.ended = None;
+    back.input(Input::Begin);
+    assert_eq!(back.run(), Outcome::TakenBack);
+    let tally = back.rollout.history().tally();
+    assert!(tally.migrated >= migrated && tally.undone > 0 && tally.pending == 0, "{tally:?}");
+}
+
 fn any_input(devices: usize) -> impl Strategy<Value = Input> {
     let device = (0..devices + 1).prop_map(sample::id);
     let cause = Just(Cause { kind: CauseKind::Step, message: "no".into() });
-    let step = (0..13_usize)
-        .prop_map(|n| StepRef { n, action: migos_playbooks::step::ACTIONS[n.min(11)] });
+    let step = (0..22_usize)
+        .prop_map(|n| StepRef { n, action: migos_playbooks::step::ACTIONS[n.min(20)].0 });
     let said = prop_oneof![
-        4 => (0..13_usize).prop_map(Said::Ask),
-        4 => (0..13_usize).prop_map(|n| Said::Done(n, Learned::default())),
-        1 => (0..13_usize, cause).prop_map(|(n, cause)| Said::Failed(n, cause)),
-        1 => (0..13_usize).prop_map(|n| Said::Retried(n, "again".into())),
+        4 => (0..22_usize).prop_map(Said::Ask),
+        4 => (0..22_usize).prop_map(|n| Said::Done(n, Learned::default())),
+        1 => (0..22_usize, cause).prop_map(|(n, cause)| Said::Failed(n, cause)),
+        1 => (0..22_usize).prop_map(|n| Said::Retried(n, "again".into())),
         1 => step.clone().prop_map(Said::AskUndo),
         1 => step.prop_map(Said::UndoDone),
         1 => Just(Said::Undone),

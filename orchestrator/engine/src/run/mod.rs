@@ -9,8 +9,9 @@ pub use secrets::{DeviceSecrets, Secrets};
 use migos_events::RunId;
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::{CheckedPlan, Plan, PlanCheckError};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The folder of one run.
@@ -139,6 +140,20 @@ impl RunDir {
     /// The transcript of one device.
     pub fn transcript(&self, device: &DeviceId) -> PathBuf {
         self.path.join("devices").join(format!("{device}.log"))
+    }
+
+    /// The folder for backups of boot partitions; for its owner alone, since they may hold secrets.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn backups(&self) -> Result<PathBuf, RunError> {
+        let path = self.path.join("backups");
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(RunError::Folder { path, source })
+            }
+            _ => Ok(path),
+        }
     }
 
     /// The run's secrets; the folder is for its owner alone.

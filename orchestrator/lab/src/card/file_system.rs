@@ -35,6 +35,9 @@ pub enum FsError {
     /// EISDIR.
     #[error("a folder")]
     IsAFolder,
+    /// The power is gone, and whoever asked with it.
+    #[error("no power")]
+    NoPower,
 }
 
 /// The room on a file system, in the numbers of `stat -f`.
@@ -49,6 +52,7 @@ pub(crate) struct Space {
 }
 
 /// A file system; paths are relative to its root, without a leading slash.
+#[derive(Clone)]
 pub(crate) struct FileSystem {
     kind: Kind,
     cluster: u64,
@@ -56,15 +60,19 @@ pub(crate) struct FileSystem {
     /// Clusters taken by files that nobody reads and that are therefore not kept.
     ballast: u64,
     read_only: bool,
+    /// How often it has been changed.
+    changes: u64,
     nodes: BTreeMap<String, Node>,
 }
 
+#[derive(Clone)]
 struct Node {
     /// The path as it was first written; the key may be in another case.
     path: String,
     body: Body,
 }
 
+#[derive(Clone)]
 enum Body {
     Folder,
     Whole(Content),
@@ -75,7 +83,15 @@ enum Body {
 impl FileSystem {
     /// An empty file system of so many clusters of so many bytes.
     pub(crate) fn new(kind: Kind, cluster: u64, total: u64) -> Self {
-        Self { kind, cluster, total, ballast: 0, read_only: false, nodes: BTreeMap::new() }
+        Self {
+            kind,
+            cluster,
+            total,
+            ballast: 0,
+            read_only: false,
+            changes: 0,
+            nodes: BTreeMap::new(),
+        }
     }
 
     /// Fills it with files that nobody reads, so that only so many bytes stay free.
@@ -92,6 +108,11 @@ impl FileSystem {
     /// True if it is mounted read-only.
     pub(crate) fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// How often it has been changed: twice the same number, and nothing was written in between.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The room on it.
@@ -134,6 +155,25 @@ impl FileSystem {
             Body::Whole(content) => Some((node.path.as_str(), content.bytes())),
             Body::Growing(bytes) => Some((node.path.as_str(), bytes.as_slice())),
         })
+    }
+
+    /// All that is below a folder, by its path relative to it, sorted; folders have no bytes.
+    pub(crate) fn below(&self, folder: &str) -> Vec<(String, Option<&[u8]>)> {
+        let inside = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let key = self.key(&inside);
+        let mut entries = Vec::new();
+        for (_, node) in
+            self.nodes.range(key.clone()..).take_while(|(path, _)| path.starts_with(&key))
+        {
+            let bytes = match &node.body {
+                Body::Folder => None,
+                Body::Whole(content) => Some(content.bytes()),
+                Body::Growing(bytes) => Some(bytes.as_slice()),
+            };
+            entries.push((node.path.get(inside.len()..).unwrap_or_default().to_owned(), bytes));
+        }
+        entries.sort();
+        entries
     }
 
     /// Makes a folder and those above it.
@@ -194,6 +234,7 @@ impl FileSystem {
                 }
                 bytes.resize(bytes.len().max(end), 0);
                 bytes[position..end].copy_from_slice(more);
+                self.changes += u64::from(!more.is_empty());
                 Ok(())
             }
             Some(Body::Folder) => Err(FsError::IsAFolder),
@@ -201,7 +242,8 @@ impl FileSystem {
         }
     }
 
-    /// Gives a file another name, in place of any file of that name.
+    /// Gives a file another name, in place of any file of that name: there is no instant without one
+    /// of the two. A folder may have another name too, if nothing has it yet.
     ///
     /// # Errors
     /// [`FsError`].
@@ -210,19 +252,29 @@ impl FileSystem {
         if self.is_folder(to) {
             return Err(FsError::IsAFolder);
         }
-        let key = self.key(from);
-        let Node { body, .. } = self.nodes.remove(&key).ok_or(FsError::NotFound)?;
-        self.nodes.insert(self.key(to), Node { path: to.to_owned(), body });
+        let node = self.nodes.remove(&self.key(from)).ok_or(FsError::NotFound)?;
+        let inside = self.key(&format!("{from}/"));
+        let moved: Vec<String> =
+            self.nodes.keys().filter(|key| key.starts_with(&inside)).cloned().collect();
+        for key in moved {
+            if let Some(Node { path, body }) = self.nodes.remove(&key) {
+                let path = format!("{to}{}", &path[from.len()..]);
+                self.nodes.insert(self.key(&path), Node { path, body });
+            }
+        }
+        self.nodes.insert(self.key(to), Node { path: to.to_owned(), body: node.body });
+        self.changes += 1;
         Ok(())
     }
 
-    /// Removes a file, or a folder with all it holds; what is not there is fine.
+    /// Removes a file, or a folder with all it holds; what is not there is fine. Of the file system's own
+    /// root only what it holds.
     ///
     /// # Errors
     /// [`FsError::ReadOnly`].
     pub(crate) fn remove(&mut self, path: &str) -> Result<(), FsError> {
         let key = self.key(path);
-        let inside = format!("{key}/");
+        let inside = if key.is_empty() { String::new() } else { format!("{key}/") };
         let after = (Bound::Excluded(inside.clone()), Bound::Unbounded);
         let is_inside =
             self.nodes.range(after).next().is_some_and(|(key, _)| key.starts_with(&inside));
@@ -231,6 +283,7 @@ impl FileSystem {
         }
         self.check_writable()?;
         self.nodes.retain(|known, _| *known != key && !known.starts_with(&inside));
+        self.changes += 1;
         Ok(())
     }
 
@@ -261,6 +314,7 @@ impl FileSystem {
         let key = self.key(path);
         let path = self.nodes.get(&key).map_or(path, |node| &node.path).to_owned();
         self.nodes.insert(key, Node { path, body });
+        self.changes += 1;
         Ok(())
     }
 
@@ -358,6 +412,19 @@ mod tests {
         assert_eq!(fat.make_folders("a/b"), Err(FsError::NotAFolder));
         fat.make_folders("c").unwrap();
         assert_eq!(fat.rename("a", "c"), Err(FsError::IsAFolder));
+    }
+
+    #[test]
+    fn a_folder_is_renamed_with_all_it_holds() {
+        let (pool, mut fat) = (Pool::default(), fat());
+        fat.make_folders("a/B").unwrap();
+        fat.write("a/B/c", pool.keep(b"c")).unwrap();
+        fat.write("ab", pool.keep(b"")).unwrap();
+        let before = fat.changes();
+        fat.rename("A", "d").unwrap();
+        let below = vec![("B".to_owned(), None), ("B/c".to_owned(), Some(&b"c"[..]))];
+        assert_eq!((fat.below("d"), fat.changes()), (below, before + 1));
+        assert!(fat.below("a").is_empty() && fat.bytes("ab").is_some());
     }
 
     #[test]

@@ -9,8 +9,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::job::{self, Folder};
+use super::switch::Switch;
 use crate::card::Content;
 use crate::device::VirtualPi;
+use crate::mounts::Hands;
 use crate::server::{Answer, Program, Run, Shell};
 use crate::words;
 
@@ -31,6 +33,9 @@ pub(super) struct Progress {
 pub(super) struct Control {
     pi: Arc<VirtualPi>,
     folder: Folder,
+    pub(super) hands: Hands,
+    /// The text of the `config.txt` that MIGOS has put the original in place of.
+    replaced: Option<Vec<u8>>,
     /// The job and its unpacked image; nothing if they are not to be trusted.
     trusted: Option<(Job, Content)>,
     host_key: Option<PrivateKey>,
@@ -40,14 +45,27 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Reads everything from the card, as `/init` does first of all.
-    pub(super) fn start(pi: &Arc<VirtualPi>, folder: Folder) -> Self {
+    /// Puts back what was replaced, then reads everything from the card, as `/init` does first of all.
+    pub(super) fn start(pi: &Arc<VirtualPi>, folder: Folder, hands: Hands) -> Self {
+        if let Some(partitions) = pi.card().partitions_mut() {
+            partitions.boot.set_read_only(false);
+        }
+        let job = hands.look(|card| folder.job(card));
+        let committed = hands.look(|card| folder.committed(card, &job));
+        let switch = Switch { folder: &folder, hands: &hands, pool: &pi.pool };
+        let replaced = match &job {
+            Ok(job) if committed.is_none() => switch.restore(job),
+            Ok(_) | Err(_) => Ok(None),
+        };
         let card = pi.card();
-        let committed = folder.committed(&card);
-        let trusted = folder.job(pi, &card).and_then(|job| {
-            let image = job::image(&job, &card, &pi.pool)?;
-            Ok((job, image))
-        });
+        let (replaced, trusted) = match (replaced, job) {
+            (Ok(replaced), Ok(job)) => {
+                let image =
+                    job::check(&job, pi, &card).and_then(|()| job::image(&job, &card, &pi.pool));
+                (replaced, image.map(|image| (job, image)))
+            }
+            (Err(error), _) | (_, Err(error)) => (None, Err(error)),
+        };
         let (configuration, problem) = match &committed {
             Some(Ok(configuration)) => (Some(configuration.clone()), None),
             Some(Err(error)) => (None, Some(error.clone())),
@@ -69,6 +87,8 @@ impl Control {
             host_key: folder.host_key(&card),
             authorized: folder.authorized_keys(&card),
             folder,
+            replaced,
+            hands: hands.clone(),
             configuration: Mutex::new(configuration),
             progress: watch::Sender::new(Progress { state, contacted: false, written: 0, error }),
         }
@@ -168,7 +188,8 @@ impl Control {
             | State::Unknown => return Ok(()),
         }
         let configuration = self.configuration().clone().ok_or("there is no configuration")?;
-        self.folder.commit(&mut self.pi.card(), &configuration, &self.pi.pool)?;
+        let switch = Switch { folder: &self.folder, hands: &self.hands, pool: &self.pi.pool };
+        switch.commit(&configuration, self.replaced.as_deref())?;
         self.enter(State::Committed, 0);
         Ok(())
     }
@@ -198,6 +219,10 @@ impl Control {
 impl Shell for Control {
     fn accepts(&self, user: &str, key: &PublicKey) -> bool {
         user == "root" && self.authorized.iter().any(|known| known.key_data() == key.key_data())
+    }
+
+    fn session(self: Arc<Self>) -> Arc<dyn Shell> {
+        self
     }
 
     fn run(self: Arc<Self>, line: &str) -> Run {

@@ -22,16 +22,23 @@ pub(super) async fn flash(pi: &Arc<VirtualPi>, control: &Arc<Control>) -> Result
     let total = job.image.raw_size;
     for piece in 1..=PIECES {
         sleep(pi.pace.flash / PIECES).await;
-        if piece == 1 {
-            overwrite_raspbian(&mut pi.card(), &job)?;
-        }
         if piece < PIECES {
+            control.hands.write(|card| match piece {
+                1 => overwrite_raspbian(card, &job),
+                _ => Ok(()),
+            })?;
+            // Each piece is read back from the medium before the next.
+            control.hands.sync();
             let written = total * u64::from(piece) / u64::from(PIECES);
             control.enter(State::Flashing, written);
             pi.has_flashed(written);
         }
     }
-    finish(&mut pi.card(), image, configuration);
+    control.hands.write(|card| {
+        finish(card, image, configuration);
+        Ok(())
+    })?;
+    control.hands.sync();
     control.enter(State::Flashed, total);
     pi.has_flashed(total);
     Ok(())

@@ -4,11 +4,12 @@
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
-use migos_contract::{Compression, Configuration, JOB_SCHEMA, Job, boot_path, job_path};
+use migos_contract::{Compression, JOB_SCHEMA, Job, boot_path, job_path};
 use migos_payload::digest::Sha256;
 use russh::keys::{PrivateKey, PublicKey};
 
-use crate::card::{Card, Content, FsError, Pool};
+use crate::boot::MigosBoot;
+use crate::card::{Card, Content, Pool};
 use crate::device::VirtualPi;
 use crate::keys;
 
@@ -17,18 +18,22 @@ const LARGEST_IMAGE: u64 = 64 << 20;
 
 /// The job's folder, found by the prefix that the firmware booted from.
 #[derive(Debug)]
-pub(super) struct Folder(String);
+pub(super) struct Folder {
+    path: String,
+    /// The firmware was told to boot MIGOS for this time only.
+    pub(super) one_shot: bool,
+}
 
 impl Folder {
-    pub(super) fn new(prefix: &str) -> Self {
-        Self(format!("{prefix}{}", boot_path::JOB))
+    pub(super) fn new(boot: &MigosBoot) -> Self {
+        Self { path: format!("{}{}", boot.prefix, boot_path::JOB), one_shot: boot.one_shot }
     }
 
-    fn path(&self, name: &str) -> String {
-        format!("{}/{name}", self.0)
+    pub(super) fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
     }
 
-    fn text(&self, card: &Card, name: &str) -> Result<String, String> {
+    pub(super) fn text(&self, card: &Card, name: &str) -> Result<String, String> {
         let path = self.path(name);
         let text = card.partitions().and_then(|partitions| partitions.boot.text(&path));
         text.ok_or_else(|| format!("{path} is missing"))
@@ -47,8 +52,8 @@ impl Folder {
             .unwrap_or_default()
     }
 
-    /// Reads the job and checks that it is for this board and this card.
-    pub(super) fn job(&self, pi: &VirtualPi, card: &Card) -> Result<Job, String> {
+    /// Reads the job.
+    pub(super) fn job(&self, card: &Card) -> Result<Job, String> {
         let text = self.text(card, job_path::JOB)?;
         let job: Job = serde_json::from_str(&text)
             .map_err(|error| format!("the job is not understood: {error}"))?;
@@ -58,51 +63,20 @@ impl Folder {
                 job.schema
             ));
         }
-        if job.serial != pi.serial() {
-            return Err(format!("the job is for board {}, this is {}", job.serial, pi.serial()));
-        }
-        let disk_id = format!("{:08x}", card.disk_id);
-        if job.disk_id != disk_id {
-            return Err(format!("the job is for disk {}, this is {disk_id}", job.disk_id));
-        }
         Ok(job)
     }
+}
 
-    /// What was configured before the commit, if the commit was given.
-    ///
-    /// The file of the commit holds it: a power cut while flashing takes everything that is only in
-    /// memory.
-    pub(super) fn committed(&self, card: &Card) -> Option<Result<Configuration, String>> {
-        let text = self.text(card, job_path::COMMITTED).ok()?;
-        Some(
-            serde_json::from_str(&text)
-                .map_err(|error| format!("the commit is not understood: {error}")),
-        )
+/// Checks that a job is for this board and this card.
+pub(super) fn check(job: &Job, pi: &VirtualPi, card: &Card) -> Result<(), String> {
+    if job.serial != pi.serial() {
+        return Err(format!("the job is for board {}, this is {}", job.serial, pi.serial()));
     }
-
-    /// Writes down the commit, then makes MIGOS permanent: from here every reset ends in MIGOS.
-    pub(super) fn commit(
-        &self,
-        card: &mut Card,
-        configuration: &Configuration,
-        pool: &Pool,
-    ) -> Result<(), String> {
-        let text = serde_json::to_vec(configuration).map_err(|error| error.to_string())?;
-        let path = self.path(job_path::COMMITTED);
-        let boot =
-            &mut card.partitions_mut().ok_or("the card has no boot partition any more")?.boot;
-        if boot.bytes(boot_path::TRYBOOT).is_none() {
-            return Err(format!(
-                "{} is missing: this boot cannot be made permanent",
-                boot_path::TRYBOOT
-            ));
-        }
-        let mut write = || -> Result<(), FsError> {
-            boot.write(&path, pool.keep(&text))?;
-            boot.rename(boot_path::TRYBOOT, boot_path::CONFIG)
-        };
-        write().map_err(|error| format!("the commit could not be written: {error}"))
+    let disk_id = format!("{:08x}", card.disk_id);
+    if job.disk_id != disk_id {
+        return Err(format!("the job is for disk {}, this is {disk_id}", job.disk_id));
     }
+    Ok(())
 }
 
 /// Reads the image from Raspbian's root file system, checks it, and unpacks it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Outcome, absolute, answer, code, ended, fs_failure, number};
 use crate::card::{FileSystem, FsError};
+use crate::mounts::Remounted;
 use crate::raspbian::Raspbian;
 use crate::server::{Answer, Program, Run};
 
@@ -38,26 +39,42 @@ pub(super) fn sums(system: &Raspbian, paths: &[&str]) -> Outcome {
 
 /// `remove PATH...`
 pub(super) fn remove(system: &Raspbian, paths: &[&str]) -> Outcome {
-    if let Some(path) = paths.iter().find(|path| !is_removable(path)) {
-        return Err(Answer::fail(code::USAGE, format!("will not remove {path}")));
+    for path in paths {
+        check_removable(path)?;
     }
+    let _writable: Vec<Remounted> =
+        paths.iter().filter_map(|path| system.hands.remount(path)).collect();
     for path in paths {
         for name in [(*path).to_owned(), format!("{path}.new"), format!("{path}.part")] {
-            system
-                .pi
-                .on(&name, |files, inner| files.remove(inner))
-                .map_err(|error| fs_failure(&name, error))?;
+            remove_all(system, &name).map_err(|error| fs_failure(&name, error))?;
         }
     }
+    system.hands.sync();
     Ok(Vec::new())
 }
 
+/// Removes a file, or a folder with all it holds, one by one.
+pub(super) fn remove_all(system: &Raspbian, path: &str) -> Result<(), FsError> {
+    let inside = system.pi.on(path, |files, inner| {
+        Ok(files.below(inner).into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+    })?;
+    // A folder comes before what it holds, so the last goes first.
+    for name in inside.iter().rev() {
+        system.hands.change(&format!("{path}/{name}"), FileSystem::remove)?;
+    }
+    system.hands.change(path, FileSystem::remove)
+}
+
 /// Absolute, with two parts or more, and no part that could lead elsewhere.
-fn is_removable(path: &str) -> bool {
+pub(super) fn check_removable(path: &str) -> Result<(), Answer> {
     let mut parts = path.split('/');
-    parts.next() == Some("")
+    let is_fine = parts.next() == Some("")
         && parts.clone().count() >= 2
-        && parts.all(|part| !part.is_empty() && part != "." && !part.contains(".."))
+        && parts.all(|part| !part.is_empty() && part != "." && !part.contains(".."));
+    match is_fine {
+        true => Ok(()),
+        false => Err(Answer::fail(code::USAGE, format!("will not remove {path}"))),
+    }
 }
 
 /// Makes the folders above a file.
@@ -95,29 +112,43 @@ impl Write {
         })
     }
 
-    /// The new file stands beside the old one before it takes its name: both need room.
-    fn put(&self, files: &mut FileSystem, inner: &str) -> Result<(), Answer> {
+    fn put(&self) -> Outcome {
         let Self { system, path, size, input } = self;
-        let new = format!("{inner}.new");
-        let mut put = || -> Result<(), FsError> {
-            make_folders_for(files, inner)?;
-            files.remove(&new)?;
-            if files.is_folder(inner) {
-                return Err(FsError::IsAFolder);
-            }
-            if input.len() as u64 == *size {
-                files.write(&new, system.pool().keep(input))?;
-                files.rename(&new, inner)?;
-            }
-            Ok(())
-        };
-        put().map_err(|error| fs_failure(path, error))?;
-        match input.len() as u64 {
-            found if found == *size => Ok(()),
-            found => {
-                Err(Answer::fail(code::DAMAGED, format!("{found} of {size} bytes came: {path}")))
-            }
+        let hands = &system.hands;
+        let failure = |error| fs_failure(path, error);
+        if system.pi.on(path, |files, inner| Ok(files.is_folder(inner))) == Ok(true) {
+            return Err(failure(FsError::IsAFolder));
         }
+        let _writable = hands.remount(path);
+        hands.change(path, make_folders_for).map_err(failure)?;
+        let new = format!("{path}.new");
+        let done = self.put_beside(&new);
+        if done.is_err() {
+            remove_all(system, &new).map_err(failure)?;
+        }
+        done.map_err(failure)?;
+        if input.len() as u64 != *size {
+            remove_all(system, &new).map_err(failure)?;
+            let found = input.len();
+            return Err(Answer::fail(
+                code::DAMAGED,
+                format!("{found} of {size} bytes came: {path}"),
+            ));
+        }
+        hands.sync();
+        let rename =
+            |files: &mut FileSystem, inner: &str| files.rename(&format!("{inner}.new"), inner);
+        hands.change(path, rename).map_err(failure)?;
+        hands.sync();
+        Ok(Vec::new())
+    }
+
+    /// The new file stands beside the old one before it takes its name: both need room.
+    fn put_beside(&self, new: &str) -> Result<(), FsError> {
+        let Self { system, input, .. } = self;
+        let pool = system.pool();
+        system.hands.change(new, |files, inner| files.write(inner, pool.keep(b"")))?;
+        system.hands.change(new, |files, inner| files.write(inner, pool.keep(input)))
     }
 }
 
@@ -128,10 +159,6 @@ impl Program for Write {
     }
 
     fn end(self: Box<Self>) -> Answer {
-        let done = self.system.pi.on(&self.path, |files, inner| Ok(self.put(files, inner)));
-        answer(match done {
-            Ok(done) => done.map(|()| Vec::new()),
-            Err(error) => Err(fs_failure(&self.path, error)),
-        })
+        answer(self.put())
     }
 }

@@ -1,7 +1,10 @@
 //! Verbs that end the running system: `arm`, `reboot`.
 
+use super::files::make_folders_for;
 use super::{Outcome, code, fs_failure};
+use crate::card::FileSystem;
 use crate::device::Hindrance;
+use crate::faults::Tier;
 use crate::raspbian::Raspbian;
 use crate::server::Answer;
 
@@ -19,19 +22,35 @@ pub(super) fn arm(system: &Raspbian) -> Outcome {
     if pi.is_hindered_by(Hindrance::PackagesLocked) {
         return Err(Answer::fail(code::BUSY, "packages are being installed"));
     }
-    let written = pi.put_file(REBOOT_PARAM, b"0 tryboot\n");
+    let flag = system.pool().keep(b"0 tryboot\n");
+    let written = system.hands.change(REBOOT_PARAM, |files, inner| {
+        make_folders_for(files, inner)?;
+        files.write(inner, flag)
+    });
     written.map_err(|error| fs_failure(REBOOT_PARAM, error))?;
     systemctl_reboot(system).inspect_err(|_| {
         // The flag must not wait there for the next reboot.
-        let _ = pi.remove_file(REBOOT_PARAM);
+        let _ = system.hands.change(REBOOT_PARAM, FileSystem::remove);
     })
 }
 
-/// `reboot`
-pub(super) fn reboot(system: &Raspbian) -> Outcome {
-    let removed = system.pi.remove_file(REBOOT_PARAM);
+/// `reboot TIER`
+pub(super) fn reboot(system: &Raspbian, tier: &str) -> Outcome {
+    let tier = match tier {
+        "orderly" => Tier::Orderly,
+        "forced" => Tier::Forced,
+        "sysrq" => Tier::Sysrq,
+        other => return Err(Answer::fail(code::USAGE, format!("no way to reboot: {other}"))),
+    };
+    let removed = system.hands.change(REBOOT_PARAM, FileSystem::remove);
     removed.map_err(|error| fs_failure(REBOOT_PARAM, error))?;
-    systemctl_reboot(system)
+    match tier {
+        Tier::Orderly => systemctl_reboot(system),
+        Tier::Forced | Tier::Sysrq => {
+            system.pi.reboot(tier, "");
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// Shuts down, a moment later, and hands over to the kernel what stands in the file for it.
@@ -41,6 +60,6 @@ fn systemctl_reboot(system: &Raspbian) -> Outcome {
         return Err(Answer::fail(code::FAILED, "failed to talk to init daemon"));
     }
     let parameter = pi.file(REBOOT_PARAM).unwrap_or_default();
-    pi.reboot(String::from_utf8_lossy(&parameter).trim_end());
+    pi.reboot(Tier::Orderly, String::from_utf8_lossy(&parameter).trim_end());
     Ok(Vec::new())
 }

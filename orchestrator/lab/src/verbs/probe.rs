@@ -7,6 +7,7 @@ use migos_payload::digest::Sha256;
 use super::{Outcome, fs_failure};
 use crate::card::{Card, FileSystem, FsError, Space};
 use crate::raspbian::Raspbian;
+use crate::release::OLD_FIRMWARE_VERSION;
 
 /// Words by which the age of firmware is told, in the files that may carry them.
 const FIRMWARE_WORDS: [&str; 2] = ["tryboot.txt", "kernel_watchdog_timeout"];
@@ -55,12 +56,17 @@ pub(super) fn probe(system: &Raspbian) -> Outcome {
     lines.add("memory", pi.model.memory);
     lines.add("cmdline", &system.kernel.cmdline);
     add_disk(&mut lines, system);
-    lines.add_each("firmware.version", pi.release.firmware_version());
+    let version = match pi.faults.old_firmware {
+        true => OLD_FIRMWARE_VERSION,
+        false => pi.release.firmware_version(),
+    };
+    lines.add_each("firmware.version", version);
     if let Some(eeprom) = pi.model.eeprom {
         lines.add("eeprom.build-timestamp", eeprom.build_timestamp);
         lines.add("eeprom.capabilities", eeprom.capabilities);
     }
-    lines.add("throttled", "0x0");
+    // Now and since the start: bits 0 and 16 for under-voltage, 2 and 18 for throttling.
+    lines.add("throttled", if pi.faults.under_voltage { "0x50005" } else { "0x0" });
     add_network(&mut lines, system);
     lines.add("end", "ok");
     Ok(lines.0.into_bytes())
@@ -68,7 +74,7 @@ pub(super) fn probe(system: &Raspbian) -> Outcome {
 
 fn add_identity(lines: &mut Lines, system: &Raspbian) -> Result<(), crate::server::Answer> {
     let boot_path = system.pi.release.boot_path();
-    lines.add("serial", format_args!("{:016x}", system.pi.serial));
+    lines.add("serial", format_args!("{:016x}", system.serial));
     lines.add("machine-id", text(system, "/etc/machine-id")?.trim_end());
     lines.add("boot-id", &system.boot_id);
     for name in ["config.txt", "cmdline.txt"] {
@@ -89,7 +95,21 @@ fn add_disk(lines: &mut Lines, system: &Raspbian) {
     let access = |files: &FileSystem| if files.is_read_only() { "ro" } else { "rw" };
     // Old kernels call the root partition by this name.
     let root = if system.pi.release.debian().0 < 10 { "/dev/root" } else { "/dev/mmcblk0p2" };
-    lines.add("mount", format_args!("{root} / ext4 {},noatime 0 0", access(&partitions.root)));
+    match &partitions.lower {
+        None => {
+            let access = access(&partitions.root);
+            lines.add("mount", format_args!("{root} / ext4 {access},noatime 0 0"));
+        }
+        Some(_) => {
+            lines.add("mount", format_args!("{root} /media/root-ro ext4 ro,relatime 0 0"));
+            lines.add("mount", "tmpfs-root /media/root-rw tmpfs rw,relatime 0 0");
+            lines.add(
+                "mount",
+                "overlayroot / overlay rw,relatime,lowerdir=/media/root-ro,\
+                 upperdir=/media/root-rw/overlay,workdir=/media/root-rw/overlay-workdir/_ 0 0",
+            );
+        }
+    }
     lines.add("mount", "proc /proc proc rw,relatime 0 0");
     lines.add("mount", "tmpfs /run tmpfs rw,nosuid,nodev,mode=755 0 0");
     lines.add(
@@ -143,7 +163,7 @@ fn add_network(lines: &mut Lines, system: &Raspbian) {
     if pi.model.wireless {
         lines.add("wireless", "wlan0");
     }
-    lines.add("mac", format_args!("{WIRED} {}", pi.mac()));
+    lines.add("mac", format_args!("{WIRED} {}", pi.model.mac(system.serial)));
     let dhcpcd = text(system, "/etc/dhcpcd.conf").unwrap_or_default();
     for line in dhcpcd.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         lines.add("dhcpcd", line);

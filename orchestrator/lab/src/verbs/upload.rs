@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::files::make_folders_for;
 use super::{Outcome, absolute, answer, code, ended, fs_failure, number};
 use crate::card::{FileSystem, FsError};
+use crate::mounts::Remounted;
 use crate::raspbian::Raspbian;
 use crate::server::{Answer, Program, Run};
 
@@ -39,15 +40,17 @@ struct Receive {
     /// an upload that was cut off may still arrive on another connection.
     position: usize,
     size: u64,
+    _writable: Option<Remounted>,
 }
 
 impl Receive {
     fn open(system: &Arc<Raspbian>, path: &str, offset: &str, size: &str) -> Result<Self, Answer> {
         let (offset, size) = (number(offset, 10)?, number(size, 10)?);
         let partial = format!("{}.part", absolute(path)?);
+        let writable = system.hands.remount(path);
         let is_there = system
-            .pi
-            .on(&partial, |files, inner| {
+            .hands
+            .change(&partial, |files, inner| {
                 make_folders_for(files, inner)?;
                 Ok(files.bytes(inner).map_or(0, |bytes| bytes.len() as u64))
             })
@@ -57,10 +60,10 @@ impl Receive {
                 Answer::fail(code::DAMAGED, format!("shorter than {offset} bytes: {partial}"))
             })?;
         system
-            .pi
-            .on(&partial, |files, inner| files.open(inner, keep))
+            .hands
+            .change(&partial, |files, inner| files.open(inner, keep))
             .map_err(|error| fs_failure(&partial, error))?;
-        Ok(Self { system: Arc::clone(system), partial, position: keep, size })
+        Ok(Self { system: Arc::clone(system), partial, position: keep, size, _writable: writable })
     }
 }
 
@@ -71,7 +74,7 @@ impl Program for Receive {
         let position = self.position;
         self.position += input.len();
         let write = |files: &mut FileSystem, inner: &str| files.write_at(inner, position, input);
-        let written = self.system.pi.on(&self.partial, write);
+        let written = self.system.hands.change(&self.partial, write);
         written.err().map(|error| fs_failure(&self.partial, error))
     }
 
@@ -103,21 +106,21 @@ pub(super) fn settle(system: &Raspbian, path: &str, size: &str, sha256: &str) ->
     if is_folder == Ok(true) {
         return Err(fs_failure(path, FsError::IsAFolder));
     }
+    let hands = &system.hands;
+    let _writable = hands.remount(path);
+    hands.sync();
     if content.bytes().len() as u64 != size || content.sha256().to_string() != sha256 {
-        system
-            .pi
-            .on(&partial, |files, inner| files.remove(inner))
-            .map_err(|error| fs_failure(&partial, error))?;
+        hands.change(&partial, FileSystem::remove).map_err(|error| fs_failure(&partial, error))?;
         return Err(Answer::fail(code::DAMAGED, format!("size or SHA-256 differs: {partial}")));
     }
-    system
-        .pi
-        .on(path, |files, inner| {
+    hands
+        .change(path, |files, inner| {
             let partial = format!("{inner}.part");
             // The same bytes, but the copy that all cards share.
             files.write(&partial, content)?;
             files.rename(&partial, inner)
         })
         .map_err(|error| fs_failure(path, error))?;
+    hands.sync();
     Ok(Vec::new())
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod boots;
 mod faults;
 mod folder;
+mod hardware;
 mod migration;
 mod operator;
+mod power;
 mod verbs;

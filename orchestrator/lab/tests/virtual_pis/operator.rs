@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migos_contract::{
-    Command, Compression, Configuration, DeadMan, Handover, Image, JOB_SCHEMA, Job, Status,
-    Strategy,
+    Command, Compression, Configuration, DeadMan, Handover, Image, JOB_SCHEMA, Job, Restore,
+    Status, Strategy, job_path,
 };
 use migos_lab::balena_api::DeviceRecord;
 use migos_lab::{Faults, Lab, LabOptions, Life, Pace, State, VirtualPi};
@@ -276,6 +276,7 @@ impl Trial {
             },
             dead_man: DeadMan { contact_seconds: 20, commit_seconds: 25 },
             host_name: pi.name().to_owned(),
+            restore: None,
         };
         Self {
             nonce,
@@ -302,12 +303,12 @@ impl Trial {
         pi_ssh.must("receive", &[&self.job.image.path, "0", &size], &image).await;
         pi_ssh.must("settle", &[&self.job.image.path, &size, &self.job.image.sha256], b"").await;
 
-        let wide = payload.content("kernel8.img").is_some();
-        let tryboot = format!(
-            "[all]\nos_prefix=migos/\nauto_initramfs=0\n\
-             initramfs initrd.migos followkernel\narm_64bit={}\n[all]\n",
-            u8::from(wide)
-        );
+        let switch = switch(operator, pi);
+        // Under `rewrite` it is the last, and takes the place of the original.
+        let selects = match self.job.strategy {
+            Strategy::OneShot => format!("{boot}/tryboot.txt"),
+            Strategy::Rewrite => format!("{boot}/config.txt"),
+        };
         let cmdline = "console=tty1 panic=10 oops=panic rootfstype=ramfs rdinit=/init\n";
         let authorized = self.run_key.public_key().to_openssh().unwrap();
         let job = serde_json::to_vec(&self.job).unwrap();
@@ -316,7 +317,7 @@ impl Trial {
             (format!("{}/job/job.json", self.prefix), &job),
             (format!("{}/job/ssh/host_key", self.prefix), &dropbear([3; 32])),
             (format!("{}/job/ssh/authorized_keys", self.prefix), authorized.as_bytes()),
-            (format!("{boot}/tryboot.txt"), tryboot.as_bytes()),
+            (selects, switch.as_bytes()),
         ] {
             pi_ssh.must("write", &[&path, "600", &bytes.len().to_string()], bytes).await;
         }
@@ -335,11 +336,29 @@ impl Trial {
         connect(pi, "root", &self.run_key, self.host_key.public_key().clone()).await
     }
 
-    /// Stages, arms, and waits for MIGOS.
+    /// The same job for a device whose `config.txt` is replaced.
+    pub(crate) async fn rewriting(operator: &Operator, pi: &VirtualPi) -> Self {
+        let mut trial = Self::new(operator, pi).await;
+        let config = pi.file(&format!("{}/config.txt", pi.release().boot_path())).unwrap();
+        trial.job.strategy = Strategy::Rewrite;
+        trial.job.restore = Some(Restore {
+            config: job_path::ORIGINAL_CONFIG.to_owned(),
+            sha256: Sha256::of(&config).to_string(),
+        });
+        let path = format!("{}/job/{}", trial.prefix, job_path::ORIGINAL_CONFIG);
+        let ssh = operator.login(pi).await;
+        ssh.must("write", &[&path, "600", &config.len().to_string()], &config).await;
+        trial
+    }
+
+    /// Stages, arms (or reboots, where nothing has to be armed), and waits for MIGOS.
     pub(crate) async fn start_migos(&self, operator: &Operator, pi: &VirtualPi) -> Connection {
         let raspbian = operator.login(pi).await;
         self.stage(operator, pi, &raspbian).await;
-        raspbian.must("arm", &[], b"").await;
+        match self.job.strategy {
+            Strategy::OneShot => raspbian.must("arm", &[], b"").await,
+            Strategy::Rewrite => raspbian.must("reboot", &["orderly"], b"").await,
+        };
         until(pi, |life| life.state == State::Migos).await;
         self.connect(pi).await.unwrap()
     }
@@ -347,6 +366,16 @@ impl Trial {
     pub(crate) fn commit(&self) -> Command {
         Command::Commit { nonce: self.nonce.clone() }
     }
+}
+
+/// The text that selects MIGOS. The watchdog's line is for firmware that knows it.
+fn switch(operator: &Operator, pi: &VirtualPi) -> String {
+    let wide = payload(operator, pi).content("kernel8.img").is_some();
+    format!(
+        "[all]\nos_prefix=migos/\nauto_initramfs=0\ninitramfs initrd.migos followkernel\n\
+         arm_64bit={}\nkernel_watchdog_timeout=120\n[all]\n",
+        u8::from(wide)
+    )
 }
 
 fn payload(operator: &Operator, pi: &VirtualPi) -> VerifiedPayload {

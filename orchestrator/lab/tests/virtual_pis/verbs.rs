@@ -177,7 +177,7 @@ async fn a_reboot_drops_sessions_and_gives_a_new_boot_id() {
     let before = facts::parse_identity(&ssh.must("identity", &[], b"").await).unwrap();
     ssh.must("write", &["/run/systemd/shutdown/scheduled", "644", "1"], b"\n").await;
     assert_eq!(ssh.verb("arm", &[], b"").await, failed(75, "a shutdown is scheduled"));
-    ssh.must("reboot", &[], b"").await;
+    ssh.must("reboot", &["orderly"], b"").await;
     ssh.closed().await;
     assert!(
         crate::operator::connect(pi, "pi", &operator.key, pi.raspbian_host_key()).await.is_err()
@@ -206,8 +206,14 @@ async fn what_is_in_the_way_of_raspbian_is_told() {
     let boot = facts::parse(&ssh.must("probe", &[], b"").await).unwrap().boot.unwrap();
     assert!(!boot.file_system.writable);
     let path = format!("{}/tryboot.txt", boot.path);
-    let refused = ssh.verb("write", &[&path, "644", "1"], b"x").await;
-    assert_eq!(refused, failed(1, &format!("read-only file system: {path}")));
+    let part = format!("{path}.x");
+    ssh.must("write", &[&path, "644", "1"], b"x").await;
+    ssh.must("receive", &[&part, "0", "1"], b"x").await;
+    assert!(pi.is_boot_read_only() && pi.boot_tree().contains_key("tryboot.txt"));
+    assert_eq!(ssh.verb("write", &[&path, "644", "2"], b"x").await.code, Some(65));
+    assert!(pi.is_boot_read_only(), "also where the verb fails");
+    ssh.must("remove", &[&path, &part], b"").await;
+    assert!(pi.is_boot_read_only() && !pi.boot_tree().contains_key("tryboot.txt"));
 
     pi.hinder(Some(Hindrance::PackagesLocked));
     assert_eq!(ssh.verb("arm", &[], b"").await, failed(75, "packages are being installed"));
@@ -215,4 +221,83 @@ async fn what_is_in_the_way_of_raspbian_is_told() {
     assert_eq!(ssh.verb("arm", &[], b"").await, failed(1, "failed to talk to init daemon"));
     assert_eq!(pi.file("/run/systemd/reboot-param"), None);
     assert_eq!((pi.boot_count(), pi.life().reboots.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_folder_is_told_copied_and_packed() {
+    let operator = Operator::with(1, "").await;
+    let pi = operator.first().await;
+    let ssh = operator.login(pi).await;
+    let boot = pi.release().boot_path();
+    let tree = ssh.must("tree", &[boot], b"").await;
+    let told = facts::parse_tree(&tree).unwrap();
+    let files = told.0.iter().filter(|(_, leaf)| matches!(leaf, facts::Leaf::File { .. }));
+    assert!(files.map(|(path, _)| path).eq(pi.boot_tree().keys()), "{tree}");
+    assert_eq!(told.0["overlays"], facts::Leaf::Folder);
+
+    let to = "/var/lib/migos/backup/boot";
+    assert_eq!(ssh.must("backup", &[boot, to], b"").await, tree);
+    assert_eq!(ssh.must("tree", &[to], b"").await, tree);
+    let writes = pi.writes();
+    assert_eq!(ssh.must("backup", &[boot, to], b"").await, tree);
+    assert_eq!(pi.writes(), writes, "an equal copy is left alone");
+    pi.put_file(&format!("{to}/config.txt"), b"another").unwrap();
+    ssh.must("backup", &[boot, to], b"").await;
+    assert_eq!(ssh.must("tree", &[to], b"").await, tree);
+
+    ssh.must("write", &["/var/lib/migos/x/a", "600", "3"], b"abc").await;
+    ssh.must("write", &["/var/lib/migos/x/b/c", "600", "0"], b"").await;
+    let archive = ssh.must("pack", &["/var/lib/migos/x"], b"").await;
+    let mut archive = tar::Archive::new(archive.as_bytes());
+    let entries = archive.entries().unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        (entry.path().unwrap().display().to_string(), entry.size())
+    });
+    let expected = [("a", 3), ("b/", 0), ("b/c", 0)].map(|(path, size)| (path.to_owned(), size));
+    assert_eq!(entries.collect::<Vec<_>>(), expected);
+
+    for (verb, arguments, code) in [
+        ("tree", &["/nothing"][..], 66),
+        ("tree", &["/etc/hostname"], 66),
+        ("pack", &["/nothing"], 66),
+        ("backup", &["/nothing", to], 66),
+        ("backup", &[boot, "/x"], 64),
+        ("backup", &["/var/lib/migos", to], 64),
+    ] {
+        assert_eq!(ssh.verb(verb, arguments, b"").await.code, Some(code), "{verb} {arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_without_room_leaves_nothing() {
+    let operator = Operator::with(1, "kiosk-001: [root-full]").await;
+    let pi = operator.first().await;
+    let ssh = operator.login(pi).await;
+    let to = "/var/lib/migos/boot";
+    let full = ssh.verb("backup", &[pi.release().boot_path(), to], b"").await;
+    assert_eq!(full.code, Some(73));
+    let rest = ssh.must("tree", &["/var/lib/migos"], b"").await;
+    assert_eq!(rest, "migos-tree 1\nend ok\n");
+}
+
+#[tokio::test]
+async fn a_device_is_locked_for_one_owner_until_the_next_boot() {
+    let operator = Operator::with(1, "").await;
+    let pi = operator.first().await;
+    let ssh = operator.login(pi).await;
+    ssh.must("lock", &["run-1", "600"], b"").await;
+    ssh.must("lock", &["run-1", "900"], b"").await;
+    let other = ssh.verb("lock", &["run-2", "600"], b"").await;
+    assert_eq!(other.code, Some(75));
+    assert!(other.stderr.starts_with("run-1 has the device for "), "{}", other.stderr);
+    ssh.must("unlock", &["run-2"], b"").await;
+    assert_eq!(ssh.verb("lock", &["run-2", "600"], b"").await.code, Some(75));
+    ssh.must("unlock", &["run-1"], b"").await;
+    ssh.must("lock", &["run-2", "0"], b"").await;
+    ssh.must("lock", &["run-3", "600"], b"").await;
+    assert_eq!(ssh.verb("lock", &["run 4", "1"], b"").await.code, Some(64));
+
+    ssh.must("reboot", &["sysrq"], b"").await;
+    until(pi, |life| life.boots == 2 && life.state == State::Raspbian).await;
+    operator.login(pi).await.must("lock", &["run-4", "600"], b"").await;
 }

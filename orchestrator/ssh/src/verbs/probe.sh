@@ -38,6 +38,7 @@ if [ -n "$boot" ]; then
       while read -r word; do say firmware.has "$word ${path##*/}"; done
   done
   part=$(of_mounts "$boot")
+  dmesg | grep -a -F "FAT-fs (${part##*/})" | grep -a -F "not properly unmounted" | tail -n 1 | lines boot.dirty
   part=/sys/class/block/${part##*/}
   say boot.partition "$(text "$part/partition")"
   disk=$(readlink -f "$part")
@@ -47,6 +48,7 @@ if [ -n "$boot" ]; then
     say disk "$disk $(text "/sys/class/block/$disk/size")"
     set -- $(od -An -j440 -N4 -tx1 "/dev/$disk")
     [ $# -ne 4 ] || say disk.id "$4$3$2$1"
+    [ "$(text "/sys/class/block/$disk/ro")" != 1 ] || say disk.read-only yes
   fi
 fi
 for path in /sys/class/block/dm-*; do
@@ -58,6 +60,8 @@ throttled=$(vcgencmd get_throttled)
 case $throttled in throttled=0x*) say throttled "${throttled#*=}" ;; esac
 u32 eeprom.build-timestamp $base/chosen/bootloader/build-timestamp
 u32 eeprom.capabilities $base/chosen/bootloader/capabilities
+u32 eeprom.signed $base/chosen/bootloader/signed
+vcgencmd bootloader_config | sed -n "/^\[config.txt\]/,\$p" | lines eeprom.config
 
 [ ! -f /proc/net/route ] || sed 1d /proc/net/route | lines route
 for path in /sys/class/net/*; do

@@ -3,6 +3,7 @@ absolute "$1"; number "$2"
 part=$1.part
 [ -f "$part" ] || fail 66 "there is no $part"
 not_a_folder "$1"
+writable "$1"
 run sync "$part"
 from_medium
 size=$(stat -c %s "$part")

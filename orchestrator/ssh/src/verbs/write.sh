@@ -5,7 +5,6 @@ not_a_folder "$1"
 folder_of "$1"
 new=$1.new
 store() { cat >"$new"; }
-trap 'rm -f "$new"' EXIT
 run store
 got=$(stat -c %s "$new")
 [ "$got" -eq "$3" ] || fail 65 "$got of $3 bytes came"

@@ -1,0 +1,35 @@
+//! Reboot without a flag: what `config.txt` says now is what boots.
+
+use super::Failure;
+use crate::executor::Device;
+use crate::port::{BalenaApi, Session, Tier, Transport, TransportError};
+use migos_events::Learned;
+
+pub(super) async fn perform<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<Learned, Failure> {
+    // Only a resumed controller can find MIGOS running already.
+    if device.taken_up && device.migos().await.is_ok() {
+        return Ok(Learned::default());
+    }
+    in_good_order(device).await
+}
+
+/// The last look at the device before it reboots, and the reboot. Gives the boot that is to end.
+pub(super) async fn in_good_order<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<Learned, Failure> {
+    let identity = device.verified_identity().await?;
+    match device.raspbian().await?.reboot(Tier::Orderly).await {
+        Ok(()) | Err(TransportError::Lost { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    device.hang_up().await;
+    Ok(Learned { boot_id: Some(identity.boot_id), ..Learned::default() })
+}
+
+pub(super) async fn undo<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+) -> Result<(), Failure> {
+    device.back_on_raspbian().await
+}

@@ -1,0 +1,142 @@
+//! One step in words: what it does to this device, and what takes it back.
+
+use crate::words::plain;
+use migos_payload::size::ByteCount;
+use migos_playbooks::plan::{Boot, DevicePlan, Plan, Proof};
+use migos_playbooks::step::{Action, Reversal, Step};
+
+/// One step in words.
+#[derive(PartialEq, Eq)]
+pub(super) struct StepWords {
+    pub(super) mark: &'static str,
+    pub(super) what: String,
+    pub(super) undo: &'static str,
+    /// Lines that are written to files.
+    pub(super) added: Vec<String>,
+}
+
+/// What this step does to this device.
+pub(super) fn words(plan: &Plan, device: &DevicePlan, step: &Step) -> StepWords {
+    let title = plain(&step.title);
+    StepWords {
+        mark: mark(step),
+        what: match detail(plan, device, step.action) {
+            Some(detail) => format!("{title}: {detail}"),
+            None => title,
+        },
+        undo: undo(step),
+        added: added(device, step.action),
+    }
+}
+
+fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
+    let payload = plan.payloads.get(&device.payload);
+    let image = plan.images.get(&device.image);
+    let boot = plain(&device.boot_path);
+    match action {
+        Action::Lock => Some("other controllers are turned away meanwhile".to_owned()),
+        Action::Backup => Some(format!("all of {boot}")),
+        Action::ProveWrite => Some(format!(
+            "{boot}/tryboot.txt is config.txt with these lines added, {boot}/migos/probe.txt the kernel command line with one more word"
+        )),
+        Action::ProveArm => Some("config.txt and cmdline.txt stay as they are".to_owned()),
+        Action::SendPayload => payload.map(|payload| {
+            let (size, digest) = (ByteCount(payload.size()), device.payload.short());
+            format!("{size} to {boot}, MIGOS {} (sha256 {digest})", plain(&payload.version))
+        }),
+        Action::SendImage => {
+            image.map(|image| format!("{} (sha256 {})", image.size, image.sha256.short()))
+        }
+        Action::WriteTryboot => Some(format!("{boot}/tryboot.txt")),
+        Action::RewriteConfig => Some(format!("{boot}/config.txt, its whole text meanwhile")),
+        Action::Arm => Some(format!(
+            "Raspbian returns by itself if nobody speaks to MIGOS within {}",
+            plan.dead_man.contact
+        )),
+        Action::Reboot => Some(format!(
+            "MIGOS puts config.txt back first; Raspbian returns by itself if nobody speaks to MIGOS within {}",
+            plan.dead_man.contact
+        )),
+        Action::AwaitMigos => Some(format!(
+            "Raspbian returns by itself without a commit within {}",
+            plan.dead_man.commit
+        )),
+        Action::Register => Some(format!("fleet {} at {}", device.fleet, plan.api)),
+        Action::AwaitFlash => image.map(|image| {
+            let (os, kind, size) = (&image.os_version, &image.device_type, image.raw_size);
+            format!("{} for {}, {size} unpacked", plain(os), plain(kind))
+        }),
+        Action::AwaitBalena => Some(format!(
+            "in fleet {}; late after {}, lost after {}",
+            device.fleet, plan.arrival.late, plan.arrival.lost
+        )),
+        Action::Check
+        | Action::ProveSeen
+        | Action::ProveReturn
+        | Action::ProveGone
+        | Action::WriteJob
+        | Action::Configure
+        | Action::Commit => None,
+    }
+}
+
+/// The lines that a step writes, exactly; of the proof's files only what is not in the originals.
+fn added(device: &DevicePlan, action: Action) -> Vec<String> {
+    match (action, &device.boot) {
+        (Action::ProveWrite, Boot::OneShot { proof: Some(proof) }) => {
+            let mut lines = more_than_config(proof);
+            lines.push("kernel command line: migos.probe= and a number of this run".to_owned());
+            lines
+        }
+        (Action::WriteJob, _) => vec![format!("kernel command line: {}", plain(&device.cmdline))],
+        (Action::WriteTryboot | Action::RewriteConfig, _) => {
+            device.tryboot_txt.lines().map(plain).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The lines that make the proof's `tryboot.txt` differ from `config.txt`: its last section.
+fn more_than_config(proof: &Proof) -> Vec<String> {
+    let lines: Vec<_> = proof.tryboot_txt.lines().collect();
+    let begin = lines.iter().rposition(|line| line.trim() == "[all]").unwrap_or_default();
+    lines.iter().skip(begin).map(|line| plain(line)).collect()
+}
+
+fn mark(step: &Step) -> &'static str {
+    match (step.action, step.reversal) {
+        (_, Reversal::PointOfNoReturn) | (Action::AwaitFlash, _) => "‼",
+        (Action::RewriteConfig, _) => "!",
+        (action, _) if action.reboots() => "!",
+        (_, Reversal::Undo) => "+",
+        (_, Reversal::Nothing) => "·",
+    }
+}
+
+fn undo(step: &Step) -> &'static str {
+    if step.reversal != Reversal::Undo {
+        return "";
+    }
+    match step.action {
+        Action::Lock => "release",
+        Action::Backup => "compare, then delete",
+        Action::ProveWrite
+        | Action::SendPayload
+        | Action::SendImage
+        | Action::WriteJob
+        | Action::WriteTryboot => "delete",
+        Action::ProveArm | Action::ProveReturn => "wait for Raspbian",
+        Action::Arm => "falls back by itself",
+        Action::RewriteConfig => "restore the original",
+        Action::Reboot | Action::AwaitMigos => "reboot",
+        Action::Register => "delete the record",
+        // These have no undo of their own.
+        Action::Check
+        | Action::ProveSeen
+        | Action::ProveGone
+        | Action::Configure
+        | Action::Commit
+        | Action::AwaitFlash
+        | Action::AwaitBalena => "",
+    }
+}

@@ -1,0 +1,176 @@
+//! A transport that refuses one call for good: the n-th of those that change a device.
+
+use migos_contract as contract;
+use migos_engine::port::{
+    Content, KeyPair, Packed, Seed, Sent, Session, Target, Tier, Transport, TransportError,
+};
+use migos_inventory::DeviceId;
+use migos_payload::digest::Sha256;
+use migos_playbooks::facts::{Identity, Tree};
+use migos_ssh::Ssh;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Which call of which device is refused, and what has been called.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Mutex<BTreeMap<DeviceId, Calls>>);
+
+#[derive(Debug, Default)]
+struct Calls {
+    /// So many calls before the one that is refused.
+    left: Option<usize>,
+    refused: Option<&'static str>,
+}
+
+impl Refusals {
+    /// Refuses the call of this number, from 0.
+    pub(crate) fn refuse(&self, device: &DeviceId, call: usize) {
+        self.0.lock().unwrap().entry(device.clone()).or_default().left = Some(call);
+    }
+
+    /// The verb that was refused, if it has come to that.
+    pub(crate) fn refused(&self, device: &DeviceId) -> Option<&'static str> {
+        self.0.lock().unwrap().get(device).and_then(|calls| calls.refused)
+    }
+
+    fn before(&self, device: &DeviceId, verb: &'static str) -> Result<(), TransportError> {
+        let mut all = self.0.lock().unwrap();
+        let calls = all.entry(device.clone()).or_default();
+        match calls.left {
+            Some(0) => {
+                calls.left = None;
+                calls.refused = Some(verb);
+                Err(TransportError::Refused { verb, message: "it was told to fail here".into() })
+            }
+            Some(left) => {
+                calls.left = Some(left - 1);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// SSH, but for the calls that are refused.
+pub(crate) struct Refusing {
+    pub(crate) real: Ssh,
+    pub(crate) refusals: Arc<Refusals>,
+}
+
+/// A session, but for the calls that are refused.
+pub(crate) struct RefusingSession {
+    real: <Ssh as Transport>::Session,
+    device: DeviceId,
+    refusals: Arc<Refusals>,
+}
+
+impl Transport for Refusing {
+    type Session = RefusingSession;
+
+    async fn connect(&self, target: &Target) -> Result<Self::Session, TransportError> {
+        let real = self.real.connect(target).await?;
+        let refusals = self.refusals.clone();
+        Ok(RefusingSession { real, device: target.device.clone(), refusals })
+    }
+
+    fn key_pair(&self, seed: &Seed) -> KeyPair {
+        self.real.key_pair(seed)
+    }
+}
+
+impl RefusingSession {
+    fn before(&self, verb: &'static str) -> Result<(), TransportError> {
+        self.refusals.before(&self.device, verb)
+    }
+}
+
+impl Session for RefusingSession {
+    async fn probe(&self) -> Result<String, TransportError> {
+        self.real.probe().await
+    }
+
+    async fn identity(&self) -> Result<Identity, TransportError> {
+        self.real.identity().await
+    }
+
+    async fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TransportError> {
+        self.real.read(path, limit).await
+    }
+
+    async fn write(&self, path: &str, mode: u32, content: &[u8]) -> Result<(), TransportError> {
+        self.before("write")?;
+        self.real.write(path, mode, content).await
+    }
+
+    async fn sums(&self, paths: &[String]) -> Result<Vec<Option<Sha256>>, TransportError> {
+        self.real.sums(paths).await
+    }
+
+    async fn send(
+        &self,
+        content: &Content,
+        path: &str,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Sent, TransportError> {
+        self.before("send")?;
+        self.real.send(content, path, progress).await
+    }
+
+    /// Mostly an undo; those are not refused.
+    async fn remove(&self, paths: &[String]) -> Result<(), TransportError> {
+        self.real.remove(paths).await
+    }
+
+    async fn arm(&self) -> Result<(), TransportError> {
+        self.before("arm")?;
+        self.real.arm().await
+    }
+
+    async fn reboot(&self, tier: Tier) -> Result<(), TransportError> {
+        self.before("reboot")?;
+        self.real.reboot(tier).await
+    }
+
+    async fn tree(&self, path: &str) -> Result<Tree, TransportError> {
+        self.real.tree(path).await
+    }
+
+    async fn backup(&self, from: &str, to: &str) -> Result<Tree, TransportError> {
+        self.before("backup")?;
+        self.real.backup(from, to).await
+    }
+
+    async fn pack(&self, path: &str, to: &Path) -> Result<Packed, TransportError> {
+        self.before("pack")?;
+        self.real.pack(path, to).await
+    }
+
+    async fn lock(&self, owner: &str, lease: Duration) -> Result<(), TransportError> {
+        self.before("lock")?;
+        self.real.lock(owner, lease).await
+    }
+
+    async fn unlock(&self, owner: &str) -> Result<(), TransportError> {
+        self.real.unlock(owner).await
+    }
+
+    async fn migos(
+        &self,
+        command: &contract::Command,
+        input: Option<&contract::Configuration>,
+    ) -> Result<contract::Status, TransportError> {
+        match command {
+            contract::Command::Configure => self.before("configure")?,
+            contract::Command::Status
+            | contract::Command::Commit { .. }
+            | contract::Command::Abort => {}
+        }
+        self.real.migos(command, input).await
+    }
+
+    async fn close(self) {
+        self.real.close().await;
+    }
+}
