@@ -124,7 +124,8 @@ fn firmware_that_ignores_the_one_shot_flag_costs_nothing() {
     let pi = bench.device("kiosk-002").unwrap();
     assert_eq!(pi.file("/var/lib/migos/image"), None);
     use State::{Booting, Off, Raspbian};
-    assert_eq!(pi.life().states, [Off, Booting, Raspbian, Booting, Raspbian]);
+    // Armed twice: the first miss might have been a power cut.
+    assert_eq!(pi.life().states, [Off, Booting, Raspbian, Booting, Raspbian, Booting, Raspbian]);
     let registered = bench.lab().api().devices();
     assert_eq!(registered.len(), 2, "{registered:?}");
     assert!(registered.iter().all(|device| device.name != "kiosk-002"), "{registered:?}");
@@ -145,7 +146,8 @@ fn a_device_that_hangs_in_migos_comes_back_by_itself() {
     assert_eq!(boot_trees(&bench), before);
     use State::{Booting, Migos, Off, Raspbian};
     let states = bench.device("kiosk-001").unwrap().life().states;
-    assert_eq!(states, [Off, Booting, Raspbian, Booting, Migos, Booting, Raspbian]);
+    let twice = [Booting, Migos, Booting, Raspbian, Booting, Migos, Booting, Raspbian];
+    assert_eq!(states, [&[Off, Booting, Raspbian][..], &twice].concat());
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
 }
 
 fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
-    let site = if number % 2 == 0 { "north" } else { "south" };
+    let site = if number.is_multiple_of(2) { "north" } else { "south" };
     DevicePlan {
         login: Login {
             host: "127.0.0.1".into(),

@@ -146,6 +146,7 @@ devices:
             sums: Default::default(),
             config_txt: String::new(),
             cmdline_txt: String::new(),
+            dirty: None,
         };
         Probed::Facts(Box::new(Facts {
             model: "Raspberry Pi 3 Model B Plus Rev 1.3".into(),

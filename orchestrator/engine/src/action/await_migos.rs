@@ -25,10 +25,10 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
             // Somebody else answers at the address: Raspbian.
             if device.learned.boot_id.as_ref() == Some(&identity.boot_id) {
                 device.force(&mut hang).await?;
-            } else if hang.was_forced() && !armed_again && is_one_shot(device) {
-                // A forced reboot does not carry the flag: the device was never armed.
+            } else if !armed_again && is_one_shot(device) && last_words(device).await.is_none() {
+                // A forced reboot does not carry the flag, and a power cut clears it: MIGOS has not even run.
                 armed_again = true;
-                device.note("its reboot hung and was forced; armed once more".into()).await;
+                device.note("Raspbian came back without MIGOS; armed once more".into()).await;
                 let learned = arm::set_flag_and_reboot(device).await?;
                 device.learned.add(&learned);
                 hang = Hang::new(device.world.plan.dead_man.hung.0);
@@ -44,16 +44,16 @@ fn is_one_shot<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> bool {
     matches!(device.plan().boot, Boot::OneShot { .. })
 }
 
-/// What MIGOS left on the card, if it ran at all.
-async fn why_it_came_back<T: Transport, B: BalenaApi>(device: &mut Device<T, B>) -> String {
+/// What MIGOS left on the card last, if it ran at all.
+async fn last_words<T: Transport, B: BalenaApi>(device: &mut Device<T, B>) -> Option<String> {
     const LIMIT: u64 = 4096;
     let path = format!("{}/result.txt", device.boot_folder());
-    let result = match device.raspbian().await {
-        Ok(session) => session.read(&path, LIMIT).await.ok().flatten(),
-        Err(_) => None,
-    };
-    let result = result.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
-    match result.as_deref().and_then(|text| text.lines().last()) {
+    let text = device.raspbian().await.ok()?.read(&path, LIMIT).await.ok()??;
+    Some(String::from_utf8_lossy(&text).trim().lines().last()?.to_owned())
+}
+
+async fn why_it_came_back<T: Transport, B: BalenaApi>(device: &mut Device<T, B>) -> String {
+    match last_words(device).await {
         Some(last) => format!("Raspbian came back instead of MIGOS; MIGOS said: {last}"),
         None => {
             "Raspbian came back instead of MIGOS: the firmware ignored the one-shot flag, or MIGOS \

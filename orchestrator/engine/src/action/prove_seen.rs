@@ -9,19 +9,28 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
     let mut rebooted = device.another_boot().await?;
-    if rebooted.forced {
-        // Only an orderly reboot carries the flag: what was seen says nothing. Once more, then.
+    let word = prove_write::word(device);
+    let mut armed_again = false;
+    loop {
+        let Rebooted { boot_id, forced } = rebooted;
+        let cmdline = device.kernel_cmdline().await?;
+        if cmdline.split_ascii_whitespace().any(|found| found == word) {
+            return Ok(Learned { boot_id: Some(boot_id), ..Learned::default() });
+        }
+        if armed_again {
+            return Err(match forced {
+                true => {
+                    Failure::Failed("its reboots hang, so the one-shot flag never sets in".into())
+                }
+                false => Failure::Refused(
+                    "its firmware ignores the one-shot flag, as two reboots have shown".into(),
+                ),
+            });
+        }
+        // A forced reboot does not carry the flag, and a power cut clears it: what was seen says nothing yet.
+        armed_again = true;
         let learned = arm::set_flag_and_reboot(device).await?;
         device.learned.add(&learned);
         rebooted = device.another_boot().await?;
     }
-    let Rebooted { boot_id, forced } = rebooted;
-    if forced {
-        return Err(Failure::Failed("its reboots hang, so the one-shot flag never sets in".into()));
-    }
-    let word = prove_write::word(device);
-    if device.kernel_cmdline().await?.split_ascii_whitespace().any(|found| found == word) {
-        return Ok(Learned { boot_id: Some(boot_id), ..Learned::default() });
-    }
-    Err(Failure::Refused("its firmware ignores the one-shot flag, as a reboot has shown".into()))
 }

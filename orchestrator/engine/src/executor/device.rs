@@ -97,7 +97,7 @@ impl Hang {
         Hang { limit, since: Instant::now(), tier: Tier::Orderly }
     }
 
-    pub(crate) fn was_forced(&self) -> bool {
+    fn was_forced(&self) -> bool {
         self.tier != Tier::Orderly
     }
 }
