@@ -3,7 +3,7 @@
 TOOLS := target/tools
 DENY_VERSION := 0.20.2
 # A real OpenSSH server with sudo, and a second shell to run every verb under.
-PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux
+PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: test packages check deny lab

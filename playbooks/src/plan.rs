@@ -185,6 +185,9 @@ pub struct DevicePlan {
     pub fleet_id: u64,
     /// How it boots MIGOS, and why so.
     pub boot: Boot,
+    /// True if its firmware resets a kernel that hangs before its own watchdog runs; if not, such a hang needs a
+    /// power cycle.
+    pub resets_a_hung_kernel: bool,
     /// The text that selects MIGOS: of `tryboot.txt`, or of `config.txt` until MIGOS has put it back.
     pub tryboot_txt: String,
     /// The ramdisk's kernel command line, without the job's nonce.
@@ -197,6 +200,9 @@ pub struct DevicePlan {
 pub enum Boot {
     /// By the firmware's one-shot flag; nothing existing is changed.
     OneShot {
+        /// The update of the firmware that makes it able to; `None` if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        update: Option<Update>,
         /// The files that prove it on this device first; `None` if nobody asks for a proof.
         proof: Option<Proof>,
     },
@@ -205,6 +211,26 @@ pub enum Boot {
         /// Why one-shot boot cannot be used.
         reason: String,
     },
+}
+
+/// An update of a device's firmware. It has no undo: the device is Raspbian as before, with newer firmware.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// What is too old.
+    pub of: FirmwareKind,
+    /// How that is known.
+    pub reason: String,
+}
+
+/// Where a board keeps firmware that can be too old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirmwareKind {
+    /// On the boot partition.
+    Card,
+    /// In the EEPROM, and on the boot partition.
+    Eeprom,
 }
 
 /// The files by which one-shot boot is proven: Raspbian's own, with one more word on the kernel's command
@@ -318,9 +344,10 @@ impl Boot {
         match (step.when, self) {
             (When::Always, _)
             | (When::OneShot, Boot::OneShot { .. })
-            | (When::Proof, Boot::OneShot { proof: Some(_) })
+            | (When::Update, Boot::OneShot { update: Some(_), .. })
+            | (When::Proof, Boot::OneShot { proof: Some(_), .. })
             | (When::Rewrite, Boot::Rewrite { .. }) => true,
-            (When::OneShot | When::Proof | When::Rewrite, _) => false,
+            (When::OneShot | When::Update | When::Proof | When::Rewrite, _) => false,
         }
     }
 }

@@ -7,11 +7,10 @@ use crate::plan::{
     Proof, SetAside, Stage, Tolerance,
 };
 use crate::playbook::Playbook;
-use crate::policy::{Order, Policy, Prove, Strategy};
-use crate::requirement::boot::cannot_boot_once;
+use crate::policy::{Order, Policy};
+use crate::requirement::firmware::{Way, resets_a_hung_kernel, way};
 use crate::requirement::{Candidate, Switch, findings};
 use migos_inventory::{Device, DeviceId, Fleet};
-use migos_payload::board::BoardFacts;
 use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::boot_text::{
     BootTextError, migos_cmdline, migos_config_txt, proof_cmdline, proof_tryboot_txt,
@@ -143,6 +142,7 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
         strategy: policy.strategy,
         prove: policy.prove,
         allow_rewrite: &policy.allow_rewrite,
+        allow_update: &policy.allow_update,
     };
     let manifest = payload.map(|(_, manifest)| manifest);
     let candidate = Candidate { device, facts, payload: manifest, image, fleet, switch };
@@ -171,7 +171,8 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
         image: image.sha256,
         fleet: fleet.slug.clone(),
         fleet_id: fleet.id,
-        boot: how_it_boots(facts, boot, policy),
+        boot: how_it_boots(facts, boot, &switch).ok_or_else(unexplained)?,
+        resets_a_hung_kernel: resets_a_hung_kernel(facts, boot),
         tryboot_txt: texts.tryboot_txt,
         cmdline: texts.cmdline,
     })
@@ -201,10 +202,7 @@ pub(crate) fn boot_texts(
         let path = format!("overlays/{name}.dtbo");
         payload.files.iter().any(|file| file.path == path)
     };
-    let board = BoardFacts {
-        revision: facts.revision,
-        serial: u64::from_str_radix(&facts.serial, 16).ok(),
-    };
+    let board = facts.board();
     let config = ConfigTxt::parse(boot.config_txt.as_bytes());
     let cmdline = CmdlineTxt::parse(boot.cmdline_txt.as_bytes());
     Ok(BootTexts {
@@ -263,22 +261,18 @@ fn choose_image<'a>(
     }
 }
 
-/// The requirements have made sure that this is allowed.
-fn how_it_boots(facts: &Facts, boot: &BootPartition, policy: &Policy) -> Boot {
-    let reason = match (policy.strategy, cannot_boot_once(facts)) {
-        (Strategy::Rewrite, _) => Some("the policy asks for it".to_owned()),
-        (Strategy::Auto, Some(cannot)) => Some(cannot.reason),
-        (Strategy::OneShot, _) | (Strategy::Auto, None) => None,
-    };
-    match reason {
-        Some(reason) => Boot::Rewrite { reason },
-        None => Boot::OneShot {
-            proof: match policy.prove {
-                Prove::Never => None,
-                Prove::PerClass | Prove::PerDevice => proof(boot).ok(),
+/// `None` if it may not be switched at all.
+fn how_it_boots(facts: &Facts, boot: &BootPartition, switch: &Switch<'_>) -> Option<Boot> {
+    Some(match way(facts, switch).ok()? {
+        Way::Rewrite(reason) => Boot::Rewrite { reason },
+        Way::OneShot(update) => Boot::OneShot {
+            proof: match switch.is_proven(update.as_ref()) {
+                true => Some(proof(boot).ok()?),
+                false => None,
             },
+            update,
         },
-    }
+    })
 }
 
 /// Two devices with one serial number: one of the two addresses is not what it seems, so both are left

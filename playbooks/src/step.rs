@@ -43,6 +43,8 @@ pub enum When {
     /// All.
     #[default]
     Always,
+    /// Those whose firmware is brought up to date first.
+    Update,
     /// Those whose one-shot boot is proven first.
     Proof,
     /// Those that boot MIGOS by the firmware's one-shot flag.
@@ -63,6 +65,8 @@ impl When {
 pub enum Reversal {
     /// It changes nothing, so nothing needs to.
     Nothing,
+    /// Nothing does, and nothing needs to: the device is as good a Raspbian as before.
+    Stays,
     /// The action's undo.
     Undo,
     /// Nothing can: it is the point of no return.
@@ -87,6 +91,12 @@ pub enum Action {
     Check,
     /// Take the device for this run, so that nobody else works on it.
     Lock,
+    /// Install the vendor's newer firmware.
+    UpdateFirmware,
+    /// Reboot into the same Raspbian, on the new firmware.
+    UpdateReboot,
+    /// Look whether the new firmware can boot once, and whether there still is room.
+    UpdateSeen,
     /// Copy the boot partition, to the device and to the run's folder.
     Backup,
     /// Write the files that prove one-shot boot.
@@ -128,9 +138,12 @@ pub enum Action {
 }
 
 /// The actions of a migration, in the only order in which they make sense, and which devices they are for.
-pub const ACTIONS: [(Action, When); 21] = [
+pub const ACTIONS: [(Action, When); 24] = [
     (Action::Check, When::Always),
     (Action::Lock, When::Always),
+    (Action::UpdateFirmware, When::Update),
+    (Action::UpdateReboot, When::Update),
+    (Action::UpdateSeen, When::Update),
     (Action::Backup, When::Always),
     (Action::ProveWrite, When::Proof),
     (Action::ProveArm, When::Proof),
@@ -156,8 +169,12 @@ impl Action {
     /// The reversal that the action has by its nature; a playbook cannot say otherwise.
     pub fn reversal(self) -> Reversal {
         match self {
-            Action::Check | Action::ProveSeen | Action::ProveGone => Reversal::Nothing,
+            Action::Check | Action::UpdateSeen | Action::ProveSeen | Action::ProveGone => {
+                Reversal::Nothing
+            }
+            Action::UpdateFirmware => Reversal::Stays,
             Action::Lock
+            | Action::UpdateReboot
             | Action::Backup
             | Action::ProveWrite
             | Action::ProveArm
@@ -185,6 +202,7 @@ impl Action {
     pub fn holds_the_device(self) -> bool {
         match self {
             Action::Lock
+            | Action::UpdateReboot
             | Action::ProveWrite
             | Action::ProveArm
             | Action::ProveReturn
@@ -193,6 +211,8 @@ impl Action {
             | Action::Reboot
             | Action::AwaitMigos => true,
             Action::Check
+            | Action::UpdateFirmware
+            | Action::UpdateSeen
             | Action::Backup
             | Action::ProveSeen
             | Action::ProveGone
@@ -212,7 +232,8 @@ impl Action {
     pub fn reboots(self) -> bool {
         matches!(
             self,
-            Action::ProveArm
+            Action::UpdateReboot
+                | Action::ProveArm
                 | Action::ProveReturn
                 | Action::Arm
                 | Action::Reboot

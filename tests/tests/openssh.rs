@@ -25,6 +25,8 @@ mod read_only;
 mod refusal;
 #[path = "openssh/trouble.rs"]
 mod trouble;
+#[path = "openssh/update.rs"]
+mod update;
 #[path = "openssh/upload.rs"]
 mod upload;
 #[path = "openssh/verbs.rs"]

@@ -7,11 +7,12 @@ use crate::executor::{self, Answer, Link, Message, World};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::{Entry, Ledger, LedgerState};
 use crate::port::{BalenaApi, BalenaError, Transport};
-use crate::rollout::{Effect, Input, Now, Order, Rollout, Seen};
+use crate::rollout::{Effect, Input, Now, Order, Rollout, Seen, Sight};
 use crate::run::FileError;
 use migos_events::{DeviceEvent, Event, History, Outcome, Progress, Record, RunId};
 use migos_inventory::{DeviceId, FleetSlug};
-use migos_playbooks::balena::{DeviceUuid, Heartbeat};
+use migos_playbooks::balena::{DeviceUuid, Heartbeat, Sighting};
+use migos_playbooks::plan::CheckedPlan;
 use migos_playbooks::step::Action;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -240,6 +241,21 @@ fn uuids<T: Transport, B: BalenaApi>(
     world.plan.devices.keys().map(uuid).collect()
 }
 
+/// How a device is, by what balena tells.
+fn sight(plan: &CheckedPlan, device: &DeviceId, sighting: Sighting) -> Sight {
+    let image = plan.devices.get(device).and_then(|device| plan.images.get(&device.image));
+    let wanted = image.map(|image| image.os_version.as_str()).unwrap_or_default();
+    let is_well = sighting.is_well(wanted);
+    let found = sighting.os_version.unwrap_or_else(|| "an unknown system".to_owned());
+    match sighting.heartbeat {
+        _ if is_well => Sight::Well { os_version: found },
+        Heartbeat::Online => {
+            Sight::Unwell(format!("it answers balena, but runs {found} instead of {wanted}"))
+        }
+        _ => Sight::Silent,
+    }
+}
+
 /// Asks balena about the whole fleet, again and again: one poller for all devices.
 async fn poll_balena<T: Transport, B: BalenaApi>(
     world: Arc<World<T, B>>,
@@ -260,18 +276,8 @@ async fn poll_balena<T: Transport, B: BalenaApi>(
                     if sighting.heartbeat != Heartbeat::Unknown {
                         world.seen.add(&sighting.uuid);
                     }
-                    let wanted = world
-                        .plan
-                        .devices
-                        .get(device)
-                        .and_then(|device| world.plan.images.get(&device.image))
-                        .map(|image| image.os_version.as_str());
-                    seen.push(Seen {
-                        device: device.clone(),
-                        uuid: sighting.uuid.clone(),
-                        well: wanted.is_some_and(|version| sighting.is_well(version)),
-                        os_version: sighting.os_version,
-                    });
+                    let (device, uuid) = (device.clone(), sighting.uuid.clone());
+                    seen.push(Seen { sight: sight(&world.plan, &device, sighting), device, uuid });
                 }
                 Input::Seen(seen)
             }

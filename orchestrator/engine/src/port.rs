@@ -11,6 +11,7 @@ use migos_inventory::{DeviceId, FleetSlug};
 use migos_payload::digest::Sha256;
 use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Sighting};
 use migos_playbooks::facts::{Identity, Tree};
+use migos_playbooks::plan::FirmwareKind;
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -79,6 +80,13 @@ pub trait Session: Send + Sync + 'static {
     /// Removes files and folders with all they hold, and what an interrupted `write` or `send` of these
     /// paths left; what is not there is fine.
     fn remove(&self, paths: &[String]) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Installs the vendor's newer firmware, by the packages of the device's own release. It goes on by itself
+    /// when the connection is lost; asked for again, it is waited for.
+    fn update(
+        &self,
+        firmware: FirmwareKind,
+    ) -> impl Future<Output = Result<(), TransportError>> + Send;
 
     /// Sets the one-shot flag and reboots. Returns when the reboot has been asked for.
     fn arm(&self) -> impl Future<Output = Result<(), TransportError>> + Send;

@@ -27,7 +27,7 @@ pub(crate) fn plan_with_proof(devices: usize) -> CheckedPlan {
     plan.prove = Prove::PerClass;
     for device in plan.devices.values_mut() {
         let proof = Proof { tryboot_txt: String::new(), cmdline: String::new() };
-        device.boot = Boot::OneShot { proof: Some(proof) };
+        device.boot = Boot::OneShot { update: None, proof: Some(proof) };
     }
     plan.id = plan.digest().unwrap();
     plan.check().unwrap()
@@ -117,13 +117,14 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         boot_sums: BTreeMap::new(),
         boot_path: "/boot".into(),
         boot_read_only: false,
-        boot: Boot::OneShot { proof: None },
+        boot: Boot::OneShot { update: None, proof: None },
         disk_id: "738a4d67".into(),
         hostname: "kiosk".into(),
         payload,
         image,
         fleet: FleetSlug::new("acme/kiosks").unwrap(),
         fleet_id: 1,
+        resets_a_hung_kernel: true,
         tryboot_txt: String::new(),
         cmdline: String::new(),
     }

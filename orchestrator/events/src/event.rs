@@ -187,6 +187,11 @@ pub enum DeviceEvent {
         /// The remark.
         message: String,
     },
+    /// What is seen of it cannot be, by what is known of it: a person has to look.
+    Contradicted {
+        /// What is seen.
+        message: String,
+    },
     /// A recalled device is on Raspbian again.
     WentBack,
     /// It was not seen in time; nothing is lost yet.

@@ -75,6 +75,8 @@ pub struct Progress {
     pub proven: bool,
     /// True once MIGOS has answered on it in this run.
     pub was_in_migos: bool,
+    /// True once what was seen of it contradicted what was known.
+    pub contradicted: bool,
 }
 
 impl Default for Progress {
@@ -89,6 +91,7 @@ impl Default for Progress {
             last_step: None,
             proven: false,
             was_in_migos: false,
+            contradicted: false,
         }
     }
 }
@@ -141,6 +144,7 @@ impl Progress {
                 self.proven |= step.action == Action::ProveGone;
                 self.was_in_migos |= step.action == Action::AwaitMigos;
             }
+            DeviceEvent::Contradicted { .. } => self.contradicted = true,
             DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
             DeviceEvent::Migrated { uuid, .. } => self.uuid = Some(uuid.clone()),
             _ => {}

@@ -75,6 +75,7 @@ impl DeviceState {
         let illegal = || IllegalTransition { state: self.clone(), event: event.clone() };
         let next = match (self, event) {
             (state, E::Noted { .. }) => state.clone(),
+            (S::Running { .. }, E::Contradicted { .. }) => self.clone(),
 
             (S::Pending, E::StepStarted { step }) if step.n == 0 => started(*step),
             // The same step again is a resumed controller's.
@@ -153,6 +154,7 @@ impl DeviceState {
             }
             (S::Arriving, E::Late) => S::Late,
             (S::Arriving | S::Late, E::Lost { message }) => S::Lost(message.clone()),
+            (S::Arriving | S::Late, E::Stuck { message }) => S::Stuck(message.clone()),
             (S::Arriving | S::Late | S::Lost(_), E::Migrated { .. }) => S::Migrated,
             _ => return Err(illegal()),
         };

@@ -153,10 +153,8 @@ fn boot_files(release: Release, pool: &Pool) -> Vec<(String, Content)> {
     for file in release.ramdisks() {
         files.push(((*file).to_owned(), magic::raspbian_ramdisk(&name(file), RAMDISK)));
     }
-    for file in LOADERS {
-        // The 64-bit systems run on no board that reads the first of these, but they carry it.
-        files.push((file.to_owned(), firmware(&name(file), release.firmware_words())));
-    }
+    // The 64-bit systems run on no board that reads the first of these, but they carry it.
+    files.extend(loaders(release).map(|(file, bytes)| (file.to_owned(), bytes)));
     for file in ["fixup.dat", "fixup_cd.dat", "fixup4.dat", "fixup4cd.dat"] {
         files.push((file.to_owned(), noise(&name(file), 5400)));
     }
@@ -167,6 +165,13 @@ fn boot_files(release: Release, pool: &Pool) -> Vec<(String, Content)> {
         }
     }
     files.into_iter().map(|(path, bytes)| (path, pool.keep(&bytes))).collect()
+}
+
+/// The loader files as a release has them.
+pub(crate) fn loaders(release: Release) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    LOADERS
+        .into_iter()
+        .map(move |file| (file, firmware(&format!("{release:?} {file}"), release.firmware_words())))
 }
 
 /// A loader file of firmware that understands these words.

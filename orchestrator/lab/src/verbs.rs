@@ -9,6 +9,7 @@ mod folders;
 mod lock;
 mod power;
 mod probe;
+mod update;
 mod upload;
 
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("remove"), paths) if !paths.is_empty() => ended(files::remove(system, paths)),
         (Some("receive"), [path, offset, size]) => upload::receive(system, path, offset, size),
         (Some("settle"), [path, size, sha256]) => ended(upload::settle(system, path, size, sha256)),
+        (Some("update"), [what]) => ended(update::update(system, what)),
         (Some("arm"), []) => ended(power::arm(system)),
         (Some("reboot"), [tier]) => ended(power::reboot(system, tier)),
         (Some("backup"), [from, to]) => ended(folders::backup(system, from, to)),
@@ -67,7 +69,8 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (
             Some(
                 "probe" | "identity" | "read" | "sums" | "part" | "tree" | "pack" | "write"
-                | "remove" | "receive" | "settle" | "arm" | "reboot" | "backup" | "lock" | "unlock",
+                | "remove" | "receive" | "settle" | "update" | "arm" | "reboot" | "backup" | "lock"
+                | "unlock",
             ),
             _,
         ) => ended(Err(Answer::fail(code::USAGE, format!("wrong arguments for {name}")))),

@@ -21,6 +21,7 @@ mod plan;
 mod states;
 mod status;
 mod steps;
+mod strategy;
 mod summary;
 mod tables;
 mod words;

@@ -121,6 +121,7 @@ impl RunLines {
                 (Tone::Wait, "Retry", format!("{}: {}", step(*at), plain(message)))
             }
             DeviceEvent::Noted { message } => (Tone::Plain, "Noted", plain(message)),
+            DeviceEvent::Contradicted { message } => (Tone::Bad, "Look", plain(message)),
             DeviceEvent::Recalled => (Tone::Wait, "Recalled", "goes back to Raspbian".to_owned()),
             DeviceEvent::WentBack => {
                 (Tone::Plain, "Returned", "on Raspbian, waits for its turn".to_owned())

@@ -2,11 +2,11 @@
 
 use crate::grid::columns;
 use crate::words::{Tone, counts, many, paint, plain};
-use crate::{Style, steps};
+use crate::{Style, steps, strategy};
 use migos_inventory::{DeviceId, fold};
 use migos_payload::size::ByteCount;
-use migos_playbooks::plan::{Boot, Finding, Gate, Plan, SetAside, Stage, Tolerance};
-use migos_playbooks::policy::{Budget, Prove};
+use migos_playbooks::plan::{Finding, Gate, Plan, SetAside, Stage, Tolerance};
+use migos_playbooks::policy::Budget;
 use std::collections::BTreeMap;
 
 /// The text of a plan. `source` is the inventory's name, `facts_age` how old the facts are (`4 min old`),
@@ -136,7 +136,7 @@ fn whole_run(plan: &Plan, style: Style) -> String {
         "  Of each class one device goes alone until MIGOS has answered on it. A reboot that hangs for {} is forced.\n",
         plan.dead_man.hung
     );
-    text += &strategy(plan, style);
+    text += &strategy::strategy(plan, style);
     let sent = plan.devices.values().map(|device| {
         let payload = plan.payloads.get(&device.payload).map(|payload| ByteCount(payload.size()));
         let image = plan.images.get(&device.image).map(|image| image.size);
@@ -144,37 +144,6 @@ fn whole_run(plan: &Plan, style: Style) -> String {
     });
     text += &format!("  Sent in all: {}.\n", sent.sum::<ByteCount>());
     text
-}
-
-/// How the devices boot MIGOS, and on which of them that is proven first.
-fn strategy(plan: &Plan, style: Style) -> String {
-    let (rewritten, one_shot): (Vec<_>, Vec<_>) =
-        plan.devices.iter().partition(|(_, device)| matches!(device.boot, Boot::Rewrite { .. }));
-    let mut text = String::new();
-    if !one_shot.is_empty() {
-        let whom = if rewritten.is_empty() { "" } else { " on the others" };
-        let proof = match plan.prove {
-            Prove::PerDevice => "proven on every device first",
-            Prove::PerClass => "proven on the first device of each class",
-            Prove::Never => "not proven first: the firmware's files are trusted",
-        };
-        text += &format!(
-            "  Strategy one-shot{whom}: config.txt and cmdline.txt stay untouched; {proof}.\n"
-        );
-    }
-    let mut classes: BTreeMap<String, Vec<&DeviceId>> = BTreeMap::new();
-    for (id, device) in rewritten {
-        classes.entry(device.class.to_string()).or_default().push(id);
-    }
-    let classes = classes.into_iter().map(|(class, devices)| {
-        let warning = format!(
-            "Strategy rewrite: config.txt is replaced for a while on {} ({}).",
-            fold(devices),
-            plain(&class)
-        );
-        format!("  {}\n", paint(style, Tone::Bad, &warning))
-    });
-    classes.collect::<String>() + &text
 }
 
 /// Devices with equal findings in one row, each finding with its remedy.
@@ -228,56 +197,57 @@ mod tests {
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
           Of each class one device goes alone until MIGOS has answered on it. A reboot that hangs for 3m is forced.
           Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
+          Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
           Sent in all: 938 MB.
 
         What happens to kiosk-[001-003] (3 devices, Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
           · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
-           1  · check           compare identity and boot files with the plan
-           2  + lock            take the device for this run: other controllers are turned away       undo: release
-                                meanwhile
-           3  + backup          back up the boot partition, to the device and to the run's folder:    undo: compare, then delete
-                                all of /boot
-           4  + send-payload    send the MIGOS boot files, verified from the card: 17 MB to /boot,    undo: delete
-                                MIGOS 1.4.2 (sha256 8ec5a17a)
-           5  + send-image      send the balenaOS image, verified from the card: 164 MB (sha256       undo: delete
-                                6a9d88ba)
-           6  + write-job       write the job for MIGOS                                               undo: delete
+           1  · check            compare identity and boot files with the plan
+           2  + lock             take the device for this run: other controllers are turned away      undo: release
+                                 meanwhile
+           3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
+                                 all of /boot
+           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot,   undo: delete
+                                 MIGOS 1.4.2 (sha256 8ec5a17a)
+           5  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
+                                 6a9d88ba)
+           6  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
-           7  + write-tryboot   write tryboot.txt: /boot/tryboot.txt                                  undo: delete
+           7  + write-tryboot    write tryboot.txt: /boot/tryboot.txt                                 undo: delete
                  +[all]
                  +os_prefix=migos/
                  +initramfs initrd.migos followkernel
                  +arm_64bit=0
                  +[all]
-           8  ! arm             reboot once into MIGOS: Raspbian returns by itself if nobody speaks   undo: falls back by itself
-                                to MIGOS within 10m
-           9  ! await-migos     wait for MIGOS: Raspbian returns by itself without a commit within    undo: reboot
-                                30m
-          10  + register        register with balena: fleet acme/kiosks at                            undo: delete the record
-                                https://api.balena-cloud.com
-          11  · configure       hand over the device's configuration
+           8  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
+                                 to MIGOS within 10m
+           9  ! await-migos      wait for MIGOS: Raspbian returns by itself without a commit within   undo: reboot
+                                 30m
+          10  + register         register with balena: fleet acme/kiosks at                           undo: delete the record
+                                 https://api.balena-cloud.com
+          11  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
           ───────────── point of no return ─────────────
                no way back but a new card: Raspbian and all data on the card are lost from here on
-          12  ‼ commit          make MIGOS permanent
-          13  ‼ await-flash     write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB
-                                unpacked
-          14  · await-balena    wait until balena sees it well: in fleet acme/kiosks; late after
-                                20m, lost after 2h
+          12  ‼ commit           make MIGOS permanent
+          13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9
+                                 GB unpacked
+          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
+                                 20m, lost after 2h
 
         What happens to kiosk-[061-062] (2 devices, Pi 4B, debian 12, kernel 6.6.20-v8): as kiosk-001 above, except
-           3  + backup          back up the boot partition, to the device and to the run's folder:    undo: compare, then delete
-                                all of /boot/firmware
-           4  + send-payload    send the MIGOS boot files, verified from the card: 17 MB to           undo: delete
-                                /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
-           5  + send-image      send the balenaOS image, verified from the card: 180 MB (sha256       undo: delete
-                                1797b8a2)
-           7  + write-tryboot   write tryboot.txt: /boot/firmware/tryboot.txt                         undo: delete
+           3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
+                                 all of /boot/firmware
+           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to          undo: delete
+                                 /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
+           5  + send-image       send the balenaOS image, verified from the card: 180 MB (sha256      undo: delete
+                                 1797b8a2)
+           7  + write-tryboot    write tryboot.txt: /boot/firmware/tryboot.txt                        undo: delete
                  +arm_64bit=1
                  +enable_uart=1
                  without arm_64bit=0
-          13  ‼ await-flash     write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64, 1.9
-                                GB unpacked
+          13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64,
+                                 1.9 GB unpacked
 
         Refused
           kiosk-[057-058]  the boot partition has 8 MB free, 17 MB are needed  remove old kernels from /boot
@@ -309,94 +279,95 @@ mod tests {
           Of each class one device goes alone until MIGOS has answered on it. A reboot that hangs for 3m is forced.
           Strategy rewrite: config.txt is replaced for a while on kiosk-[061-062] (Pi 4B, debian 12, kernel 6.6.20-v8).
           Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each class.
+          Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
           Sent in all: 938 MB.
 
         What happens to kiosk-[001-003] (3 devices, Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
           · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
-           1  · check           compare identity and boot files with the plan
-           2  + lock            take the device for this run: other controllers are turned away       undo: release
-                                meanwhile
-           3  + backup          back up the boot partition, to the device and to the run's folder:    undo: compare, then delete
-                                all of /boot
+           1  · check            compare identity and boot files with the plan
+           2  + lock             take the device for this run: other controllers are turned away      undo: release
+                                 meanwhile
+           3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
+                                 all of /boot
                2 proof reboots on the first of its class; the others skip the proof
-           4  + prove-write     write the files that prove one-shot boot: /boot/tryboot.txt is        undo: delete
-                                config.txt with these lines added, /boot/migos/probe.txt the kernel
-                                command line with one more word
+           4  + prove-write      write the files that prove one-shot boot: /boot/tryboot.txt is       undo: delete
+                                 config.txt with these lines added, /boot/migos/probe.txt the kernel
+                                 command line with one more word
                  +[all]
                  +cmdline=/migos/probe.txt
                  +kernel command line: migos.probe= and a number of this run
-           5  ! prove-arm       reboot once, into the same Raspbian: config.txt and cmdline.txt stay  undo: wait for Raspbian
-                                as they are
-           6  · prove-seen      look whether the one-shot file was read
-           7  ! prove-return    reboot without the one-shot flag                                      undo: wait for Raspbian
-           8  · prove-gone      look whether it is not read any more, and delete the files
-           9  + send-payload    send the MIGOS boot files, verified from the card: 17 MB to /boot,    undo: delete
-                                MIGOS 1.4.2 (sha256 8ec5a17a)
-          10  + send-image      send the balenaOS image, verified from the card: 164 MB (sha256       undo: delete
-                                6a9d88ba)
-          11  + write-job       write the job for MIGOS                                               undo: delete
+           5  ! prove-arm        reboot once, into the same Raspbian: config.txt and cmdline.txt      undo: wait for Raspbian
+                                 stay as they are
+           6  · prove-seen       look whether the one-shot file was read
+           7  ! prove-return     reboot without the one-shot flag                                     undo: wait for Raspbian
+           8  · prove-gone       look whether it is not read any more, and delete the files
+           9  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot,   undo: delete
+                                 MIGOS 1.4.2 (sha256 8ec5a17a)
+          10  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
+                                 6a9d88ba)
+          11  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
-          12  + write-tryboot   write tryboot.txt: /boot/tryboot.txt                                  undo: delete
+          12  + write-tryboot    write tryboot.txt: /boot/tryboot.txt                                 undo: delete
                  +[all]
                  +os_prefix=migos/
                  +initramfs initrd.migos followkernel
                  +arm_64bit=0
                  +[all]
-          13  ! arm             reboot once into MIGOS: Raspbian returns by itself if nobody speaks   undo: falls back by itself
-                                to MIGOS within 10m
-          14  ! await-migos     wait for MIGOS: Raspbian returns by itself without a commit within    undo: reboot
-                                30m
-          15  + register        register with balena: fleet acme/kiosks at                            undo: delete the record
-                                https://api.balena-cloud.com
-          16  · configure       hand over the device's configuration
+          13  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
+                                 to MIGOS within 10m
+          14  ! await-migos      wait for MIGOS: Raspbian returns by itself without a commit within   undo: reboot
+                                 30m
+          15  + register         register with balena: fleet acme/kiosks at                           undo: delete the record
+                                 https://api.balena-cloud.com
+          16  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
           ───────────── point of no return ─────────────
                no way back but a new card: Raspbian and all data on the card are lost from here on
-          17  ‼ commit          make MIGOS permanent
-          18  ‼ await-flash     write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB
-                                unpacked
-          19  · await-balena    wait until balena sees it well: in fleet acme/kiosks; late after
-                                20m, lost after 2h
+          17  ‼ commit           make MIGOS permanent
+          18  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9
+                                 GB unpacked
+          19  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
+                                 20m, lost after 2h
 
         What happens to kiosk-[061-062] (2 devices, Pi 4B, debian 12, kernel 6.6.20-v8)
                /boot/firmware is mounted read-only: remounted only while writing
-           1  · check           compare identity and boot files with the plan
-           2  + lock            take the device for this run: other controllers are turned away       undo: release
-                                meanwhile
-           3  + backup          back up the boot partition, to the device and to the run's folder:    undo: compare, then delete
-                                all of /boot/firmware
-           4  + send-payload    send the MIGOS boot files, verified from the card: 17 MB to           undo: delete
-                                /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
-           5  + send-image      send the balenaOS image, verified from the card: 180 MB (sha256       undo: delete
-                                1797b8a2)
-           6  + write-job       write the job for MIGOS                                               undo: delete
+           1  · check            compare identity and boot files with the plan
+           2  + lock             take the device for this run: other controllers are turned away      undo: release
+                                 meanwhile
+           3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
+                                 all of /boot/firmware
+           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to          undo: delete
+                                 /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
+           5  + send-image       send the balenaOS image, verified from the card: 180 MB (sha256      undo: delete
+                                 1797b8a2)
+           6  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
           ───────────── config.txt is replaced until MIGOS has put Raspbian's back ─────────────
                a power cut in that window needs hands: the device may come back as neither of them
                because its firmware has no one-shot boot
-           7  ! rewrite-config  replace config.txt until MIGOS has put it back:                       undo: restore the original
-                                /boot/firmware/config.txt, its whole text meanwhile
+           7  ! rewrite-config   replace config.txt until MIGOS has put it back:                      undo: restore the original
+                                 /boot/firmware/config.txt, its whole text meanwhile
                  +[all]
                  +os_prefix=migos/
                  +initramfs initrd.migos followkernel
                  +arm_64bit=1
                  +enable_uart=1
                  +[all]
-           8  ! reboot          reboot into MIGOS: MIGOS puts config.txt back first; Raspbian         undo: reboot
-                                returns by itself if nobody speaks to MIGOS within 10m
-           9  ! await-migos     wait for MIGOS: Raspbian returns by itself without a commit within    undo: reboot
-                                30m
-          10  + register        register with balena: fleet acme/kiosks at                            undo: delete the record
-                                https://api.balena-cloud.com
-          11  · configure       hand over the device's configuration
+           8  ! reboot           reboot into MIGOS: MIGOS puts config.txt back first; Raspbian        undo: reboot
+                                 returns by itself if nobody speaks to MIGOS within 10m
+           9  ! await-migos      wait for MIGOS: Raspbian returns by itself without a commit within   undo: reboot
+                                 30m
+          10  + register         register with balena: fleet acme/kiosks at                           undo: delete the record
+                                 https://api.balena-cloud.com
+          11  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
           ───────────── point of no return ─────────────
                no way back but a new card: Raspbian and all data on the card are lost from here on
-          12  ‼ commit          make MIGOS permanent
-          13  ‼ await-flash     write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64, 1.9
-                                GB unpacked
-          14  · await-balena    wait until balena sees it well: in fleet acme/kiosks; late after
-                                20m, lost after 2h
+          12  ‼ commit           make MIGOS permanent
+          13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64,
+                                 1.9 GB unpacked
+          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
+                                 20m, lost after 2h
 
         Erased: the whole card of each migrated device. Nothing on it is kept; copy off first what you need.
         Untouched: devices outside the selection, and those set aside.

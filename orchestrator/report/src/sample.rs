@@ -74,7 +74,7 @@ fn device(name: &str, board: &str) -> DevicePlan {
         serial: "00000000765fc593".into(),
         machine_id: "6f".repeat(16),
         boot_sums: BTreeMap::new(),
-        boot: Boot::OneShot { proof: None },
+        boot: Boot::OneShot { update: None, proof: None },
         boot_read_only: false,
         boot_path: if north { "/boot" } else { "/boot/firmware" }.into(),
         disk_id: "738a4d67".into(),
@@ -83,6 +83,7 @@ fn device(name: &str, board: &str) -> DevicePlan {
         image: image(kind, 0).0,
         fleet: FleetSlug::new("acme/kiosks").unwrap(),
         fleet_id: 7,
+        resets_a_hung_kernel: !north,
         tryboot_txt: format!(
             "[all]\nos_prefix=migos/\ninitramfs initrd.migos followkernel\n{watchdog}\n[all]\n"
         ),
@@ -182,6 +183,7 @@ pub(crate) fn plan_with_proof() -> Plan {
     for device in plan.devices.values_mut() {
         device.boot = match device.class.board.as_str() {
             "3B+" => Boot::OneShot {
+                update: None,
                 proof: Some(Proof {
                     tryboot_txt: "gpu_mem=16\n[all]\ncmdline=/migos/probe.txt\n".into(),
                     cmdline: "console=tty1 root=PARTUUID=738a4d67-02 rootwait".into(),

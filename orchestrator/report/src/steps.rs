@@ -150,12 +150,18 @@ fn proof(plan: &Plan, kind: &Kind<'_>) -> String {
         Prove::PerClass => {
             note(&format!("{reboots} on the first of its class; the others skip the proof"))
         }
+        // Without proofs only what was updated is proven.
         Prove::PerDevice | Prove::Never => note(&format!("{reboots} on each of these devices")),
     }
 }
 
-/// What stands above the step that replaces `config.txt`; nothing above the others.
+/// What stands above the steps that update the firmware and replace `config.txt`; nothing above the others.
 fn danger(kind: &Kind<'_>, step: &Step, style: Style) -> String {
+    if let (Action::UpdateFirmware, Some(update)) = (step.action, words::update(kind.plan)) {
+        return rule(style, "the vendor's update of the firmware: it has no undo")
+            + &note("a power cut while it is installed may need hands; the data on the card stay")
+            + &note(&format!("because {}", plain(&update.reason)));
+    }
     match warning(kind.plan) {
         Some(reason) if step.action == Action::RewriteConfig => {
             rule(style, "config.txt is replaced until MIGOS has put Raspbian's back")

@@ -13,6 +13,7 @@ use migos_contract as contract;
 use migos_engine::port::{self, Content, Packed, Sent, Tier, TransportError};
 use migos_payload::digest::Sha256;
 use migos_playbooks::facts::{self, Identity, Tree};
+use migos_playbooks::plan::FirmwareKind;
 use russh::Disconnect;
 use std::path::Path;
 use std::time::Duration;
@@ -143,6 +144,14 @@ impl port::Session for Session {
         }
         let args: Vec<&str> = paths.iter().map(String::as_str).collect();
         self.verb(Verb::Remove, &args, Input::Nothing).await.map(drop)
+    }
+
+    async fn update(&self, firmware: FirmwareKind) -> Result<(), TransportError> {
+        let what = match firmware {
+            FirmwareKind::Card => "card",
+            FirmwareKind::Eeprom => "eeprom",
+        };
+        self.verb(Verb::Update, &[what], Input::Nothing).await.map(drop)
     }
 
     async fn arm(&self) -> Result<(), TransportError> {

@@ -33,6 +33,8 @@ pub enum Verb {
     Settle,
     /// PATH...: files and folders go.
     Remove,
+    /// WHAT: newer firmware from the packages of the device's release.
+    Update,
     /// Reboot with the one-shot flag.
     Arm,
     /// TIER: reboot without it.
@@ -51,7 +53,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 16] = [
+    pub const ALL: [Verb; 17] = [
         Verb::Probe,
         Verb::Identity,
         Verb::Read,
@@ -61,6 +63,7 @@ impl Verb {
         Verb::Receive,
         Verb::Settle,
         Verb::Remove,
+        Verb::Update,
         Verb::Arm,
         Verb::Reboot,
         Verb::Tree,
@@ -82,6 +85,7 @@ impl Verb {
             Verb::Receive => "receive",
             Verb::Settle => "settle",
             Verb::Remove => "remove",
+            Verb::Update => "update",
             Verb::Arm => "arm",
             Verb::Reboot => "reboot",
             Verb::Tree => "tree",
@@ -104,6 +108,7 @@ impl Verb {
             Verb::Receive => script!("prelude.sh", "writing.sh", "receive.sh"),
             Verb::Settle => script!("prelude.sh", "writing.sh", "settle.sh"),
             Verb::Remove => script!("prelude.sh", "writing.sh", "remove.sh"),
+            Verb::Update => script!("prelude.sh", "update.sh"),
             Verb::Arm => script!("prelude.sh", "arm.sh"),
             Verb::Reboot => script!("prelude.sh", "reboot.sh"),
             Verb::Tree => script!("prelude.sh", "listing.sh", "tree.sh"),

@@ -49,7 +49,7 @@ mod parse;
 pub use parse::{FactsError, parse, parse_identity, parse_tree};
 
 use migos_inventory::DeviceId;
-use migos_payload::board::Revision;
+use migos_payload::board::{BoardFacts, Revision};
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,13 @@ pub struct Facts {
     pub throttled: Option<u32>,
     /// How it reaches the network.
     pub network: Network,
+}
+
+impl Facts {
+    /// What sections of `config.txt` can tell boards by.
+    pub fn board(&self) -> BoardFacts {
+        BoardFacts { revision: self.revision, serial: u64::from_str_radix(&self.serial, 16).ok() }
+    }
 }
 
 /// The operating system's name.

@@ -2,6 +2,7 @@
 use super::*;
 use crate::balena::{DeviceUuid, MigratedBefore};
 use crate::facts;
+use crate::policy::Prove;
 use crate::requirement::sample::{Sample, image, kiosks, payload};
 use migos_inventory::FleetSlug;
 use migos_payload::board::Architecture;
@@ -185,7 +186,7 @@ fn a_proof_is_planned_where_it_is_asked_for() {
     world.policy.prove = Prove::PerClass;
     let plan = world.plan();
     for device in plan.devices.values() {
-        let Boot::OneShot { proof: Some(proof) } = &device.boot else {
+        let Boot::OneShot { proof: Some(proof), .. } = &device.boot else {
             panic!("{:?}", device.boot)
         };
         assert!(proof.tryboot_txt.ends_with("[all]\ncmdline=/migos/probe.txt\n"));

@@ -27,6 +27,8 @@ pub struct Policy {
     /// Classes that may boot MIGOS by a rewritten `config.txt`: each a part of the class's name, as the plan
     /// prints it.
     pub allow_rewrite: Vec<String>,
+    /// Classes whose firmware may be updated where it is too old for one-shot boot, named as in `allow_rewrite`.
+    pub allow_update: Vec<String>,
     /// The stages, in order; their sizes ascend and end at 100 %.
     pub stages: Vec<StagePolicy>,
     /// What the whole run may lose.

@@ -24,6 +24,7 @@ const POLICY: Keys = Keys {
         "strategy",
         "prove",
         "allow_rewrite",
+        "allow_update",
         "stages",
         "budget",
         "arrival",
@@ -95,10 +96,12 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         strategy: or(&keys, "strategy", Strategy::OneShot, |field| {
             field.one_of(&STRATEGIES, report_to)
         }),
-        allow_rewrite: keys
-            .get("allow_rewrite")
-            .map(|field| classes(field, report_to))
-            .unwrap_or_default(),
+        allow_rewrite: or(&keys, "allow_rewrite", Vec::new(), |field| {
+            Some(classes(field, report_to))
+        }),
+        allow_update: or(&keys, "allow_update", Vec::new(), |field| {
+            Some(classes(field, report_to))
+        }),
         prove: or(&keys, "prove", Prove::PerClass, |field| field.one_of(&proofs, report_to)),
         stages: stages(&root, &keys, report_to),
         budget: budget(&keys, report_to),

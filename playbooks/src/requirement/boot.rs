@@ -1,19 +1,15 @@
-//! The boot partition, and whether the firmware can boot from it once.
+//! The boot partition, and what the firmware makes of it.
 
+use super::firmware::{Way, way};
 use super::{Candidate, finding};
-use crate::facts::{BootPartition, Facts};
-use crate::plan::{Class, Finding};
+use crate::facts::Facts;
+use crate::plan::Finding;
 use crate::planner::{boot_texts, proof};
-use crate::policy::{Prove, Strategy};
-use migos_payload::board::Soc;
+use migos_payload::manifest::Manifest;
 use migos_payload::size::ByteCount;
 
 /// Room for the job, `cmdline.txt`, `tryboot.txt`, folders and the copies that a rename needs.
 const ROOM_MARGIN: ByteCount = ByteCount(1 << 20);
-
-/// First EEPROM boot loader that is trusted with tryboot: 2021-03-18 (snapd's piboot).
-const EEPROM_WITH_TRYBOOT: u64 = 1_616_057_651;
-const EEPROM_TRYBOOT: u32 = 1 << 3;
 
 /// Files that say that somebody else steers the boot, or that the next boot does something of its own.
 const FOREIGN: &[(&str, &str)] = &[
@@ -73,8 +69,13 @@ pub(super) fn boots_from_the_first_partition(case: &Candidate<'_>) -> Option<Fin
 }
 
 pub(super) fn has_room_there(case: &Candidate<'_>) -> Option<Finding> {
-    let boot = case.facts.boot.as_ref()?;
-    let needed = case.payload?.room(boot.file_system.cluster) + ROOM_MARGIN;
+    has_room_for(case.facts, case.payload?)
+}
+
+/// Asked once more after an update of the firmware, whose files are larger than the old ones.
+pub(super) fn has_room_for(facts: &Facts, payload: &Manifest) -> Option<Finding> {
+    let boot = facts.boot.as_ref()?;
+    let needed = payload.room(boot.file_system.cluster) + ROOM_MARGIN;
     if boot.file_system.free >= needed {
         return None;
     }
@@ -143,74 +144,6 @@ pub(super) fn has_finished_its_first_boot(case: &Candidate<'_>) -> Option<Findin
     )
 }
 
-/// Why the firmware cannot boot MIGOS once, as far as its own files tell; a proof on the device is better, and is
-/// asked for by `prove`.
-pub(crate) fn cannot_boot_once(facts: &Facts) -> Option<Finding> {
-    let boot = facts.boot.as_ref()?;
-    match facts.revision.soc()? {
-        Soc::Bcm2712 => None,
-        Soc::Bcm2711 => eeprom_is_new_enough(facts),
-        Soc::Bcm2835 | Soc::Bcm2836 | Soc::Bcm2837 => card_firmware_is_new_enough(facts, boot),
-    }
-}
-
-/// A class that the policy does not name never gets its `config.txt` rewritten.
-pub(super) fn can_be_switched(case: &Candidate<'_>) -> Option<Finding> {
-    let cannot = cannot_boot_once(case.facts);
-    let class = Class::of(case.facts);
-    let may_rewrite = case.switch.may_rewrite(&class);
-    match (case.switch.strategy, cannot) {
-        (Strategy::OneShot, cannot) => cannot,
-        (Strategy::Auto, None) => None,
-        (Strategy::Auto, Some(_)) | (Strategy::Rewrite, _) if may_rewrite => None,
-        (Strategy::Auto, Some(cannot)) => finding(
-            cannot.reason,
-            format!("{}; or name its class under `allow_rewrite`: {class}", cannot.remedy),
-        ),
-        (Strategy::Rewrite, _) => finding(
-            "the policy does not allow its config.txt to be rewritten",
-            format!("name its class under `allow_rewrite`: {class}"),
-        ),
-    }
-}
-
-fn eeprom_is_new_enough(facts: &Facts) -> Option<Finding> {
-    let build = facts.firmware.eeprom_build.unwrap_or(0);
-    let capable = facts.firmware.eeprom_capabilities.unwrap_or(0) & EEPROM_TRYBOOT != 0;
-    if capable && build >= EEPROM_WITH_TRYBOOT {
-        return None;
-    }
-    finding(
-        format!("its EEPROM boot loader is too old for one-shot boot (build {build})"),
-        "rpi-eeprom-update -a, then reboot",
-    )
-}
-
-fn card_firmware_is_new_enough(facts: &Facts, boot: &BootPartition) -> Option<Finding> {
-    let known = facts.firmware.has.get("tryboot.txt");
-    let knows = |file: &str| known.is_some_and(|files| files.contains(file));
-    let start = start_file(boot);
-    let missing = ["bootcode.bin", start].into_iter().find(|file| !knows(file))?;
-    finding(
-        format!("its firmware is too old for one-shot boot ({missing} does not know tryboot.txt)"),
-        "apt-get install --only-upgrade raspberrypi-bootloader raspberrypi-kernel, then reboot",
-    )
-}
-
-/// The start file in use (Raspberry Pi documentation: config.txt, boot options).
-fn start_file(boot: &BootPartition) -> &'static str {
-    let sets = |line: &str| boot.config_txt.lines().any(|found| found.trim() == line);
-    if sets("start_x=1") {
-        "start_x.elf"
-    } else if sets("gpu_mem=16") {
-        "start_cd.elf"
-    } else if sets("start_debug=1") {
-        "start_db.elf"
-    } else {
-        "start.elf"
-    }
-}
-
 pub(super) fn has_a_plain_configuration(case: &Candidate<'_>) -> Option<Finding> {
     let boot = case.facts.boot.as_ref()?;
     let line_begins =
@@ -221,7 +154,10 @@ pub(super) fn has_a_plain_configuration(case: &Candidate<'_>) -> Option<Finding>
             "migrate it by hand, or give it a stock config.txt first",
         );
     }
-    let proven = case.switch.prove != Prove::Never && case.switch.strategy != Strategy::Rewrite;
+    let proven = match way(case.facts, &case.switch) {
+        Ok(Way::OneShot(update)) => case.switch.is_proven(update.as_ref()),
+        Ok(Way::Rewrite(_)) | Err(_) => false,
+    };
     let texts = boot_texts(case.facts, boot, case.payload?).map(|_| ());
     let proof = if proven { proof(boot).map(|_| ()) } else { Ok(()) };
     match texts.and(proof) {
@@ -235,7 +171,6 @@ pub(super) fn has_a_plain_configuration(case: &Candidate<'_>) -> Option<Finding>
 #[cfg(test)]
 mod tests {
     use super::super::sample::{Sample, reasons};
-    use crate::policy::Strategy;
 
     #[test]
     fn a_boot_partition_that_is_not_fat_or_full_is_refused() {
@@ -269,25 +204,6 @@ mod tests {
     }
 
     #[test]
-    fn firmware_without_one_shot_boot_is_refused() {
-        let old = Sample::buster().probe("firmware.has tryboot.txt start.elf", "");
-        assert_eq!(
-            reasons(&old),
-            ["its firmware is too old for one-shot boot (start.elf does not know tryboot.txt)"]
-        );
-        let other = Sample::buster().and("config.txt start_x=1");
-        assert_eq!(
-            reasons(&other),
-            ["its firmware is too old for one-shot boot (start_x.elf does not know tryboot.txt)"]
-        );
-        let eeprom = Sample::bookworm().probe("eeprom.capabilities 127", "eeprom.capabilities 7");
-        assert_eq!(
-            reasons(&eeprom),
-            ["its EEPROM boot loader is too old for one-shot boot (build 1673458852)"]
-        );
-    }
-
-    #[test]
     fn a_dirty_partition_a_locked_or_a_meddling_boot_loader_is_refused() {
         let dirty = Sample::buster()
             .and("boot.dirty FAT-fs (mmcblk0p1): Volume was not properly unmounted.");
@@ -296,21 +212,6 @@ mod tests {
         assert_eq!(reasons(&signed), ["its boot loader takes signed boot files only"]);
         let settings = Sample::bookworm().and("eeprom.config [config.txt]\neeprom.config kernel=x");
         assert_eq!(reasons(&settings), ["its EEPROM adds settings to config.txt (kernel=x)"]);
-    }
-
-    #[test]
-    fn rewriting_is_only_for_classes_that_the_policy_names() {
-        let mut old = Sample::buster().probe("firmware.has tryboot.txt start.elf", "");
-        old.strategy = Strategy::Auto;
-        assert_eq!(
-            reasons(&old),
-            ["its firmware is too old for one-shot boot (start.elf does not know tryboot.txt)"]
-        );
-        old.allow_rewrite = vec!["Pi 3B+, raspbian 10".into()];
-        assert!(reasons(&old).is_empty());
-        let mut asked = Sample::buster();
-        asked.strategy = Strategy::Rewrite;
-        assert_eq!(reasons(&asked), ["the policy does not allow its config.txt to be rewritten"]);
     }
 
     #[test]

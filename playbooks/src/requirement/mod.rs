@@ -6,13 +6,14 @@
 
 mod balena;
 mod board;
-pub(crate) mod boot;
+mod boot;
 mod card;
+pub(crate) mod firmware;
 mod network;
 
 use crate::balena::BalenaFleet;
 use crate::facts::Facts;
-use crate::plan::{Class, Finding};
+use crate::plan::{Class, Finding, Update};
 use crate::policy::{Prove, Strategy};
 use migos_inventory::Device;
 use migos_payload::image::ImageManifest;
@@ -44,6 +45,8 @@ pub struct Switch<'a> {
     pub prove: Prove,
     /// Parts of the names of classes that may have their `config.txt` rewritten.
     pub allow_rewrite: &'a [String],
+    /// Parts of the names of classes that may have their firmware updated.
+    pub allow_update: &'a [String],
 }
 
 /// One requirement.
@@ -52,9 +55,23 @@ type Requirement = fn(&Candidate<'_>) -> Option<Finding>;
 impl Switch<'_> {
     /// True if a device of this class may have its `config.txt` rewritten.
     pub fn may_rewrite(&self, class: &Class) -> bool {
-        let name = class.to_string();
-        self.allow_rewrite.iter().any(|part| name.contains(part.as_str()))
+        is_named(class, self.allow_rewrite)
     }
+
+    /// True if a device of this class may have its firmware updated.
+    pub fn may_update(&self, class: &Class) -> bool {
+        is_named(class, self.allow_update)
+    }
+
+    /// True if one-shot boot is proven before it is used; firmware that was updated always is.
+    pub fn is_proven(&self, update: Option<&Update>) -> bool {
+        self.prove != Prove::Never || update.is_some()
+    }
+}
+
+fn is_named(class: &Class, parts: &[String]) -> bool {
+    let name = class.to_string();
+    parts.iter().any(|part| name.contains(part.as_str()))
 }
 
 /// All requirements, in the order in which a person would look.
@@ -74,7 +91,7 @@ const ALL: &[Requirement] = &[
     boot::has_finished_its_first_boot,
     boot::takes_unsigned_boot_files,
     boot::has_no_settings_in_eeprom,
-    boot::can_be_switched,
+    firmware::can_be_switched,
     boot::has_a_plain_configuration,
     card::boots_from_a_card,
     card::keeps_what_is_written,
@@ -88,6 +105,8 @@ const ALL: &[Requirement] = &[
     balena::has_an_image,
     balena::fits_the_fleet,
 ];
+
+pub use firmware::after_update;
 
 /// Holds a device against all requirements; nothing is found where it can be migrated.
 pub fn findings(candidate: &Candidate<'_>) -> Vec<Finding> {

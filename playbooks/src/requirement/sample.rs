@@ -24,6 +24,7 @@ pub(crate) struct Sample {
     pub(crate) fleet: Option<BalenaFleet>,
     pub(crate) strategy: Strategy,
     pub(crate) allow_rewrite: Vec<String>,
+    pub(crate) allow_update: Vec<String>,
 }
 
 /// What the requirements say against it.
@@ -40,6 +41,7 @@ pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
             strategy: sample.strategy,
             prove: Prove::PerClass,
             allow_rewrite: &sample.allow_rewrite,
+            allow_update: &sample.allow_update,
         },
     };
     findings(&candidate).into_iter().map(|finding| finding.reason).collect()
@@ -56,6 +58,7 @@ impl Sample {
             fleet: Some(kiosks()),
             strategy: Strategy::OneShot,
             allow_rewrite: Vec::new(),
+            allow_update: Vec::new(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Sample {
             fleet: Some(kiosks()),
             strategy: Strategy::OneShot,
             allow_rewrite: Vec::new(),
+            allow_update: Vec::new(),
         }
     }
 
@@ -228,6 +232,7 @@ root.space 4096 5000000 7500000
 cmdline console=ttyS0,115200 console=tty1 root=PARTUUID=4e639091-02 rootfstype=ext4 rootwait
 disk mmcblk0 62333952
 disk.id 4e639091
+firmware.has tryboot.txt start4.elf
 eeprom.build-timestamp 1673458852
 eeprom.capabilities 127
 route eth0 00000000 0101A8C0 0003 0 0 100 00000000 0 0 0

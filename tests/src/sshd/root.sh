@@ -85,10 +85,28 @@ cat >/run/migos-ctl.input
 [ "$1" != abort ] || { echo "the commit has been taken" >&2; exit 1; }
 echo '{"state":"ready","nonce":"'"${2-}"'","serial":"00000000765fc593","written":0,"total":7,"configured":false}'
 END
+cat >usr/local/bin/dpkg <<'END'
+#!/bin/sh
+[ "$1" = --configure ]
+END
+cat >usr/local/bin/apt-get <<'END'
+#!/bin/sh
+if grep -q ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; then
+  echo "E: Could not get lock /var/lib/dpkg/lock-frontend - open (11: Resource temporarily unavailable)" >&2
+  exit 100
+fi
+echo "$*" >>/run/apt.log
+case "$*" in *install*) [ ! -p /run/apt-gate ] || read -r error </run/apt-gate ;; esac
+[ -z "${error-}" ] || { printf '%s\n' "$error" >&2; exit 100; }
+END
 if [ "$userland" = debian ]; then
   cat >usr/local/bin/dpkg <<'END'
 #!/bin/sh
-[ "$1" = --print-architecture ] && echo armhf
+case $1 in
+  --print-architecture) echo armhf ;;
+  --configure) ;;
+  *) exit 1 ;;
+esac
 END
   cat >usr/local/bin/vcgencmd <<'END'
 #!/bin/sh

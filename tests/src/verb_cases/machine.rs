@@ -4,7 +4,7 @@ use super::{Case, State, case};
 use migos_ssh::verb::Verb;
 
 pub(super) fn cases() -> Vec<Case> {
-    [lock(), unlock(), arm(), reboot()].concat()
+    [lock(), unlock(), update(), arm(), reboot()].concat()
 }
 
 /// One line: owner, boot id, and the second of the uptime when it ends.
@@ -64,6 +64,21 @@ fn unlock() -> Vec<Case> {
             .says("run-1"),
         case("unlock needs an owner", Verb::Unlock, &[]).exit(64),
         case("unlock needs a plain owner", Verb::Unlock, &["a b"]).exit(64),
+    ]
+}
+
+fn update() -> Vec<Case> {
+    let usage = |args: &[&str]| case("update needs to know what", Verb::Update, args).exit(64);
+    vec![
+        usage(&[]),
+        usage(&["all"]),
+        usage(&["card", "eeprom"]),
+        case("update waits for dpkg", Verb::Update, &["card"])
+            .state(State::PackagesLocked)
+            .exit(75)
+            .says("packages are being installed"),
+        case("update installs the firmware of the release", Verb::Update, &["card"])
+            .first(Verb::Update, &["card"]),
     ]
 }
 

@@ -12,6 +12,7 @@ use migos_inventory::{DeviceId, FleetSlug};
 use migos_payload::digest::Sha256;
 use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Sighting};
 use migos_playbooks::facts::{Identity, Tree};
+use migos_playbooks::plan::FirmwareKind;
 use migos_playbooks::step::Action;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub(crate) enum Verb {
     Write,
     Send,
     Remove,
+    Update,
     Arm,
     Reboot,
     Configure,
@@ -89,15 +91,17 @@ pub(crate) fn judge(records: &[Record], device: &DeviceId, verb: Verb) -> Result
 fn may(state: &DeviceState, verb: Verb) -> bool {
     let verbs: &[Verb] = match state {
         DeviceState::Running { step, done: false } => match step.action {
+            Action::UpdateFirmware => &[Verb::Update],
             Action::Backup => &[Verb::Backup],
             Action::ProveWrite
             | Action::WriteJob
             | Action::WriteTryboot
             | Action::RewriteConfig => &[Verb::Write],
             Action::ProveArm | Action::Arm => &[Verb::Arm],
-            Action::ProveReturn | Action::Reboot => &[Verb::Reboot],
+            Action::UpdateReboot | Action::ProveReturn | Action::Reboot => &[Verb::Reboot],
             // A reboot that hangs is forced, and the device armed once more.
             Action::ProveSeen | Action::AwaitMigos => &[Verb::Reboot, Verb::Arm],
+            Action::UpdateSeen => &[Verb::Reboot],
             Action::ProveGone => &[Verb::Reboot, Verb::Remove],
             Action::SendPayload | Action::SendImage => &[Verb::Send],
             Action::Register => &[Verb::Register],
@@ -112,7 +116,8 @@ fn may(state: &DeviceState, verb: Verb) -> bool {
             | Action::SendImage
             | Action::WriteJob
             | Action::WriteTryboot => &[Verb::Remove],
-            Action::ProveArm
+            Action::UpdateReboot
+            | Action::ProveArm
             | Action::ProveReturn
             | Action::Arm
             | Action::Reboot
@@ -217,6 +222,11 @@ impl<S: Session> Session for WatchedSession<S> {
     async fn remove(&self, paths: &[String]) -> Result<(), TransportError> {
         self.before(Verb::Remove);
         self.real.remove(paths).await
+    }
+
+    async fn update(&self, firmware: FirmwareKind) -> Result<(), TransportError> {
+        self.before(Verb::Update);
+        self.real.update(firmware).await
     }
 
     async fn arm(&self) -> Result<(), TransportError> {

@@ -7,6 +7,7 @@ use migos_engine::port::{
 use migos_inventory::DeviceId;
 use migos_payload::digest::Sha256;
 use migos_playbooks::facts::{Identity, Tree};
+use migos_playbooks::plan::FirmwareKind;
 use migos_ssh::Ssh;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -121,6 +122,11 @@ impl Session for RefusingSession {
     /// Mostly an undo; those are not refused.
     async fn remove(&self, paths: &[String]) -> Result<(), TransportError> {
         self.real.remove(paths).await
+    }
+
+    async fn update(&self, firmware: FirmwareKind) -> Result<(), TransportError> {
+        self.before("update")?;
+        self.real.update(firmware).await
     }
 
     async fn arm(&self) -> Result<(), TransportError> {

@@ -40,7 +40,7 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
             // seen, and a person has to look.
             Err(_) if device.verified_identity().await.is_ok() => {
                 let message = "it crossed the point of no return, and yet its old Raspbian answers";
-                return Err(Failure::Stuck(message.into()));
+                return Err(Failure::Contradiction(message.into()));
             }
             Err(_) => {}
         }

@@ -26,6 +26,8 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     });
     let text = text.map_err(|error| Failure::Failed(format!("no config.json: {error}")))?;
     let configuration = Configuration { files: BTreeMap::from([(CONFIG_JSON.to_owned(), text)]) };
+    // Its nonce and serial number show, once more, that this is the device whose secrets these are.
+    device.ask_migos(&Command::Status).await?;
     let migos = device.migos().await?;
     let status = migos.migos(&Command::Configure, Some(&configuration)).await?;
     if status.configured {

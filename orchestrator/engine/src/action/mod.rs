@@ -22,6 +22,9 @@ mod register;
 mod rewrite_config;
 mod send_image;
 mod send_payload;
+mod update_firmware;
+mod update_reboot;
+mod update_seen;
 mod write_job;
 mod write_tryboot;
 
@@ -43,6 +46,10 @@ pub enum Failure {
     Stuck(String),
     /// Past the point of no return, and silent.
     Lost(String),
+    /// What is seen cannot be, by what is known.
+    Contradiction(String),
+    /// It cannot be kept for this run: nothing more may be done to it, and waiting does not help.
+    NotOurs(String),
 }
 
 impl Failure {
@@ -53,7 +60,9 @@ impl Failure {
             | Failure::Refused(message)
             | Failure::Failed(message)
             | Failure::Stuck(message)
-            | Failure::Lost(message) => message,
+            | Failure::Lost(message)
+            | Failure::Contradiction(message)
+            | Failure::NotOurs(message) => message,
         }
     }
 }
@@ -87,6 +96,9 @@ pub(crate) async fn perform<T: Transport, B: BalenaApi>(
     match action {
         Action::Check => check::perform(device).await,
         Action::Lock => lock::perform(device).await,
+        Action::UpdateFirmware => update_firmware::perform(device).await,
+        Action::UpdateReboot => update_reboot::perform(device).await,
+        Action::UpdateSeen => update_seen::perform(device).await,
         Action::Backup => backup::perform(device).await,
         Action::ProveWrite => prove_write::perform(device).await,
         Action::ProveArm => prove_arm::perform(device).await,
@@ -116,6 +128,7 @@ pub(crate) async fn undo<T: Transport, B: BalenaApi>(
 ) -> Result<(), Failure> {
     match action {
         Action::Lock => lock::undo(device).await,
+        Action::UpdateReboot => update_reboot::undo(device).await,
         Action::Backup => backup::undo(device).await,
         Action::ProveWrite => prove_write::undo(device).await,
         Action::ProveArm => prove_arm::undo(device).await,
@@ -131,6 +144,8 @@ pub(crate) async fn undo<T: Transport, B: BalenaApi>(
         Action::Register => register::undo(device).await,
         // Nothing that could be taken back, or nothing left to take back.
         Action::Check
+        | Action::UpdateFirmware
+        | Action::UpdateSeen
         | Action::ProveSeen
         | Action::ProveGone
         | Action::Configure

@@ -44,8 +44,8 @@ fn paths<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> [String; 2] {
 
 fn proof<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Proof, Failure> {
     match &device.plan().boot {
-        Boot::OneShot { proof: Some(proof) } => Ok(proof.clone()),
-        Boot::OneShot { proof: None } | Boot::Rewrite { .. } => {
+        Boot::OneShot { proof: Some(proof), .. } => Ok(proof.clone()),
+        Boot::OneShot { proof: None, .. } | Boot::Rewrite { .. } => {
             Err(Failure::Failed("the plan has no proof for it".into()))
         }
     }

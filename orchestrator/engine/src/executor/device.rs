@@ -16,6 +16,7 @@ use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_playbooks::facts::Identity;
 use migos_playbooks::plan::{Boot, DevicePlan};
+use migos_playbooks::step::{Action, Step};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -45,6 +46,10 @@ pub struct Device<T: Transport, B: BalenaApi> {
     pub(crate) taken_up: bool,
     /// True while the device is locked for this run.
     pub(crate) locked: bool,
+    /// True while steps are being taken back.
+    pub(super) taking_back: bool,
+    /// What went wrong last while something was waited for.
+    wait_failed: Option<String>,
     pub(super) link: Link,
     plan: DevicePlan,
     session: Option<(System, T::Session)>,
@@ -97,7 +102,7 @@ impl Hang {
         Hang { limit, since: Instant::now(), tier: Tier::Orderly }
     }
 
-    fn was_forced(&self) -> bool {
+    pub(crate) fn was_forced(&self) -> bool {
         self.tier != Tier::Orderly
     }
 }
@@ -123,6 +128,8 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             learned,
             taken_up: false,
             locked: false,
+            taking_back: false,
+            wait_failed: None,
             link,
             plan,
             session: None,
@@ -184,7 +191,8 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             if wanted == System::Raspbian {
                 self.compare(&session.identity().await?)?;
                 if self.locked {
-                    session.lock(&self.world.run.0, LEASE).await?;
+                    let renewed = session.lock(&self.world.run.0, LEASE).await;
+                    renewed.or_else(|error| self.without_lock(error))?;
                 }
             }
             self.session = Some((wanted, session));
@@ -192,6 +200,40 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
         match &self.session {
             Some((_, session)) => Ok(session),
             None => Err(Failure::Transient("the connection is gone".into())),
+        }
+    }
+
+    /// What it means that the lock cannot be renewed. To take back what was done, it is enough that nobody else
+    /// has the device: a full disk, say, must not keep anything on it.
+    fn without_lock(&self, error: TransportError) -> Result<(), Failure> {
+        match error {
+            error if error.is_transient() => Err(error.into()),
+            _ if self.taking_back => Ok(()),
+            error => Err(Failure::NotOurs(format!("it cannot be kept for this run: {error}"))),
+        }
+    }
+
+    /// Goes on waiting after a failure that may pass: a device that boots refuses logins for a while. Keeps what
+    /// happened, for the case that the time runs out.
+    pub(crate) fn wait_on(&mut self, failure: Failure) -> Result<(), Failure> {
+        if let Failure::NotOurs(_) = failure {
+            return Err(failure);
+        }
+        self.wait_failed = Some(failure.message().to_owned());
+        Ok(())
+    }
+
+    /// What went wrong last while something was waited for, to be added to a sentence.
+    pub(super) fn last_failure(&mut self) -> String {
+        self.wait_failed.take().map(|last| format!("; last: {last}")).unwrap_or_default()
+    }
+
+    /// What running out of time means: before the commit a failure, after it a loss.
+    pub(super) fn out_of_time(&mut self, step: &Step) -> Failure {
+        let message = format!("not done after {} s{}", step.limit.0.as_secs(), self.last_failure());
+        match step.action {
+            Action::Commit | Action::AwaitFlash => Failure::Lost(message),
+            _ => Failure::Failed(message),
         }
     }
 
@@ -307,7 +349,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
                 }
                 Ok(_) => self.force(&mut hang).await?,
                 Err(Failure::Refused(message)) => return Err(Failure::Refused(message)),
-                Err(_) => {}
+                Err(failure) => self.wait_on(failure)?,
             }
             patience.pause().await;
         }
@@ -350,14 +392,19 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
                 }
                 // A refusal shows in the next status.
                 let _ = self.ask_migos(&Command::Abort).await;
-            } else if let Ok(identity) = self.verified_identity().await {
-                let is_another = self.learned.boot_id.as_ref() != Some(&identity.boot_id);
-                let session = self.raspbian().await?;
-                session.remove(&[REBOOT_PARAM.to_owned()]).await?;
-                if is_another || since.elapsed() >= self.world.plan.dead_man.hung.0 {
-                    return Ok(());
+            } else {
+                match self.verified_identity().await {
+                    Ok(identity) => {
+                        let is_another = self.learned.boot_id.as_ref() != Some(&identity.boot_id);
+                        let session = self.raspbian().await?;
+                        session.remove(&[REBOOT_PARAM.to_owned()]).await?;
+                        if is_another || since.elapsed() >= self.world.plan.dead_man.hung.0 {
+                            return Ok(());
+                        }
+                        self.hang_up().await;
+                    }
+                    Err(failure) => self.wait_on(failure)?,
                 }
-                self.hang_up().await;
             }
             patience.pause().await;
         }

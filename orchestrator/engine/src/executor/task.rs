@@ -132,6 +132,9 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
                 Performed::Failed(Failure::Lost(message)) => {
                     return self.link.say(Said::Lost(message)).await;
                 }
+                Performed::Failed(Failure::Contradiction(message)) => {
+                    return self.link.say(Said::Contradicted(message)).await;
+                }
                 Performed::Failed(failure) => {
                     let cause = cause(step.action, &failure);
                     self.link.say(Said::Failed(n, cause.clone())).await?;
@@ -179,7 +182,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
                     return Ok(Performed::Done);
                 }
                 Ok(Err(failure)) => failure,
-                Err(_) => out_of_time(step.action, step.limit.0),
+                Err(_) => self.device.out_of_time(step),
             };
             self.device.drop_session();
             let message = match failure {
@@ -205,6 +208,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         };
         steps.sort();
         steps.reverse();
+        self.device.taking_back = true;
         for step in steps {
             self.link.ask(Said::AskUndo(step)).await?;
             if let Err(failure) = self.undo(step.action).await {
@@ -241,7 +245,10 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
             let failure = match timeout(left, action::undo(action, &mut self.device)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(failure)) => failure,
-                Err(_) => Failure::Failed(format!("not done after {} s", patience.as_secs())),
+                Err(_) => {
+                    let last = self.device.last_failure();
+                    Failure::Failed(format!("not done after {} s{last}", patience.as_secs()))
+                }
             };
             self.device.drop_session();
             let over = Instant::now() >= deadline;
@@ -259,15 +266,6 @@ enum Performed {
     Failed(Failure),
     /// The run closed in the middle of it.
     BrokenOff,
-}
-
-/// What running out of time means: before the commit a failure, after it a loss.
-fn out_of_time(action: Action, limit: Duration) -> Failure {
-    let message = format!("not done after {} s", limit.as_secs());
-    match action {
-        Action::Commit | Action::AwaitFlash => Failure::Lost(message),
-        _ => Failure::Failed(message),
-    }
 }
 
 fn cause(action: Action, failure: &Failure) -> Cause {

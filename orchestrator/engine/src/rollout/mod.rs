@@ -4,6 +4,7 @@
 //! record; its own state *is* the [`History`] of these records, so a resumed run knows exactly what an
 //! uninterrupted one knows. It is total: an input that makes no sense is ignored.
 
+mod arrival;
 mod gate;
 mod stage;
 
@@ -72,6 +73,8 @@ pub enum Said {
     Stuck(String),
     /// It is silent past the point of no return.
     Lost(String),
+    /// What is seen cannot be, by what is known.
+    Contradicted(String),
 }
 
 /// What a person may order.
@@ -92,10 +95,22 @@ pub struct Seen {
     pub device: DeviceId,
     /// Its uuid.
     pub uuid: DeviceUuid,
-    /// True if it answers and runs the OS version of its plan.
-    pub well: bool,
-    /// The OS version it reported.
-    pub os_version: Option<String>,
+    /// How it is.
+    pub sight: Sight,
+}
+
+/// How balena sees a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// It answers, and runs the OS version of its plan.
+    Well {
+        /// That version.
+        os_version: String,
+    },
+    /// It answers, but is not what the plan has made of it.
+    Unwell(String),
+    /// It does not answer.
+    Silent,
 }
 
 /// What is to be done about an input, in this order.
@@ -215,7 +230,7 @@ impl Rollout {
             Input::Said(device, said) => turn.said(device, said),
             Input::TaskEnded(device) => turn.task_ended(&device),
             Input::Order(order) => turn.order(order),
-            Input::Seen(seen) => turn.seen(&seen),
+            Input::Seen(seen) => turn.seen(seen),
             Input::BalenaAway(message) => turn.balena_away(message),
         }
         turn.advance();
@@ -348,8 +363,21 @@ impl Turn<'_> {
             Said::Noted(message) => DeviceEvent::Noted { message },
             Said::Stuck(message) => DeviceEvent::Stuck { message },
             Said::Lost(message) => DeviceEvent::Lost { message },
+            Said::Contradicted(message) => return self.contradicted(&device, message),
         };
         self.say_of(&device, event);
+    }
+
+    /// A person is asked to look, and the run goes on with `resume`; should it be the same then, the device is
+    /// given up.
+    fn contradicted(&mut self, device: &DeviceId, message: String) {
+        let again = self.rollout.history.devices.get(device).is_some_and(|it| it.contradicted);
+        if again {
+            self.say_of(device, DeviceEvent::Stuck { message });
+        } else if self.say_of(device, DeviceEvent::Contradicted { message: message.clone() }) {
+            let reason = format!("{device}: {message}; look at it, then resume");
+            self.close(Outcome::Paused, Event::Paused { reason, gate: None });
+        }
     }
 
     fn ask(&mut self, device: &DeviceId, n: usize) {
@@ -421,61 +449,6 @@ impl Turn<'_> {
         };
         if stronger && self.say(event) {
             self.rollout.mode = Mode::Closing(outcome);
-        }
-    }
-
-    fn balena_away(&mut self, message: String) {
-        self.rollout.unwell = Some(format!("balena is away: {message}"));
-        if !self.rollout.history.balena_away {
-            self.say(Event::BalenaAway { message });
-        }
-    }
-
-    fn seen(&mut self, seen: &[Seen]) {
-        if self.rollout.history.balena_away {
-            self.say(Event::BalenaBack);
-        }
-        self.rollout.seen_at = Some(self.now.run);
-        self.rollout.look_first = false;
-        self.rollout.unwell = None;
-        for sight in seen {
-            if sight.well {
-                // Not for a device that has not asked to be awaited: the state machine refuses that.
-                let uuid = sight.uuid.clone();
-                let os_version = sight.os_version.clone().unwrap_or_default();
-                self.say_of(&sight.device, DeviceEvent::Migrated { uuid, os_version });
-            } else if self.rollout.state(&sight.device) == DeviceState::Migrated {
-                self.rollout.unwell = Some(format!("{} is not well", sight.device));
-            }
-        }
-        self.judge_arrivals();
-    }
-
-    /// Late and lost are said only when balena has just answered and has not seen the device.
-    fn judge_arrivals(&mut self) {
-        let arrival = self.rollout.plan.arrival;
-        let (late, lost) = (arrival.late.0, arrival.lost.0);
-        let waiting: Vec<_> = self
-            .rollout
-            .history
-            .devices
-            .iter()
-            .map(|(device, progress)| {
-                let since = self.now.run.saturating_sub(progress.since);
-                (device.clone(), progress.state.clone(), since)
-            })
-            .collect();
-        for (device, state, since) in waiting {
-            match state {
-                DeviceState::Arriving if since >= late => {
-                    self.say_of(&device, DeviceEvent::Late);
-                }
-                DeviceState::Late if since >= lost.saturating_sub(late) => {
-                    let message = "balena has not seen it since it was flashed".to_owned();
-                    self.say_of(&device, DeviceEvent::Lost { message });
-                }
-                _ => {}
-            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::sample;
 use migos_events::CauseKind;
-use migos_playbooks::step::Action;
+use migos_playbooks::step::{ACTIONS, Action};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -21,10 +21,12 @@ fn rollout(plan: &Arc<CheckedPlan>, past: &[Record]) -> Rollout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Arrives,
-    FailsAt(usize),
+    FailsAt(Action),
     UndoFails,
     SilentInFlash,
+    Contradicts,
     NeverArrives,
+    ArrivesAsAnother,
 }
 
 /// What a simulated device's task is doing.
@@ -146,7 +148,12 @@ impl World {
                         self.input(Input::Said(device.clone(), Said::Lost("silent".into())));
                         return self.end_task(device);
                     }
-                    Fate::FailsAt(bad) if bad == n => self.fail(device, n, cause),
+                    Fate::Contradicts if action == Action::AwaitFlash => {
+                        let said = Said::Contradicted("Raspbian answers".into());
+                        self.input(Input::Said(device.clone(), said));
+                        return self.end_task(device);
+                    }
+                    Fate::FailsAt(bad) if bad == action => self.fail(device, n, cause),
                     Fate::UndoFails if action == Action::Arm => self.fail(device, n, cause),
                     _ => {
                         let task = self.asking(device, n + 1);
@@ -191,8 +198,11 @@ impl World {
         let seen = |(id, _): (&DeviceId, _)| Seen {
             device: id.clone(),
             uuid: DeviceUuid("ab".repeat(16)),
-            well: !matches!(self.fate(id), Fate::NeverArrives | Fate::SilentInFlash),
-            os_version: Some("balenaOS 6.0.24".into()),
+            sight: match self.fate(id) {
+                Fate::NeverArrives | Fate::SilentInFlash => Sight::Silent,
+                Fate::ArrivesAsAnother => Sight::Unwell("it runs something else".into()),
+                _ => Sight::Well { os_version: "balenaOS 6.0.24".into() },
+            },
         };
         let seen = self.plan.devices.iter().map(seen).collect();
         self.input(Input::Seen(seen));
@@ -240,7 +250,8 @@ fn a_fleet_without_trouble_is_migrated_stage_by_stage() {
 fn a_failure_in_the_canary_pauses_before_the_next_stage() {
     let plan = Arc::new(sample::plan(12));
     let canary = plan.stages[0].devices[0].clone();
-    let mut world = World::new(plan, BTreeMap::from([(canary, Fate::FailsAt(9))]), Vec::new());
+    let mut world =
+        World::new(plan, BTreeMap::from([(canary, Fate::FailsAt(Action::SendImage))]), Vec::new());
     assert_eq!(world.run(), Outcome::Paused);
     let tally = world.rollout.history().tally();
     assert_eq!((tally.failed, tally.pending), (1, 11));
@@ -250,9 +261,12 @@ fn a_failure_in_the_canary_pauses_before_the_next_stage() {
 
 #[test]
 fn a_lost_or_stuck_device_stops_the_run() {
-    for (fate, expected) in
-        [(Fate::NeverArrives, (1, 0)), (Fate::SilentInFlash, (1, 0)), (Fate::UndoFails, (0, 1))]
-    {
+    for (fate, expected) in [
+        (Fate::NeverArrives, (1, 0)),
+        (Fate::SilentInFlash, (1, 0)),
+        (Fate::ArrivesAsAnother, (0, 1)),
+        (Fate::UndoFails, (0, 1)),
+    ] {
         let plan = Arc::new(sample::plan(12));
         let canary = plan.stages[0].devices[0].clone();
         let mut world = World::new(plan, BTreeMap::from([(canary, fate)]), Vec::new());
@@ -287,7 +301,8 @@ fn an_interrupted_run_recalls_who_can_go_back_and_resumes_to_the_same_end() {
 #[test]
 fn every_prefix_of_a_journal_resumes_to_the_same_end() {
     let plan = Arc::new(sample::plan(8));
-    let fates = fates(&[(3, Fate::FailsAt(10)), (5, Fate::FailsAt(15))]);
+    let fates =
+        fates(&[(3, Fate::FailsAt(Action::WriteJob)), (5, Fate::FailsAt(Action::AwaitMigos))]);
     let mut whole = World::new(plan.clone(), fates.clone(), Vec::new());
     let outcome = whole.run();
     for cut in 0..whole.journal.len() {
@@ -315,6 +330,22 @@ fn a_silent_balena_is_never_a_devices_failure() {
     assert_eq!(world.ended, None);
     assert_eq!(world.rollout.history().tally().lost, 0);
     assert_eq!(world.run(), Outcome::Finished);
+}
+
+#[test]
+fn a_contradiction_pauses_and_what_still_is_one_then_needs_hands() {
+    let plan = Arc::new(sample::plan(4));
+    let canary = plan.stages[0].devices[0].clone();
+    let odd = BTreeMap::from([(canary.clone(), Fate::Contradicts)]);
+    let mut world = World::new(plan.clone(), odd.clone(), Vec::new());
+    assert_eq!(world.run(), Outcome::Paused);
+    assert_eq!(world.rollout.history().tally().in_flight, 1);
+    let past = world.journal;
+    let mut better = World::new(plan.clone(), BTreeMap::new(), past.clone());
+    assert_eq!(better.run(), Outcome::Finished);
+    let mut still = World::new(plan, odd, past);
+    assert_eq!(still.run(), Outcome::Stopped);
+    assert!(matches!(still.rollout.state(&canary), DeviceState::Stuck(_)));
 }
 
 #[test]
@@ -375,22 +406,28 @@ fn devices_are_given_back_by_order_and_others_left_alone() {
 fn any_input(devices: usize) -> impl Strategy<Value = Input> {
     let device = (0..devices + 1).prop_map(sample::id);
     let cause = Just(Cause { kind: CauseKind::Step, message: "no".into() });
-    let step = (0..22_usize)
-        .prop_map(|n| StepRef { n, action: migos_playbooks::step::ACTIONS[n.min(20)].0 });
+    const STEPS: usize = ACTIONS.len();
+    let step = (0..STEPS + 1).prop_map(|n| StepRef { n, action: ACTIONS[n.min(STEPS - 1)].0 });
     let said = prop_oneof![
-        4 => (0..22_usize).prop_map(Said::Ask),
-        4 => (0..22_usize).prop_map(|n| Said::Done(n, Learned::default())),
-        1 => (0..22_usize, cause).prop_map(|(n, cause)| Said::Failed(n, cause)),
-        1 => (0..22_usize).prop_map(|n| Said::Retried(n, "again".into())),
+        4 => (0..STEPS + 1).prop_map(Said::Ask),
+        4 => (0..STEPS + 1).prop_map(|n| Said::Done(n, Learned::default())),
+        1 => (0..STEPS + 1, cause).prop_map(|(n, cause)| Said::Failed(n, cause)),
+        1 => (0..STEPS + 1).prop_map(|n| Said::Retried(n, "again".into())),
         1 => step.clone().prop_map(Said::AskUndo),
         1 => step.prop_map(Said::UndoDone),
         1 => Just(Said::Undone),
         1 => Just(Said::Stuck("stuck".into())),
         1 => Just(Said::Lost("lost".into())),
+        1 => Just(Said::Contradicted("no".into())),
     ];
-    let seen = (device.clone(), any::<bool>()).prop_map(|(device, well)| {
+    let sight = prop_oneof![
+        Just(Sight::Well { os_version: "balenaOS 6.0.24".into() }),
+        Just(Sight::Unwell("another".into())),
+        Just(Sight::Silent),
+    ];
+    let seen = (device.clone(), sight).prop_map(|(device, sight)| {
         let uuid = DeviceUuid("ab".repeat(16));
-        Input::Seen(vec![Seen { device, uuid, well, os_version: None }])
+        Input::Seen(vec![Seen { device, uuid, sight }])
     });
     prop_oneof![
         20 => (device.clone(), said).prop_map(|(device, said)| Input::Said(device, said)),

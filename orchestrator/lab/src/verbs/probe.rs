@@ -56,7 +56,7 @@ pub(super) fn probe(system: &Raspbian) -> Outcome {
     lines.add("memory", pi.model.memory);
     lines.add("cmdline", &system.kernel.cmdline);
     add_disk(&mut lines, system);
-    let version = match pi.faults.old_firmware {
+    let version = match has_old_firmware(system) {
         true => OLD_FIRMWARE_VERSION,
         false => pi.release.firmware_version(),
     };
@@ -86,6 +86,18 @@ fn add_identity(lines: &mut Lines, system: &Raspbian) -> Result<(), crate::serve
         }
     }
     Ok(())
+}
+
+fn has_old_firmware(system: &Raspbian) -> bool {
+    let start = format!("{}/start.elf", system.pi.release.boot_path());
+    let knows_tryboot = system.pi.on(&start, |files, inner| {
+        Ok(files.bytes(inner).is_some_and(|bytes| contains(bytes, "tryboot.txt")))
+    });
+    knows_tryboot == Ok(false)
+}
+
+fn contains(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
 fn add_disk(lines: &mut Lines, system: &Raspbian) {
@@ -137,7 +149,7 @@ fn add_disk(lines: &mut Lines, system: &Raspbian) {
     });
     for (path, bytes) in loaders {
         for word in FIRMWARE_WORDS {
-            if bytes.windows(word.len()).any(|window| window == word.as_bytes()) {
+            if contains(bytes, word) {
                 lines.add("firmware.has", format_args!("{word} {path}"));
             }
         }

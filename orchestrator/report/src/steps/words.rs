@@ -2,7 +2,7 @@
 
 use crate::words::plain;
 use migos_payload::size::ByteCount;
-use migos_playbooks::plan::{Boot, DevicePlan, Plan, Proof};
+use migos_playbooks::plan::{Boot, DevicePlan, FirmwareKind, Plan, Proof, Update};
 use migos_playbooks::step::{Action, Reversal, Step};
 
 /// One step in words.
@@ -35,6 +35,15 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
     let boot = plain(&device.boot_path);
     match action {
         Action::Lock => Some("other controllers are turned away meanwhile".to_owned()),
+        Action::UpdateFirmware => update(device).map(|update| {
+            let whose = match update.of {
+                FirmwareKind::Card => "raspberrypi-bootloader and raspberrypi-kernel",
+                FirmwareKind::Eeprom => {
+                    "rpi-eeprom, raspberrypi-bootloader and raspberrypi-kernel; rpi-eeprom-update -a"
+                }
+            };
+            format!("the packages {whose}, from the archives that it knows")
+        }),
         Action::Backup => Some(format!("all of {boot}")),
         Action::ProveWrite => Some(format!(
             "{boot}/tryboot.txt is config.txt with these lines added, {boot}/migos/probe.txt the kernel command line with one more word"
@@ -71,6 +80,8 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
             device.fleet, plan.arrival.late, plan.arrival.lost
         )),
         Action::Check
+        | Action::UpdateReboot
+        | Action::UpdateSeen
         | Action::ProveSeen
         | Action::ProveReturn
         | Action::ProveGone
@@ -80,10 +91,18 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
     }
 }
 
+/// The update of the firmware, if there is one.
+pub(super) fn update(device: &DevicePlan) -> Option<&Update> {
+    match &device.boot {
+        Boot::OneShot { update, .. } => update.as_ref(),
+        Boot::Rewrite { .. } => None,
+    }
+}
+
 /// The lines that a step writes, exactly; of the proof's files only what is not in the originals.
 fn added(device: &DevicePlan, action: Action) -> Vec<String> {
     match (action, &device.boot) {
-        (Action::ProveWrite, Boot::OneShot { proof: Some(proof) }) => {
+        (Action::ProveWrite, Boot::OneShot { proof: Some(proof), .. }) => {
             let mut lines = more_than_config(proof);
             lines.push("kernel command line: migos.probe= and a number of this run".to_owned());
             lines
@@ -106,7 +125,7 @@ fn more_than_config(proof: &Proof) -> Vec<String> {
 fn mark(step: &Step) -> &'static str {
     match (step.action, step.reversal) {
         (_, Reversal::PointOfNoReturn) | (Action::AwaitFlash, _) => "‼",
-        (Action::RewriteConfig, _) => "!",
+        (Action::RewriteConfig, _) | (_, Reversal::Stays) => "!",
         (action, _) if action.reboots() => "!",
         (_, Reversal::Undo) => "+",
         (_, Reversal::Nothing) => "·",
@@ -114,8 +133,10 @@ fn mark(step: &Step) -> &'static str {
 }
 
 fn undo(step: &Step) -> &'static str {
-    if step.reversal != Reversal::Undo {
-        return "";
+    match step.reversal {
+        Reversal::Undo => {}
+        Reversal::Stays => return "none, it stays",
+        Reversal::Nothing | Reversal::PointOfNoReturn => return "",
     }
     match step.action {
         Action::Lock => "release",
@@ -125,13 +146,15 @@ fn undo(step: &Step) -> &'static str {
         | Action::SendImage
         | Action::WriteJob
         | Action::WriteTryboot => "delete",
-        Action::ProveArm | Action::ProveReturn => "wait for Raspbian",
+        Action::UpdateReboot | Action::ProveArm | Action::ProveReturn => "wait for Raspbian",
         Action::Arm => "falls back by itself",
         Action::RewriteConfig => "restore the original",
         Action::Reboot | Action::AwaitMigos => "reboot",
         Action::Register => "delete the record",
         // These have no undo of their own.
         Action::Check
+        | Action::UpdateFirmware
+        | Action::UpdateSeen
         | Action::ProveSeen
         | Action::ProveGone
         | Action::Configure
