@@ -1,11 +1,16 @@
 //! A real sshd in a root that looks like a Pi's.
 //!
-//! It runs in mount, PID and UTS namespaces of its own, which die with it: nothing is left behind.
+//! It runs in mount, PID and UTS namespaces of its own, which die with it: nothing is left behind. On a
+//! [`Network`] it has a network namespace, too, with an address of its own and SSH's own port.
+
+mod network;
+
+pub use network::Network;
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -32,9 +37,13 @@ pub enum Userland {
 #[derive(Debug)]
 pub struct Sshd {
     process: Child,
+    address: Ipv4Addr,
     port: u16,
     folder: TempDir,
 }
+
+/// The port that SSH servers listen on.
+const SSH: u16 = 22;
 
 impl Sshd {
     /// Starts a server and waits until it listens.
@@ -42,12 +51,33 @@ impl Sshd {
     /// # Errors
     /// If it cannot be started; the message says what is missing.
     pub fn start(userland: Userland) -> Result<Self> {
+        let here = Ipv4Addr::LOCALHOST;
+        let port = TcpListener::bind((here, 0))?.local_addr()?.port();
+        Self::listening(userland, here, port, &[])
+    }
+
+    /// Starts a server that is a computer of its own on a network, and waits until it listens.
+    ///
+    /// # Errors
+    /// If it cannot be started; the message says what is missing.
+    pub fn start_on(network: &mut Network, userland: Userland) -> Result<Self> {
+        let mut server = Self::listening(userland, Ipv4Addr::UNSPECIFIED, SSH, &["--net"])?;
+        // unshare itself stands in the new network namespace.
+        server.address = network.plug_in(server.process.id())?;
+        Ok(server)
+    }
+
+    fn listening(
+        userland: Userland,
+        address: Ipv4Addr,
+        port: u16,
+        namespaces: &[&str],
+    ) -> Result<Self> {
         require()?;
         let folder = tempfile::tempdir()?;
         let (root, key) = (folder.path().join("root"), folder.path().join("id"));
         fs::create_dir(&root)?;
         keygen(&key, "ed25519")?;
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let userland = match userland {
             Userland::Debian => "debian",
             Userland::Busybox => "busybox",
@@ -56,15 +86,17 @@ impl Sshd {
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "unshare"])
             .args(["--mount", "--pid", "--uts", "--fork", "--kill-child"])
+            .args(namespaces)
             .args(["--propagation", "private", "sh", "-c", ROOT_SCRIPT, "root.sh"])
-            .args([root.as_os_str(), userland.as_ref(), port.to_string().as_ref()])
+            .args([root.as_os_str(), userland.as_ref()])
+            .args([address.to_string(), port.to_string()])
             .arg(key.with_extension("pub"))
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .context("failed to run setpriv (package util-linux)")?;
         let stderr = process.stderr.take().context("no standard error")?;
-        let server = Sshd { process, port, folder };
+        let server = Sshd { process, address, port, folder };
         let mut lines = BufReader::new(stderr).lines();
         let mut said = Vec::new();
         loop {
@@ -79,7 +111,12 @@ impl Sshd {
         Ok(server)
     }
 
-    /// The port it listens on, on 127.0.0.1.
+    /// The address it is reached at.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }

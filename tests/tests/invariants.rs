@@ -11,7 +11,6 @@ mod watch;
 
 use controller::{Controlled, Heard, STYLE};
 use jiff::Timestamp;
-use migos_engine::journal::Journal;
 use migos_engine::rollout::Order;
 use migos_events::{DeviceEvent, DeviceState, Event, History, Outcome, Record, RunId, StepRef};
 use migos_inventory::DeviceId;
@@ -34,7 +33,7 @@ fn assert_permitted(seen: &Seen, used: &[Verb]) {
 
 /// What was heard live is what the journal says, and what is printed from it.
 fn assert_recorded(controlled: &Controlled<'_>, heard: &Heard, records: &[Record]) {
-    assert_eq!(heard.lines, printed(&controlled.plan, records, true));
+    assert_eq!(heard.lines, printed(&controlled.controller.plan, records, true));
     for (heard, read) in heard.records.iter().zip(records) {
         assert_eq!(heard, read);
     }
@@ -61,7 +60,7 @@ fn nothing_is_done_before_its_permit_is_on_the_disk() {
     assert_eq!(seen.verbs[&Arm], 5, "once each, and the one that ignored it once more");
     assert_eq!(seen.verbs[&Commit], 3, "not the one that never was in MIGOS");
 
-    let records = Journal::read(&controlled.run.journal()).unwrap();
+    let records = controlled.controller.records().unwrap();
     let history = History::replay(&records).unwrap();
     assert_eq!((history.tally().migrated, history.tally().failed), (3, 1));
     assert_recorded(&controlled, &heard, &records);
@@ -77,7 +76,7 @@ fn interrupted(bench: &Bench, is_it: fn(&DeviceEvent) -> bool) -> Seen {
     });
     assert_eq!(outcome, Outcome::Interrupted);
     let until_then = controlled.watch.seen();
-    let records = Journal::read(&controlled.run.journal()).unwrap();
+    let records = controlled.controller.records().unwrap();
     for (device, progress) in History::replay(&records).unwrap().devices {
         let state = bench.device(device.as_str()).unwrap().state();
         match progress.state {
@@ -91,7 +90,7 @@ fn interrupted(bench: &Bench, is_it: fn(&DeviceEvent) -> bool) -> Seen {
     assert_eq!(outcome, Outcome::Finished, "{}", more.lines.join("\n"));
     heard.lines.extend(more.lines);
     heard.records.extend(more.records);
-    let records = Journal::read(&controlled.run.journal()).unwrap();
+    let records = controlled.controller.records().unwrap();
     let tally = History::replay(&records).unwrap().tally();
     assert_eq!(tally.migrated as usize, bench.lab().devices().count());
     assert_permitted(&controlled.watch.seen(), &[Verb::Configure, Verb::Commit]);

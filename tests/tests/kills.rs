@@ -6,16 +6,17 @@
 
 #[path = "kills/controller.rs"]
 mod controller;
-#[path = "kills/ground.rs"]
-mod ground;
+#[path = "kills/field.rs"]
+mod field;
+#[path = "kills/twice.rs"]
+mod twice;
 
 use controller::{Controlled, Death};
-use ground::Ground;
-use migos_engine::journal::Journal;
+use field::{Field, Tree};
 use migos_events::{DeviceState, Event, History, Outcome, Record};
 use migos_inventory::DeviceId;
 use migos_lab::State;
-use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -50,42 +51,51 @@ impl Told {
 }
 
 /// Lets a run die, and resumes it until it ends.
-fn kill_and_resume(ground: &Ground, device: &DeviceId, death: Death) -> Told {
-    let run = Controlled::new(ground, device);
-    let ended = run.carry_on(Some(death));
+fn kill_and_resume(field: &Field, device: &DeviceId, death: Death) -> Told {
+    let run = Controlled::new(field, device);
+    let ended = run.carry_on(Some(death), |_| {});
     let outcome = match ended {
         Some(outcome) => outcome,
-        None => run.carry_on(None).expect("nobody kills it a second time"),
+        None => run.carry_on(None, |_| {}).expect("nobody kills it a second time"),
     };
-    let records = Journal::read(&run.journal()).unwrap();
+    let records = run.records();
     Told { device: device.clone(), death, died: ended.is_none(), outcome, records }
 }
 
-/// Kills a run at each of its records, in both ways, every run on a device of its own.
-fn kill_everywhere(ground: &Ground) -> Vec<Told> {
-    let deaths: Vec<Death> = (1..=MOST).flat_map(Death::both).collect();
-    let devices = ground.devices();
-    assert_eq!(deaths.len(), devices.len());
+/// Does something with every device, many at a time. Who breaks off leaves: for the devices after his there is nothing
+/// to do either.
+fn all_at_once<T: Send>(
+    devices: &[DeviceId],
+    work: impl Fn(usize, &DeviceId) -> ControlFlow<T, T> + Sync,
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    // Who finds a run over before its death leaves: those after it are over earlier still.
-    let work = || {
-        let mut told = Vec::new();
+    let worker = || {
+        let mut done = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(death), Some(device)) = (deaths.get(index), devices.get(index)) else {
-                return told;
-            };
-            let one = kill_and_resume(ground, device, *death);
-            let is_over = !one.died;
-            told.push(one);
-            if is_over {
-                return told;
+            let Some(device) = devices.get(index) else { return done };
+            match work(index, device) {
+                ControlFlow::Continue(one) => done.push(one),
+                ControlFlow::Break(one) => {
+                    done.push(one);
+                    return done;
+                }
             }
         }
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    })
+}
+
+/// Kills a run at each of its records, in both ways, every run on a device of its own.
+fn kill_everywhere(field: &Field) -> Vec<Told> {
+    let deaths: Vec<Death> = (1..=MOST).flat_map(Death::both).collect();
+    assert_eq!(deaths.len(), field.devices().len());
+    all_at_once(field.devices(), |index, device| {
+        let told = kill_and_resume(field, device, deaths[index]);
+        if told.died { ControlFlow::Continue(told) } else { ControlFlow::Break(told) }
     })
 }
 
@@ -111,46 +121,59 @@ fn assert_all(told: &[Told], holds: impl Fn(&Told) -> Result<(), String>) {
     assert!(wrong.is_empty(), "{} of {} wrong\n{}", wrong.len(), told.len(), wrong.join("\n\n"));
 }
 
+/// The device was migrated, and balena knows it under one name.
+fn is_migrated_once(field: &Field, device: &DeviceId) -> Result<(), String> {
+    let registered = field.registered(device);
+    if registered != 1 {
+        return Err(format!("registered {registered} times"));
+    }
+    let life = field.pi(device).life();
+    let flashed = life.states.iter().filter(|been| **been == State::BalenaOs).count();
+    if (life.state, flashed) != (State::BalenaOs, 1) {
+        return Err(format!("{life:?}"));
+    }
+    Ok(())
+}
+
+/// The device is what it was, and balena never heard of it.
+fn is_as_it_was(field: &Field, device: &DeviceId, before: &Tree) -> Result<(), String> {
+    let pi = field.pi(device);
+    if pi.boot_tree() != *before {
+        return Err("its boot partition is another".into());
+    }
+    if pi.state() != State::Raspbian || field.registered(device) != 0 {
+        return Err(format!("{:?}", pi.life()));
+    }
+    Ok(())
+}
+
 #[test]
 fn whenever_the_controller_dies_the_device_is_migrated_once() {
-    let ground = Ground::start(MOST * 2, "per-device", "");
-    let told = kill_everywhere(&ground);
+    let field = Field::start(MOST * 2, "prove: per-device", "");
+    let told = kill_everywhere(&field);
     assert_everywhere(&told);
     assert_all(&told, |told| {
         if told.state() != DeviceState::Migrated {
             return Err(format!("{:?}", told.state()));
         }
-        let registered = ground.registered(&told.device);
-        if registered != 1 {
-            return Err(format!("registered {registered} times"));
-        }
-        let life = ground.life(&told.device);
-        let times = |state| life.states.iter().filter(|been| **been == state).count();
-        if (life.state, times(State::Migos), times(State::BalenaOs)) != (State::BalenaOs, 1, 1) {
+        let life = field.pi(&told.device).life();
+        if life.states.iter().filter(|been| **been == State::Migos).count() != 1 {
             return Err(format!("{life:?}"));
         }
-        Ok(())
+        is_migrated_once(&field, &told.device)
     });
 }
 
 #[test]
 fn whenever_the_controller_dies_a_device_that_fails_is_what_it_was() {
-    let ground = Ground::start(MOST * 2, "never", "one-shot-ignored");
-    let before: BTreeMap<_, _> =
-        ground.devices().iter().map(|id| (id, ground.boot_tree(id))).collect();
-    let told = kill_everywhere(&ground);
+    let field = Field::start(MOST * 2, "prove: never", "one-shot-ignored");
+    let before = field.boot_trees();
+    let told = kill_everywhere(&field);
     assert_everywhere(&told);
     assert_all(&told, |told| {
         if !matches!(told.state(), DeviceState::Failed(_)) {
             return Err(format!("{:?}", told.state()));
         }
-        if ground.boot_tree(&told.device) != before[&told.device] {
-            return Err("its boot partition is another".into());
-        }
-        let life = ground.life(&told.device);
-        if life.state != State::Raspbian || ground.registered(&told.device) != 0 {
-            return Err(format!("{life:?}"));
-        }
-        Ok(())
+        is_as_it_was(&field, &told.device, &before[&told.device])
     });
 }

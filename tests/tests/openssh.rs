@@ -1,6 +1,6 @@
 //! The transport against a real OpenSSH server, and the scripts of the verbs under dash and busybox.
 //!
-//! Needs root and the packages openssh-server, openssh-client, sudo, busybox-static and dash; see
+//! Needs root and the packages openssh-server, openssh-client, sudo, busybox-static, dash and iproute2; see
 //! [`migos_tests::sshd`].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::disallowed_methods, reason = "files for tests")]
@@ -17,6 +17,8 @@ mod login;
 mod machine;
 #[path = "openssh/migos.rs"]
 mod migos;
+#[path = "openssh/network.rs"]
+mod network;
 #[path = "openssh/probe.rs"]
 mod probe;
 #[path = "openssh/read_only.rs"]
@@ -77,7 +79,7 @@ impl Client {
 fn target(server: &Sshd) -> Target {
     Target {
         device: "pi-1".parse().unwrap(),
-        host: "127.0.0.1".to_owned(),
+        host: server.address().to_string(),
         port: server.port(),
         user: "pi".to_owned(),
         key: LoginKey::File(server.key()),

@@ -12,34 +12,31 @@ mod controller;
 mod power;
 #[path = "saga/refusing.rs"]
 mod refusing;
+#[path = "saga/table.rs"]
+mod table;
 
-use controller::Saga;
-use migos_events::{DeviceEvent, DeviceState, Event, Outcome};
+use controller::{Saga, Way};
+use migos_events::DeviceState;
 use migos_inventory::DeviceId;
 use migos_lab::State;
 use migos_playbooks::step::Action;
-use power::{Cut, Cuts, Profile};
+use power::{CROWD, Course, Moment, Scene};
+use refusing::Refusal;
 use std::collections::BTreeMap;
+use table::{End, Table};
 
-/// What a migration puts on the root file system: all of it is gone when it has been taken back.
-const OURS: [&str; 3] =
-    ["/var/lib/migos/image", "/var/lib/migos/image.part", "/var/lib/migos/boot/config.txt"];
-
-/// So many devices at once are in flight.
-const CROWD: usize = 60;
-
-fn assert_as_it_was(saga: &Saga, device: &DeviceId, what: &str) {
-    let pi = saga.bench.device(device.as_str()).unwrap();
-    assert_eq!(pi.state(), State::Raspbian, "{what}");
-    assert!(saga.has_its_boot_files(device), "{what}: {:?}", pi.boot_tree().keys());
-    assert_eq!(saga.found(device, &OURS), [""; 0], "{what}");
-}
+/// Calls that change a device, on its way to the commit.
+const VERBS: [&str; 8] = ["lock", "backup", "pack", "write", "arm", "reboot", "send", "configure"];
 
 #[test]
 fn a_call_that_fails_anywhere_leaves_the_device_as_it_was() {
-    let saga = Saga::start(CROWD);
-    for (call, (id, _)) in saga.devices().enumerate() {
-        saga.refusals.refuse(id, call);
+    let saga = Saga::start(CROWD, Way::OneShot);
+    // How many calls there are depends on how often a reboot is looked for: the last devices see to it that every
+    // verb is among them.
+    let verbs = VERBS.map(Refusal::Verb);
+    let calls = (0..CROWD - verbs.len()).map(Refusal::Call);
+    for ((id, _), refusal) in saga.devices().zip(calls.chain(verbs)) {
+        saga.refusals.refuse(id, refusal);
     }
     let states = saga.carry_out(|_| {});
 
@@ -49,7 +46,7 @@ fn a_call_that_fails_anywhere_leaves_the_device_as_it_was() {
         let what = format!("{id}: {refused:?}, {:?}", states[id]);
         let place = match (refused, &states[id]) {
             (Some(_), DeviceState::Failed(_)) => {
-                assert_as_it_was(&saga, id, &what);
+                assert_eq!(saga.differences(id), [""; 0], "{what}");
                 0
             }
             // While a reboot is waited for, the lock is renewed until it is held.
@@ -65,110 +62,97 @@ fn a_call_that_fails_anywhere_leaves_the_device_as_it_was() {
     for (verb, [failed, migrated]) in &ends {
         println!("{verb:<16} {failed:>10} {migrated:>9}");
     }
-    for verb in ["lock", "backup", "pack", "write", "arm", "reboot", "send", "configure", "none"] {
-        assert!(ends.contains_key(verb), "no {verb} was refused: {ends:?}");
+    for verb in VERBS {
+        assert!(ends.get(verb).is_some_and(|[failed, _]| *failed > 0), "{verb}: {ends:?}");
     }
-    assert_eq!(ends.values().flatten().sum::<usize>(), CROWD);
 }
 
 #[test]
 fn taken_back_twice_is_taken_back_once() {
-    let saga = Saga::start(8);
+    let saga = Saga::start(8, Way::OneShot);
     // From the proof's files to the configuration: each has something else to take back.
     for (place, (id, _)) in saga.devices().enumerate() {
-        saga.refusals.refuse(id, 5 * place + 3);
+        saga.refusals.refuse(id, Refusal::Call(5 * place + 3));
     }
     let states = saga.carry_out(|_| {});
     let failed = states.iter().filter(|(_, state)| matches!(state, DeviceState::Failed(_)));
     let failed: Vec<DeviceId> = failed.map(|(id, _)| id.clone()).collect();
     assert!(failed.len() > 4, "{states:?}");
     for time in 1..=2 {
-        let (outcome, history) = saga.take_back(failed.clone());
-        assert_eq!(outcome, Outcome::TakenBack);
+        let states = saga.take_back(failed.clone(), |_| {});
         for id in &failed {
-            let state = &history.devices[id].state;
-            assert_eq!(*state, DeviceState::Undone, "{id}, time {time}");
-            assert_as_it_was(&saga, id, &format!("{id}, time {time}"));
+            assert_eq!(states[id], DeviceState::Undone, "{id}, time {time}");
+            assert_eq!(saga.differences(id), [""; 0], "{id}, time {time}");
         }
+    }
+}
+
+/// Until the commit is complete Raspbian comes back, and the device goes on or is taken back; after it, MIGOS comes
+/// back and goes on.
+fn of_the_commit(next: State, end: End) -> bool {
+    match next {
+        State::Raspbian => end == End::AsItWas,
+        State::Migos | State::BalenaOs => end == End::Migrated,
+        State::Off | State::Booting | State::Dark => false,
     }
 }
 
 #[test]
-fn a_power_cut_at_any_write_ends_in_raspbian_or_in_balena_os() {
-    let profile = Profile::take();
-    println!("{profile}");
-    let mut waiting = profile.cuts();
-    let injected = waiting.len();
-    let mut ends: BTreeMap<(Action, &str), usize> = BTreeMap::new();
-    let mut wrong = Vec::new();
-    while !waiting.is_empty() {
-        let saga = Saga::start(CROWD.min(waiting.len().max(profile.kinds())));
-        let mut chosen: BTreeMap<DeviceId, Cut> = BTreeMap::new();
-        for (place, (id, _)) in saga.devices().enumerate() {
-            let fits = waiting.iter().position(|cut| profile.has(place, cut));
-            if let Some(index) = fits {
-                chosen.insert(id.clone(), waiting.remove(index));
-            }
-        }
-        let cuts = Cuts::new(&saga, chosen);
-        let hearing = cuts.clone();
-        let states = saga.carry_out(move |record| {
-            if let Event::Device { device, what: DeviceEvent::StepStarted { step } } = &record.event
-            {
-                hearing.begins(device, step.action);
-            }
-        });
-        for (id, cut) in cuts.all() {
-            match end_of(&saga, id, cut, &states[id]) {
-                Ok(end) => *ends.entry((cut.action, end)).or_default() += 1,
-                Err(what) => wrong.push(what),
-            }
-        }
-    }
-    println!("power cut in step   then                                      devices");
-    for ((action, end), count) in &ends {
-        println!("{:<19} {end:<40} {count:>8}", format!("{action:?}"));
-    }
-    assert!(wrong.is_empty(), "{} of {injected}:\n{}", wrong.len(), wrong.join("\n"));
-    assert_eq!(ends.values().sum::<usize>(), injected);
+fn under_one_shot_a_power_cut_at_any_write_ends_in_raspbian_or_in_balena_os() {
+    let scene = Scene { way: Way::OneShot, course: Course::Migrated, tries: |_| true };
+    let table = Table::of(&scene, |moment, next, end| match moment {
+        Moment::Doing(Action::Commit) => of_the_commit(next, end),
+        _ => next == State::Raspbian,
+    });
+    table.assert_told(&scene, "one-shot");
 }
 
-/// What became of a device whose power was cut; an error is what never may be.
-fn end_of(
-    saga: &Saga,
-    id: &DeviceId,
-    cut: &Cut,
-    state: &DeviceState,
-) -> Result<&'static str, String> {
-    let pi = saga.bench.device(id.as_str()).unwrap();
-    let states = pi.life().states;
-    let wrong = |why: &str| {
-        let kind = format!("{} {:?}", pi.model().name, pi.release());
-        Err(format!("{id} ({kind}), {cut:?}: {why}; {state:?}; {states:?}"))
+#[test]
+fn under_rewrite_a_power_cut_at_any_write_ends_in_raspbian_or_in_balena_os() {
+    let scene = Scene {
+        way: Way::Rewrite,
+        course: Course::Migrated,
+        // What comes before is as under one-shot.
+        tries: |moment| moment.action() >= Action::RewriteConfig,
     };
-    // The first state is `Off` too: that was before the lab's start.
-    let Some(at) = states.iter().skip(1).position(|state| *state == State::Off) else {
-        return wrong("its power was not cut");
-    };
-    let next = states[at + 1..].iter().find(|s| !matches!(s, State::Off | State::Booting));
-    let past_return = cut.action == Action::Commit;
-    match (next, state) {
-        (Some(State::Raspbian), DeviceState::Migrated) if !past_return => {
-            Ok("back on Raspbian, migrated after a retry")
-        }
-        (Some(State::Raspbian), DeviceState::Failed(_)) => {
-            if pi.state() != State::Raspbian || !saga.has_its_boot_files(id) {
-                return wrong("it is not what it was");
-            }
-            if !saga.found(id, &OURS).is_empty() {
-                return wrong("something of ours is left");
-            }
-            Ok("back on Raspbian, failed and undone")
-        }
-        (Some(State::Migos), DeviceState::Migrated) if past_return => Ok("in MIGOS, migrated"),
-        (Some(State::BalenaOs), DeviceState::Migrated) if past_return => {
-            Ok("in balenaOS, migrated")
-        }
-        _ => wrong("neither what it was nor migrated"),
-    }
+    let table = Table::of(&scene, |moment, next, end| match moment {
+        Moment::Doing(Action::Commit) => of_the_commit(next, end),
+        // Until MIGOS has put config.txt back it may come up again, and then puts it back.
+        _ => matches!(next, State::Raspbian | State::Migos),
+    });
+    let in_migos = [Action::RewriteConfig, Action::AwaitMigos].map(Moment::Doing).map(|moment| {
+        [End::AsItWas, End::Migrated].map(|end| table.count(moment, State::Migos, end))
+    });
+    table.assert_told(&scene, "rewrite");
+    assert!(in_migos.iter().all(|ends| *ends != [0, 0]), "{in_migos:?}");
+}
+
+#[test]
+fn a_power_cut_at_any_write_of_an_undo_leaves_the_device_as_it_was() {
+    let course = Course::FailsAt("configure");
+    let tries = |moment| matches!(moment, Moment::Undoing(_));
+    let scene = Scene { way: Way::OneShot, course, tries };
+    let table = Table::of(&scene, |_, next, end| (next, end) == (State::Raspbian, End::AsItWas));
+    table.assert_told(&scene, "undo");
+}
+
+#[test]
+fn a_power_cut_while_config_txt_is_put_back_leaves_the_device_as_it_was() {
+    let course = Course::FailsAt("reboot");
+    let tries =
+        |moment| matches!(moment, Moment::Undoing(action) if action >= Action::RewriteConfig);
+    let scene = Scene { way: Way::Rewrite, course, tries };
+    let table = Table::of(&scene, |_, next, end| {
+        matches!(next, State::Raspbian | State::Migos) && end == End::AsItWas
+    });
+    table.assert_told(&scene, "undo of rewrite");
+}
+
+#[test]
+fn a_power_cut_while_a_person_has_it_taken_back_leaves_the_device_as_it_was() {
+    let course = Course::TakenBackFrom("configure");
+    let tries = |moment| matches!(moment, Moment::Undoing(_));
+    let scene = Scene { way: Way::Rewrite, course, tries };
+    let table = Table::of(&scene, |_, next, end| (next, end) == (State::Raspbian, End::AsItWas));
+    table.assert_told(&scene, "undo by order");
 }

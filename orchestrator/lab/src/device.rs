@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use migos_payload::digest::Sha256;
@@ -19,6 +19,9 @@ use crate::release::Release;
 use crate::seed::Seed;
 use crate::stream::Meter;
 use crate::{keys, mounts};
+
+/// A board's serial number differs from that of the one beside it by these bits.
+pub(crate) const OTHER_BOARD: u64 = 0x00a5_a5a5;
 
 /// What a virtual Pi is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct Life {
     pub reports: u32,
     /// What stood in `/run/systemd/reboot-param` at each reboot that Raspbian was asked for.
     pub reboots: Vec<String>,
+    /// Connections that Raspbian or MIGOS has taken.
+    pub connections: u32,
 }
 
 /// What keeps Raspbian from doing what it is asked.
@@ -92,8 +97,8 @@ pub struct VirtualPi {
     hindrance: Mutex<Option<Hindrance>>,
     /// How `/etc/fstab` has the boot partition mounted.
     boot_read_only: AtomicBool,
-    /// Connections that Raspbian has been sent, in all its lives.
-    connections: AtomicU32,
+    /// True while another board is in its place; whoever has a receiver of it sees them being swapped.
+    pub(crate) other_board: watch::Sender<bool>,
     /// Held for as long as there is power; whoever has a receiver of it sees the power go.
     power: Mutex<Option<watch::Sender<()>>>,
     /// When it was made; its faults that pass are counted from here.
@@ -141,6 +146,7 @@ impl VirtualPi {
             flashed: 0,
             reports: 0,
             reboots: Vec::new(),
+            connections: 0,
         };
         let pi = Self {
             meter: Arc::new(Meter::new(faults.cut_upload)),
@@ -148,7 +154,7 @@ impl VirtualPi {
             memory: Mutex::new(mounts::memory()),
             hindrance: Mutex::new(None),
             boot_read_only: AtomicBool::new(faults.read_only_boot),
-            connections: AtomicU32::new(0),
+            other_board: watch::Sender::new(false),
             power: Mutex::new(None),
             made: Instant::now(),
             life: watch::Sender::new(life),
@@ -281,6 +287,20 @@ impl VirtualPi {
         self.card().cut_at(write, loss);
     }
 
+    /// Puts another board in its place, with a copy of its card and all that runs on it, or puts it back.
+    /// Connections to the board that goes are lost.
+    pub fn swap_board(&self) {
+        self.other_board.send_modify(|is_other| *is_other = !*is_other);
+    }
+
+    /// The serial number of the board that is in its place now.
+    pub(crate) fn present_serial(&self) -> u64 {
+        match *self.other_board.borrow() {
+            true => self.serial ^ OTHER_BOARD,
+            false => self.serial,
+        }
+    }
+
     /// Cuts the power for a moment.
     pub fn cut_power(&self) {
         self.order(Order::CutPower);
@@ -350,7 +370,8 @@ impl VirtualPi {
 
     /// Counts a connection; how many there have been.
     pub(crate) fn count_connection(&self) -> u32 {
-        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+        self.life.send_modify(|life| life.connections += 1);
+        self.life.borrow().connections
     }
 
     pub(crate) fn has_reported(&self) {

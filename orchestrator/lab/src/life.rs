@@ -87,7 +87,7 @@ async fn run(pi: &Arc<VirtualPi>, reset: Reset, power: watch::Receiver<()>) {
         .await;
 
     pi.card().drop_overlay();
-    let outcome = boot::boot(pi.model, pi.release, pi.serial, &pi.card(), reset);
+    let outcome = boot::boot(pi.model, pi.release, pi.present_serial(), &pi.card(), reset);
     tracing::debug!(device = pi.name, ?outcome, "booted");
     match outcome {
         Outcome::Raspbian(kernel) => raspbian(pi, kernel, boots, power).await,
@@ -138,7 +138,8 @@ pub(crate) async fn listen(
     power: watch::Receiver<()>,
 ) -> io::Result<impl Future<Output = ()> + use<>> {
     let listener = TcpListener::bind(pi.address).await?;
-    Ok(server::serve(listener, host_key, shell, Arc::clone(&pi.meter), power))
+    let other_board = pi.other_board.subscribe();
+    Ok(server::serve(listener, host_key, shell, Arc::clone(&pi.meter), power, other_board))
 }
 
 /// Nothing runs, for good or until a reset.

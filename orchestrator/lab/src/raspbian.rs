@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::card::{FsError, Pool};
-use crate::device::VirtualPi;
+use crate::device::{OTHER_BOARD, VirtualPi};
 use crate::mounts::{self, Hands};
 use crate::server::{Answer, Run, Shell};
 use crate::sudo::{self, Rise};
@@ -18,8 +18,6 @@ const USER: &str = "pi";
 
 /// Where the loader's own words to the system stand.
 const BOOTLOADER: &str = "proc/device-tree/chosen/bootloader";
-/// A board's serial number differs from that of the one beside it by these bits.
-const OTHER_BOARD: u64 = 0x00a5_a5a5;
 
 /// A running Raspbian.
 #[derive(Clone)]
@@ -27,7 +25,7 @@ pub(crate) struct Raspbian {
     pub(crate) pi: Arc<VirtualPi>,
     pub(crate) kernel: RunningKernel,
     pub(crate) boot_id: String,
-    /// The board's serial number, as this system reads it.
+    /// The board's serial number, as it is read on this connection.
     pub(crate) serial: u64,
     pub(crate) hands: Hands,
     started: Instant,
@@ -87,7 +85,7 @@ impl Raspbian {
             partitions.root.leave_free(pi.model.memory * 1024 / 2);
         }
         Ok(Self {
-            serial: pi.serial,
+            serial: pi.present_serial(),
             hands: Hands::new(pi, power),
             started: Instant::now(),
             pi: Arc::clone(pi),
@@ -113,11 +111,12 @@ impl Shell for Raspbian {
     }
 
     fn session(self: Arc<Self>) -> Arc<dyn Shell> {
-        let is_other = self.pi.faults.wrong_serial && self.pi.count_connection() > 1;
-        match is_other {
-            true => Arc::new(Self { serial: self.serial ^ OTHER_BOARD, ..Self::clone(&self) }),
-            false => self,
-        }
+        let is_other = self.pi.count_connection() > 1 && self.pi.faults.wrong_serial;
+        let serial = match is_other {
+            true => self.pi.present_serial() ^ OTHER_BOARD,
+            false => self.pi.present_serial(),
+        };
+        Arc::new(Self { serial, ..Self::clone(&self) })
     }
 
     fn run(self: Arc<Self>, line: &str) -> Run {

@@ -74,13 +74,14 @@ impl Answer {
     }
 }
 
-/// Serves until it is dropped, or until `power` is lost.
+/// Serves until it is dropped, or until `power` is lost. Connections do not outlive a change of the board.
 pub(crate) async fn serve(
     listener: TcpListener,
     host_key: PrivateKey,
     shell: Arc<dyn Shell>,
     meter: Arc<Meter>,
     power: watch::Receiver<()>,
+    board: watch::Receiver<bool>,
 ) {
     let config = Arc::new(config(host_key));
     let mut connections = Tasks::default();
@@ -97,7 +98,9 @@ pub(crate) async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "answers may be late");
         }
-        let cable = Cable::new(stream, Arc::clone(&meter), power.clone());
+        let mut board = board.clone();
+        board.mark_unchanged();
+        let cable = Cable::new(stream, Arc::clone(&meter), power.clone(), board);
         let connection =
             Connection { shell: Arc::clone(&shell).session(), programs: HashMap::new() };
         let config = Arc::clone(&config);

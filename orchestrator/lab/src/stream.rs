@@ -32,13 +32,14 @@ impl Meter {
     }
 }
 
-/// A TCP connection to a virtual Pi; it breaks when the Pi is reset.
+/// A TCP connection to a virtual Pi; it breaks when the Pi is reset, or another board takes its place.
 pub(crate) struct Cable {
     stream: TcpStream,
     meter: Arc<Meter>,
     power: watch::Receiver<()>,
-    /// Resolves when the Pi has no power, or is reset.
-    power_lost: Pin<Box<dyn Future<Output = ()> + Send>>,
+    board: watch::Receiver<bool>,
+    /// Resolves when the Pi has no power, is reset, or is not there any more.
+    gone: Pin<Box<dyn Future<Output = ()> + Send>>,
     broken: bool,
 }
 
@@ -47,11 +48,18 @@ impl Cable {
     pub(crate) fn new(
         stream: TcpStream,
         meter: Arc<Meter>,
-        mut power: watch::Receiver<()>,
+        power: watch::Receiver<()>,
+        board: watch::Receiver<bool>,
     ) -> Self {
-        let held = power.clone();
-        let power_lost = async move { while power.changed().await.is_ok() {} };
-        Self { stream, meter, power: held, power_lost: Box::pin(power_lost), broken: false }
+        let (mut has_power, mut is_there) = (power.clone(), board.clone());
+        let gone = async move {
+            let power_lost = async { while has_power.changed().await.is_ok() {} };
+            tokio::select! {
+                () = power_lost => {}
+                _ = is_there.changed() => {}
+            }
+        };
+        Self { stream, meter, power, board, gone: Box::pin(gone), broken: false }
     }
 
     /// From now on nothing passes; the peer is sent a reset and not a farewell, as after a power
@@ -66,8 +74,8 @@ impl Cable {
         io::ErrorKind::ConnectionReset.into()
     }
 
-    fn poll_power(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.broken || self.power_lost.as_mut().poll(context).is_ready() {
+    fn poll_gone(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.broken || self.gone.as_mut().poll(context).is_ready() {
             return Err(self.cut());
         }
         Ok(())
@@ -80,7 +88,7 @@ impl AsyncRead for Cable {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_power(context)?;
+        self.poll_gone(context)?;
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if self.meter.count(buffer.filled().len() - before) {
@@ -97,7 +105,8 @@ impl AsyncWrite for Cable {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         // What was answered in the instant of a power cut never leaves the Pi.
-        if self.broken || self.power.has_changed().is_err() {
+        let is_gone = self.power.has_changed().is_err() || self.board.has_changed().unwrap_or(true);
+        if self.broken || is_gone {
             return Poll::Ready(Err(self.cut()));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Builds a small look-alike of a Pi with Raspbian around a real sshd, and becomes that sshd.
-# usage: root.sh ROOT USERLAND PORT PUBLIC_KEY_FILE
+# usage: root.sh ROOT USERLAND ADDRESS PORT PUBLIC_KEY_FILE
 #   ROOT      an empty folder; all that is mounted there dies with the namespaces of this process
 #   USERLAND  debian: the host's own programs; busybox: its applets and nothing else
+#   ADDRESS   to listen at
 # Runs as root in mount, PID and UTS namespaces of its own.
 set -eu
-root=$1 userland=$2 port=$3 key=$4
+root=$1 userland=$2 address=$3 port=$4 key=$5
 
 mount -t tmpfs -o mode=755 root "$root"
 key=$(cat "$key")
@@ -216,7 +217,7 @@ ssh-keygen -q -t ed25519 -N '' -f etc/ssh/host_ed25519
 ssh-keygen -q -t ecdsa -N '' -f etc/ssh/host_ecdsa
 printf '%s\n' "$key" >etc/ssh/authorized_keys
 cat >etc/ssh/sshd_config <<END
-ListenAddress 127.0.0.1
+ListenAddress $address
 Port $port
 HostKey /etc/ssh/host_ed25519
 HostKey /etc/ssh/host_ecdsa

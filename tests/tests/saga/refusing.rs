@@ -1,4 +1,5 @@
-//! A transport that refuses one call for good: the n-th of those that change a device.
+//! A transport that refuses one call for good, or holds it: of those that change a device the n-th, or the first of a
+//! verb.
 
 use migos_contract as contract;
 use migos_engine::port::{
@@ -10,46 +11,80 @@ use migos_playbooks::facts::{Identity, Tree};
 use migos_playbooks::plan::FirmwareKind;
 use migos_ssh::Ssh;
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::watch;
+
+/// Which call of a device is not let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The one of this number, from 0, fails.
+    Call(usize),
+    /// The first one of this verb fails.
+    Verb(&'static str),
+    /// The first one of this verb is never answered.
+    Hold(&'static str),
+}
 
 /// Which call of which device is refused, and what has been called.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<BTreeMap<DeviceId, Calls>>);
+pub(crate) struct Refusals {
+    calls: Mutex<BTreeMap<DeviceId, Calls>>,
+    /// So many calls are held.
+    held: watch::Sender<usize>,
+}
 
 #[derive(Debug, Default)]
 struct Calls {
-    /// So many calls before the one that is refused.
-    left: Option<usize>,
+    refusal: Option<Refusal>,
+    so_far: usize,
     refused: Option<&'static str>,
 }
 
 impl Refusals {
-    /// Refuses the call of this number, from 0.
-    pub(crate) fn refuse(&self, device: &DeviceId, call: usize) {
-        self.0.lock().unwrap().entry(device.clone()).or_default().left = Some(call);
+    /// Refuses a call; the one that was to be refused before is let through.
+    pub(crate) fn refuse(&self, device: &DeviceId, refusal: Refusal) {
+        self.calls.lock().unwrap().entry(device.clone()).or_default().refusal = Some(refusal);
     }
 
-    /// The verb that was refused, if it has come to that.
+    /// The verb that was refused or held, if it has come to that.
     pub(crate) fn refused(&self, device: &DeviceId) -> Option<&'static str> {
-        self.0.lock().unwrap().get(device).and_then(|calls| calls.refused)
+        self.calls.lock().unwrap().get(device).and_then(|calls| calls.refused)
     }
 
-    fn before(&self, device: &DeviceId, verb: &'static str) -> Result<(), TransportError> {
-        let mut all = self.0.lock().unwrap();
+    /// Returns when so many calls are held.
+    pub(crate) async fn are_held(&self, calls: usize) {
+        self.held.subscribe().wait_for(|held| *held >= calls).await.unwrap();
+    }
+
+    /// The refusal that this call meets, if it meets one.
+    fn met(&self, device: &DeviceId, verb: &'static str) -> Option<Refusal> {
+        let mut all = self.calls.lock().unwrap();
         let calls = all.entry(device.clone()).or_default();
-        match calls.left {
-            Some(0) => {
-                calls.left = None;
-                calls.refused = Some(verb);
+        let number = calls.so_far;
+        calls.so_far += 1;
+        let met = calls.refusal.take_if(|refusal| match refusal {
+            Refusal::Call(wanted) => *wanted == number,
+            Refusal::Verb(wanted) | Refusal::Hold(wanted) => *wanted == verb,
+        });
+        if met.is_some() {
+            calls.refused = Some(verb);
+        }
+        met
+    }
+
+    async fn before(&self, device: &DeviceId, verb: &'static str) -> Result<(), TransportError> {
+        match self.met(device, verb) {
+            None => Ok(()),
+            Some(Refusal::Hold(_)) => {
+                self.held.send_modify(|held| *held += 1);
+                pending().await
+            }
+            Some(Refusal::Call(_) | Refusal::Verb(_)) => {
                 Err(TransportError::Refused { verb, message: "it was told to fail here".into() })
             }
-            Some(left) => {
-                calls.left = Some(left - 1);
-                Ok(())
-            }
-            None => Ok(()),
         }
     }
 }
@@ -82,8 +117,8 @@ impl Transport for Refusing {
 }
 
 impl RefusingSession {
-    fn before(&self, verb: &'static str) -> Result<(), TransportError> {
-        self.refusals.before(&self.device, verb)
+    async fn before(&self, verb: &'static str) -> Result<(), TransportError> {
+        self.refusals.before(&self.device, verb).await
     }
 }
 
@@ -101,7 +136,7 @@ impl Session for RefusingSession {
     }
 
     async fn write(&self, path: &str, mode: u32, content: &[u8]) -> Result<(), TransportError> {
-        self.before("write")?;
+        self.before("write").await?;
         self.real.write(path, mode, content).await
     }
 
@@ -115,7 +150,7 @@ impl Session for RefusingSession {
         path: &str,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Sent, TransportError> {
-        self.before("send")?;
+        self.before("send").await?;
         self.real.send(content, path, progress).await
     }
 
@@ -130,12 +165,12 @@ impl Session for RefusingSession {
     }
 
     async fn arm(&self) -> Result<(), TransportError> {
-        self.before("arm")?;
+        self.before("arm").await?;
         self.real.arm().await
     }
 
     async fn reboot(&self, tier: Tier) -> Result<(), TransportError> {
-        self.before("reboot")?;
+        self.before("reboot").await?;
         self.real.reboot(tier).await
     }
 
@@ -144,17 +179,17 @@ impl Session for RefusingSession {
     }
 
     async fn backup(&self, from: &str, to: &str) -> Result<Tree, TransportError> {
-        self.before("backup")?;
+        self.before("backup").await?;
         self.real.backup(from, to).await
     }
 
     async fn pack(&self, path: &str, to: &Path) -> Result<Packed, TransportError> {
-        self.before("pack")?;
+        self.before("pack").await?;
         self.real.pack(path, to).await
     }
 
     async fn lock(&self, owner: &str, lease: Duration) -> Result<(), TransportError> {
-        self.before("lock")?;
+        self.before("lock").await?;
         self.real.lock(owner, lease).await
     }
 
@@ -168,7 +203,7 @@ impl Session for RefusingSession {
         input: Option<&contract::Configuration>,
     ) -> Result<contract::Status, TransportError> {
         match command {
-            contract::Command::Configure => self.before("configure")?,
+            contract::Command::Configure => self.before("configure").await?,
             contract::Command::Status
             | contract::Command::Commit { .. }
             | contract::Command::Abort => {}

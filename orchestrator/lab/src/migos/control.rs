@@ -146,7 +146,7 @@ impl Control {
         Status {
             state: progress.state,
             nonce: self.trusted.as_ref().map(|(job, _)| job.nonce.clone()).unwrap_or_default(),
-            serial: self.pi.serial(),
+            serial: format!("{:016x}", self.pi.present_serial()),
             written: progress.written,
             total: self.trusted.as_ref().map_or(0, |(job, _)| job.image.raw_size),
             configured: self.configuration().is_some(),
@@ -222,6 +222,7 @@ impl Shell for Control {
     }
 
     fn session(self: Arc<Self>) -> Arc<dyn Shell> {
+        self.pi.count_connection();
         self
     }
 

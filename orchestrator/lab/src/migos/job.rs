@@ -69,8 +69,9 @@ impl Folder {
 
 /// Checks that a job is for this board and this card.
 pub(super) fn check(job: &Job, pi: &VirtualPi, card: &Card) -> Result<(), String> {
-    if job.serial != pi.serial() {
-        return Err(format!("the job is for board {}, this is {}", job.serial, pi.serial()));
+    let serial = format!("{:016x}", pi.present_serial());
+    if job.serial != serial {
+        return Err(format!("the job is for board {}, this is {serial}", job.serial));
     }
     let disk_id = format!("{:08x}", card.disk_id);
     if job.disk_id != disk_id {

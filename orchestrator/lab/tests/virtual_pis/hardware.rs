@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::operator::{Operator, Trial, connect, until};
-use migos_lab::State::{Booting, Dark, Off, Raspbian};
+use migos_contract::Command;
+use migos_lab::State::{Booting, Dark, Migos, Off, Raspbian};
 use migos_lab::{Release, SUDO_PASSWORD, VirtualPi};
 use migos_playbooks::facts::{self, Facts};
 
@@ -36,6 +37,30 @@ async fn another_board_answers_from_the_second_connection_on() {
     assert_eq!(first.serial, pi.serial());
     assert_ne!(second.serial, first.serial);
     assert_eq!(second.machine_id, first.machine_id, "the card is a copy");
+}
+
+#[tokio::test]
+async fn a_board_that_is_swapped_takes_its_connections_with_it() {
+    let operator = Operator::with(1, "").await;
+    let pi = operator.first().await;
+    let own = operator.login(pi).await;
+    own.must("identity", &[], b"").await;
+    pi.swap_board();
+    own.closed().await;
+    let other = probe(&operator, pi).await;
+    assert_ne!(other.serial, pi.serial());
+
+    let trial = Trial::new(&operator, pi).await;
+    arm(&operator, pi).await;
+    let life = until(pi, |life| life.boots == 3 && life.state == Raspbian).await;
+    assert_eq!(life.states[3..], [Booting, Migos, Booting, Raspbian], "the job is another board's");
+    pi.swap_board();
+    assert_eq!(probe(&operator, pi).await.serial, pi.serial());
+    let migos = trial.start_migos(&operator, pi).await;
+    assert_eq!(migos.migos(&Command::Status, None).await.unwrap().serial, pi.serial());
+    pi.swap_board();
+    let migos = trial.connect(pi).await.unwrap();
+    assert_eq!(migos.migos(&Command::Status, None).await.unwrap().serial, other.serial);
 }
 
 #[tokio::test]
