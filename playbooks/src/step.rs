@@ -236,8 +236,20 @@ impl Action {
                 | Action::ProveArm
                 | Action::ProveReturn
                 | Action::Arm
+                | Action::RewriteConfig
                 | Action::Reboot
                 | Action::AwaitMigos
         )
+    }
+
+    /// True if an earlier step needs no taking back any more, once this one is done.
+    pub fn settles(self, earlier: Action) -> bool {
+        match self {
+            Action::UpdateSeen => earlier == Action::UpdateReboot,
+            Action::ProveGone => {
+                matches!(earlier, Action::ProveWrite | Action::ProveArm | Action::ProveReturn)
+            }
+            _ => false,
+        }
     }
 }

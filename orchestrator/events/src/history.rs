@@ -141,6 +141,7 @@ impl Progress {
             }
             DeviceEvent::StepDone { step, learned } => {
                 self.learned.add(learned);
+                self.touched.retain(|earlier| !step.action.settles(earlier.action));
                 self.proven |= step.action == Action::ProveGone;
                 self.was_in_migos |= step.action == Action::AwaitMigos;
             }

@@ -134,22 +134,32 @@ fn assert_performed_twice(policy: &str, fault: &str, ways: &[When]) {
     assert_eq!(again, steps(ways).map(Done::Performed).collect());
 }
 
-fn assert_taken_back_twice(policy: &str, faults: &str, ways: &[When]) {
-    // MIGOS comes up without a network: the device fails late, and everything is taken back.
+/// All that is left to be taken back by a device that fails in this step.
+fn assert_taken_back_twice(policy: &str, faults: &str, ways: &[When], fails: Action) {
     let policy = format!("{policy}\ndead_man: {{ contact: 1s, commit: 40s, hung: 10s }}");
     let field = Field::start(MOST, &policy, faults);
     let before = field.boot_trees();
     let again = do_everything_again(&field, |device| is_as_it_was(&field, device, &before[device]));
     let taken_back = again.into_iter().filter(|done| matches!(done, Done::TakenBack(_)));
-    // It fails before it is registered.
-    let undone = steps(ways).filter(|action| action.reversal() == Reversal::Undo);
-    let undone = undone.filter(|action| *action != Action::Register).map(Done::TakenBack);
-    assert_eq!(taken_back.collect::<BTreeSet<_>>(), undone.collect());
+    let begun = steps(ways).filter(|action| *action <= fails);
+    let undone = begun.filter(|action| action.reversal() == Reversal::Undo);
+    assert_eq!(taken_back.collect::<BTreeSet<_>>(), undone.map(Done::TakenBack).collect());
 }
 
 #[test]
 fn under_one_shot_performed_twice_is_performed_once() {
     assert_performed_twice("prove: per-device", "", &[When::Proof, When::OneShot]);
+}
+
+#[test]
+fn after_an_update_performed_twice_is_performed_once() {
+    let policy = "prove: never\nallow_update: [\"Pi \"]";
+    let field = Field::start(MOST, policy, "old-firmware");
+    let again = do_everything_again(&field, |device| is_migrated_once(&field, device));
+    // Not every kind of device needs it, so that not every record of every kind was torn.
+    for action in [Action::UpdateFirmware, Action::UpdateReboot, Action::UpdateSeen] {
+        assert!(again.contains(&Done::Performed(action)), "{action:?}: {again:?}");
+    }
 }
 
 #[test]
@@ -159,10 +169,19 @@ fn under_rewrite_performed_twice_is_performed_once() {
 
 #[test]
 fn under_one_shot_taken_back_twice_is_taken_back_once() {
-    assert_taken_back_twice("prove: per-device", "hangs-in-migos", &[When::Proof, When::OneShot]);
+    // The proof is over and has nothing left to be taken back.
+    let ways = [When::OneShot];
+    assert_taken_back_twice("prove: per-device", "hangs-in-migos", &ways, Action::AwaitMigos);
+}
+
+#[test]
+fn in_a_proof_taken_back_twice_is_taken_back_once() {
+    let ways = [When::Proof];
+    assert_taken_back_twice("prove: per-device", "one-shot-ignored", &ways, Action::ProveSeen);
 }
 
 #[test]
 fn under_rewrite_taken_back_twice_is_taken_back_once() {
-    assert_taken_back_twice(REWRITE, "hangs-in-migos, old-firmware", &[When::Rewrite]);
+    let faults = "hangs-in-migos, old-firmware";
+    assert_taken_back_twice(REWRITE, faults, &[When::Rewrite], Action::AwaitMigos);
 }

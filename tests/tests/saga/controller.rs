@@ -73,7 +73,7 @@ impl Way {
 
     fn is_that_of(self, boot: &Boot) -> bool {
         match self {
-            Way::OneShot => matches!(boot, Boot::OneShot { proof: Some(_) }),
+            Way::OneShot => matches!(boot, Boot::OneShot { proof: Some(_), .. }),
             Way::Rewrite => matches!(boot, Boot::Rewrite { .. }),
         }
     }

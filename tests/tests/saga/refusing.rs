@@ -160,7 +160,7 @@ impl Session for RefusingSession {
     }
 
     async fn update(&self, firmware: FirmwareKind) -> Result<(), TransportError> {
-        self.before("update")?;
+        self.before("update").await?;
         self.real.update(firmware).await
     }
 

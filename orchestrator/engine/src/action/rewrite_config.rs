@@ -36,7 +36,14 @@ pub(super) async fn undo<T: Transport, B: BalenaApi>(
         return Err(Failure::Failed("the plan does not know its config.txt".into()));
     };
     let [config, original] = paths(device);
+    // After a power cut our own config.txt has booted MIGOS, which puts the original back and goes.
+    let is_refused = matches!(device.raspbian().await, Err(Failure::Refused(_)));
+    if is_refused && device.migos().await.is_ok() {
+        device.back_on_raspbian().await?;
+    }
     let session = device.raspbian().await?;
+    // What a cut has left, of ours or of MIGOS's.
+    session.remove(&[format!("{config}.new")]).await?;
     let found = session.read(&config, LIMIT).await?;
     if found.is_some_and(|text| Sha256::of(&text) == wanted) {
         return Ok(());

@@ -123,7 +123,10 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
                 self.touched.insert(StepRef { n, action: step.action });
             }
             match self.perform(n, &step).await? {
-                Performed::Done => next = self.next_step(n + 1),
+                Performed::Done => {
+                    self.touched.retain(|earlier| !step.action.settles(earlier.action));
+                    next = self.next_step(n + 1);
+                }
                 // Asked for once more, the step is not permitted any more: the device is recalled.
                 Performed::BrokenOff => {}
                 Performed::Failed(Failure::Stuck(message)) => {
