@@ -1,0 +1,6 @@
+//! MIGOS.
+
+pub mod disk;
+pub mod flash;
+pub mod image;
+pub mod table;
