@@ -2,6 +2,7 @@
 
 mod socket;
 
+pub(crate) use socket::nameless;
 pub use socket::{SOCKET, Server, call};
 
 use crate::dead_man::DeadMan;
@@ -36,6 +37,8 @@ pub struct Control {
     state: State,
     written: u64,
     error: Option<String>,
+    /// Why nothing may be written, whatever is sent: the card is in another board.
+    obstacle: Option<String>,
     configuration: Option<Configuration>,
     image: Option<VerifiedImage>,
     is_receiving: bool,
@@ -61,6 +64,7 @@ impl Control {
             state: State::Ready,
             written: 0,
             error: None,
+            obstacle: None,
             configuration: None,
             image: Some(image),
             is_receiving: false,
@@ -69,12 +73,14 @@ impl Control {
         }
     }
 
-    /// After a reset past the commit. What is missing, the controller is asked for.
+    /// After a reset past the commit. What is missing, the controller is asked for; an obstacle it cannot
+    /// help with.
     pub fn resumed(
         job: Job,
         serial: String,
         configuration: Result<Configuration, String>,
         image: Option<VerifiedImage>,
+        obstacle: Option<String>,
     ) -> Self {
         let mut dead_man = DeadMan::new(job.dead_man);
         dead_man.commit();
@@ -88,6 +94,7 @@ impl Control {
             state: State::Failed,
             written: 0,
             error,
+            obstacle,
             configuration,
             image,
             is_receiving: false,
@@ -229,6 +236,10 @@ impl Control {
 
     /// Past the commit: to be begun again, with what there is.
     pub fn resume(&mut self) {
+        if let Some(obstacle) = &self.obstacle {
+            (self.state, self.error) = (State::Failed, Some(obstacle.clone()));
+            return;
+        }
         self.state = match (&self.configuration, &self.image) {
             (None, _) => State::Failed,
             (Some(_), None) => State::NeedsImage,

@@ -139,7 +139,8 @@ fn the_dead_man_leaves_before_the_commit_only() {
 #[test]
 fn after_a_power_cut_it_goes_on_or_asks_for_what_is_missing() {
     let configuration = || serde_json::from_str::<Configuration>(CONFIGURATION).unwrap();
-    let resumed = |configured, image| Control::resumed(job(), job().serial, configured, image);
+    let resumed =
+        |configured, image| Control::resumed(job(), job().serial, configured, image, None);
     let mut control = resumed(Ok(configuration()), Some(image()));
     assert_eq!(control.status().state, State::Committed);
     assert_eq!(control.begin_image().unwrap_err(), "the image is in memory already");
@@ -157,6 +158,17 @@ fn after_a_power_cut_it_goes_on_or_asks_for_what_is_missing() {
     assert_eq!(control.status().state, State::Failed);
     control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
     assert_eq!((control.status().state, control.status().error), (State::Committed, None));
+}
+
+#[test]
+fn in_another_board_nothing_is_written_whatever_is_sent() {
+    let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
+    let other = Some("the job is for board 1, this is 2".to_owned());
+    let mut control = Control::resumed(job(), job().serial, configuration, None, other.clone());
+    control.begin_image().unwrap();
+    control.end_image(Some(image()));
+    assert_eq!((control.status().state, control.status().error), (State::Failed, other));
+    assert!(control.begin_work().is_none());
 }
 
 #[test]
@@ -212,7 +224,8 @@ fn the_program_prints_the_status_or_the_refusal() {
 #[test]
 fn an_image_comes_over_the_socket_and_a_wrong_one_is_refused() {
     let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
-    let listening = Listening::new(Control::resumed(job(), job().serial, configuration, None));
+    let listening =
+        Listening::new(Control::resumed(job(), job().serial, configuration, None, None));
     let (code, _, err) = listening.call(&[PROGRAM, "stream"], b"an image?");
     let damaged = "the image is damaged: its size or digest is not the job's\n";
     assert_eq!((code, err.as_str()), (1, damaged));
