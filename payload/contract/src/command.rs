@@ -22,6 +22,9 @@ pub enum Command {
     },
     /// Go back to Raspbian. Refused after the commit.
     Abort,
+    /// Take the image from standard input: the same file again, as the job names it. MIGOS keeps it in
+    /// memory. Refused unless it asks for it with [`NeedsImage`](crate::State::NeedsImage).
+    Stream,
 }
 
 /// Words that are not a command.
@@ -44,6 +47,7 @@ impl Command {
             Command::Configure => vec![PROGRAM, "configure"],
             Command::Commit { nonce } => vec![PROGRAM, "commit", nonce],
             Command::Abort => vec![PROGRAM, "abort"],
+            Command::Stream => vec![PROGRAM, "stream"],
         }
     }
 
@@ -59,6 +63,7 @@ impl Command {
                 Ok(Command::Commit { nonce: (*nonce).to_owned() })
             }
             [PROGRAM, "abort"] => Ok(Command::Abort),
+            [PROGRAM, "stream"] => Ok(Command::Stream),
             _ => Err(CommandError(words.join(" "))),
         }
     }
@@ -92,7 +97,8 @@ mod tests {
     #[test]
     fn every_command_reads_back_from_its_words() {
         let commit = Command::Commit { nonce: "0123456789abcdef0123456789abcdef".to_owned() };
-        for command in [Command::Status, Command::Configure, commit, Command::Abort] {
+        let others = [Command::Status, Command::Configure, Command::Abort, Command::Stream];
+        for command in others.into_iter().chain([commit]) {
             assert_eq!(Command::parse(&command.words()), Ok(command.clone()));
         }
     }

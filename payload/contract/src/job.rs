@@ -62,9 +62,17 @@ pub struct Job {
     pub dead_man: DeadMan,
     /// The host name that MIGOS asks the DHCP server for.
     pub host_name: String,
+    /// Flash even where the card has no room for a copy of its boot partition behind the image: a power cut
+    /// while that partition is overwritten then leaves a card that does not boot.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_lifeboat: bool,
     /// What MIGOS puts back before anything else; with [`Strategy::Rewrite`], and only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// How the device was switched to MIGOS.
@@ -158,6 +166,7 @@ mod tests {
             },
             dead_man: DeadMan { contact_seconds: 600, commit_seconds: 1800 },
             host_name: "pi".to_owned(),
+            no_lifeboat: false,
             restore,
         }
     }
@@ -166,6 +175,7 @@ mod tests {
     fn a_one_shot_job_has_no_word_of_what_to_restore() {
         let text = serde_json::to_string(&job(None)).unwrap();
         assert!(text.contains(r#""strategy":"one-shot""#) && !text.contains("restore"));
+        assert!(!text.contains("lifeboat"), "{text}");
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job(None));
     }
 

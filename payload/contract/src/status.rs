@@ -34,6 +34,9 @@ pub enum State {
     Leaving,
     /// Past the point of no return, not yet writing.
     Committed,
+    /// Past the point of no return, but a power cut has taken the image out of memory: the controller must
+    /// send it again with [`Command::Stream`](crate::Command::Stream).
+    NeedsImage,
     /// Writing the card.
     Flashing,
     /// Everything is written and read back; about to reboot into balenaOS.
@@ -49,8 +52,31 @@ impl State {
     /// True if the commit has been taken: Raspbian cannot return any more.
     pub fn is_committed(self) -> bool {
         match self {
-            State::Committed | State::Flashing | State::Flashed | State::Failed => true,
+            State::Committed
+            | State::NeedsImage
+            | State::Flashing
+            | State::Flashed
+            | State::Failed => true,
             State::Ready | State::Leaving | State::Unknown => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_newer_ramdisk_is_still_understood() {
+        let text = r#"{"state":"dreaming","nonce":"","serial":"","written":0,"total":0,
+            "configured":false,"of":"sheep"}"#;
+        assert_eq!(serde_json::from_str::<Status>(text).unwrap().state, State::Unknown);
+    }
+
+    #[test]
+    fn whoever_needs_the_image_again_is_past_the_commit() {
+        assert_eq!(serde_json::to_string(&State::NeedsImage).unwrap(), r#""needs-image""#);
+        assert!(State::NeedsImage.is_committed());
     }
 }

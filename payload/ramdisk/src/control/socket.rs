@@ -1,0 +1,149 @@
+//! The way from `migos-ctl` to `/init`: one line of words in, then what comes with them; one line out.
+
+use super::Control;
+use crate::image::VerifiedImage;
+use migos_contract::{Command, Image as Promise, PROGRAM};
+use serde_json::{Value, json};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// Where `/init` listens.
+pub const SOCKET: &str = "/run/migos.sock";
+
+/// More than any configuration is.
+const LARGEST_INPUT: u64 = 1 << 20;
+
+/// Answers the callers, each on a thread of its own: an image takes minutes to come.
+#[derive(Clone)]
+pub struct Server {
+    control: Arc<Mutex<Control>>,
+    /// A folder in memory.
+    memory: PathBuf,
+}
+
+impl Server {
+    /// Answers for this control; an image that is sent is kept in that folder.
+    pub fn new(control: Arc<Mutex<Control>>, memory: PathBuf) -> Self {
+        Self { control, memory }
+    }
+
+    /// Listens at that path, from now until the end of the process.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn listen(self, path: &Path) -> io::Result<()> {
+        let listener = UnixListener::bind(path)?;
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let server = self.clone();
+                // Whoever hangs up hears no answer.
+                thread::spawn(move || server.serve(&stream));
+            }
+        });
+        Ok(())
+    }
+
+    fn serve(&self, stream: &UnixStream) -> io::Result<()> {
+        let mut input = BufReader::new(stream);
+        let mut line = Vec::new();
+        input.by_ref().take(LARGEST_INPUT).read_until(b'\n', &mut line)?;
+        let done = self.carry_out(&line, &mut input);
+        let answer = match done {
+            Ok(()) => json!({ "status": self.control().status() }),
+            Err(refusal) => json!({ "refused": refusal }),
+        };
+        writeln!(&mut &*stream, "{answer}")
+    }
+
+    fn carry_out(&self, line: &[u8], input: &mut impl Read) -> Result<(), String> {
+        let words: Vec<String> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let command = Command::parse(&words).map_err(|error| error.to_string())?;
+        let mut text = Vec::new();
+        match command {
+            Command::Stream => return self.take_image(input),
+            Command::Configure => {
+                let read = input.take(LARGEST_INPUT).read_to_end(&mut text);
+                read.map_err(|error| format!("failed to read the configuration: {error}"))?;
+            }
+            Command::Status | Command::Commit { .. } | Command::Abort => {}
+        }
+        self.control().handle(&command, &text)
+    }
+
+    fn take_image(&self, input: &mut impl Read) -> Result<(), String> {
+        let promise = self.control().begin_image()?;
+        let image = self.receive(&promise, input);
+        let (image, refusal) = match image {
+            Ok(image) => (Some(image), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        self.control().end_image(image);
+        refusal
+    }
+
+    fn receive(&self, promise: &Promise, input: &mut impl Read) -> Result<VerifiedImage, String> {
+        let file = nameless(&self.memory)
+            .and_then(|mut file| {
+                io::copy(&mut input.take(promise.size.saturating_add(1)), &mut file)?;
+                Ok(file)
+            })
+            .map_err(|error| format!("the image does not go into memory: {error}"))?;
+        VerifiedImage::verify(file, promise).map_err(|error| error.to_string())
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file without a name: its memory is free again as soon as nobody holds it.
+pub(crate) fn nameless(folder: &Path) -> io::Result<File> {
+    let path = folder.join("incoming");
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// `migos-ctl` itself: passes the words on with what comes on standard input, and prints the answer. Gives
+/// the exit code: 1 for a refusal, which goes to `err`; 2 where nobody answers.
+pub fn call(
+    socket: &Path,
+    words: &[String],
+    input: &mut dyn Read,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    // Without a reader there is nobody left to tell.
+    match ask(socket, words, input) {
+        Ok(answer) => match (answer.get("status"), answer.get("refused").and_then(Value::as_str)) {
+            (Some(status), _) => u8::from(writeln!(out, "{status}").is_err()),
+            (None, refusal) => {
+                let _ = writeln!(err, "{}", refusal.unwrap_or("MIGOS answers what is no answer"));
+                1
+            }
+        },
+        Err(error) => {
+            let _ = writeln!(err, "{PROGRAM}: MIGOS does not answer: {error}");
+            2
+        }
+    }
+}
+
+fn ask(socket: &Path, words: &[String], input: &mut dyn Read) -> io::Result<Value> {
+    let mut stream = UnixStream::connect(socket)?;
+    writeln!(stream, "{}", json!(words))?;
+    if matches!(words.get(1).map(String::as_str), Some("configure" | "stream")) {
+        // Refused, it is not read to its end: the answer says why.
+        let _ = io::copy(input, &mut stream);
+    }
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
+}

@@ -1,0 +1,249 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use migos_contract::{
+    Compression, DeadMan as Limits, Handover, Image as Promise, JOB_SCHEMA, PROGRAM, Strategy,
+};
+use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+const IMAGE: &[u8] = b"the image";
+const CONFIGURATION: &str = r#"{"files":{"config.json":"{}"}}"#;
+
+fn job() -> Job {
+    let sha256: String = Sha256::digest(IMAGE).iter().map(|byte| format!("{byte:02x}")).collect();
+    Job {
+        schema: JOB_SCHEMA,
+        nonce: "a".repeat(32),
+        strategy: Strategy::OneShot,
+        handover: Handover::Attended,
+        serial: "00000000765fc593".to_owned(),
+        disk_id: String::new(),
+        image: Promise {
+            path: String::new(),
+            size: 9,
+            sha256: sha256.clone(),
+            compression: Compression::None,
+            raw_size: 9,
+            raw_sha256: sha256,
+        },
+        dead_man: Limits { contact_seconds: 600, commit_seconds: 1800 },
+        host_name: String::new(),
+        no_lifeboat: false,
+        restore: None,
+    }
+}
+
+fn image() -> VerifiedImage {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(IMAGE).unwrap();
+    VerifiedImage::verify(file, &job().image).unwrap()
+}
+
+/// A card that takes the commit, or does not.
+struct Card(Result<(), String>);
+
+impl MakePermanent for Card {
+    fn make_permanent(&mut self, _: &Configuration) -> Result<(), String> {
+        self.0.clone()
+    }
+}
+
+fn ready() -> Control {
+    Control::ready(job(), job().serial, image(), Box::new(Card(Ok(()))))
+}
+
+fn commit() -> Command {
+    Command::Commit { nonce: job().nonce }
+}
+
+fn refusal(control: &mut Control, command: &Command, input: &str) -> String {
+    control.handle(command, input.as_bytes()).unwrap_err()
+}
+
+#[test]
+fn the_commit_wants_the_nonce_and_a_configuration_and_is_given_once() {
+    let mut control = ready();
+    let stranger = Command::Commit { nonce: "b".repeat(32) };
+    assert_eq!(refusal(&mut control, &stranger, ""), "the nonce is another job's");
+    assert_eq!(refusal(&mut control, &commit(), ""), "there is no configuration");
+    assert_eq!(control.begin_work().map(drop), None);
+    control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
+    assert!(control.status().configured);
+    control.handle(&commit(), b"").unwrap();
+    assert_eq!(control.status().state, State::Committed);
+    let work = control.begin_work().unwrap();
+    assert_eq!(work.configuration.files.len(), 1);
+    assert!(control.begin_work().is_none(), "it is begun already");
+    control.handle(&commit(), b"").unwrap();
+    assert_eq!(control.status().state, State::Flashing);
+    assert_eq!(refusal(&mut control, &Command::Configure, CONFIGURATION), COMMITTED);
+    let no_way = "the commit has been given: there is no way back";
+    assert_eq!(refusal(&mut control, &Command::Abort, ""), no_way);
+    control.has_written(4);
+    assert_eq!((control.status().written, control.status().total), (4, 9));
+    control.has_flashed();
+    assert_eq!((control.status().state, control.status().written), (State::Flashed, 9));
+}
+
+#[test]
+fn a_commit_that_does_not_reach_the_card_changes_nothing() {
+    let card = Card(Err("the commit could not be written: bad block".to_owned()));
+    let mut control = Control::ready(job(), job().serial, image(), Box::new(card));
+    control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
+    assert!(refusal(&mut control, &commit(), "").ends_with("bad block"));
+    assert_eq!(control.status().state, State::Ready);
+    assert!(control.minutes_left(Duration::ZERO).is_some(), "the dead-man still watches");
+}
+
+#[test]
+fn what_is_no_configuration_is_refused() {
+    let mut control = ready();
+    let bad = refusal(&mut control, &Command::Configure, "{}");
+    assert!(bad.starts_with("the configuration is not understood"), "{bad}");
+    let bad = refusal(&mut control, &Command::Configure, r#"{"files":{"../x":""}}"#);
+    assert_eq!(bad, "not a name for a file in the boot partition: ../x");
+    assert!(!control.status().configured);
+}
+
+#[test]
+fn aborted_it_leaves_and_takes_nothing_more() {
+    let mut control = ready();
+    control.handle(&Command::Abort, b"").unwrap();
+    assert_eq!(control.status().state, State::Leaving);
+    for command in [commit(), Command::Configure] {
+        assert_eq!(refusal(&mut control, &command, CONFIGURATION), LEAVING);
+    }
+    assert_eq!(control.begin_image().unwrap_err(), LEAVING);
+}
+
+#[test]
+fn the_dead_man_leaves_before_the_commit_only() {
+    let late = Duration::from_secs(1800);
+    let mut control = ready();
+    control.tick(Duration::from_secs(599));
+    assert_eq!(control.status().state, State::Ready);
+    control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
+    control.tick(Duration::from_secs(1799));
+    control.handle(&commit(), b"").unwrap();
+    control.tick(late);
+    assert_eq!(control.status().state, State::Committed);
+    let mut control = ready();
+    control.tick(late);
+    assert_eq!(control.status().state, State::Leaving);
+    assert_eq!(control.status().error.as_deref(), Some("the controller did not come in time"));
+}
+
+#[test]
+fn after_a_power_cut_it_goes_on_or_asks_for_what_is_missing() {
+    let configuration = || serde_json::from_str::<Configuration>(CONFIGURATION).unwrap();
+    let resumed =
+        |configured, image| Control::resumed(job(), job().serial, configured, image, None);
+    let mut control = resumed(Ok(configuration()), Some(image()));
+    assert_eq!(control.status().state, State::Committed);
+    assert_eq!(control.begin_image().unwrap_err(), "the image is in memory already");
+
+    let mut control = resumed(Ok(configuration()), None);
+    assert_eq!(control.status().state, State::NeedsImage);
+    assert_eq!(control.begin_image().unwrap(), job().image);
+    assert_eq!(control.begin_image().unwrap_err(), "the image is being sent already");
+    control.end_image(None);
+    control.begin_image().unwrap();
+    control.end_image(Some(image()));
+    assert!(control.begin_work().is_some());
+
+    let mut control = resumed(Err("the commit is not understood".to_owned()), Some(image()));
+    assert_eq!(control.status().state, State::Failed);
+    control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
+    assert_eq!((control.status().state, control.status().error), (State::Committed, None));
+}
+
+#[test]
+fn in_another_board_nothing_is_written_whatever_is_sent() {
+    let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
+    let other = Some("the job is for board 1, this is 2".to_owned());
+    let mut control = Control::resumed(job(), job().serial, configuration, None, other.clone());
+    control.begin_image().unwrap();
+    control.end_image(Some(image()));
+    assert_eq!((control.status().state, control.status().error), (State::Failed, other));
+    assert!(control.begin_work().is_none());
+}
+
+#[test]
+fn a_flash_that_fails_says_why_and_can_be_begun_again() {
+    let mut control = ready();
+    control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
+    control.handle(&commit(), b"").unwrap();
+    control.begin_work().unwrap();
+    control.fail("bad block".to_owned());
+    assert_eq!(control.status().state, State::Failed);
+    assert_eq!(control.status().error.as_deref(), Some("bad block"));
+    control.resume();
+    assert!(control.begin_work().is_some());
+}
+
+/// A control that listens, and what `migos-ctl` says of it.
+struct Listening {
+    folder: TempDir,
+    control: Arc<Mutex<Control>>,
+}
+
+impl Listening {
+    fn new(control: Control) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Arc::new(Mutex::new(control));
+        let server = Server::new(Arc::clone(&control), folder.path().to_owned());
+        server.listen(&folder.path().join("socket")).unwrap();
+        Self { folder, control }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    fn call(&self, words: &[&str], mut input: &[u8]) -> (u8, String, String) {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = call(&self.socket(), &words, &mut input, &mut out, &mut err);
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+}
+
+#[test]
+fn the_program_prints_the_status_or_the_refusal() {
+    let listening = Listening::new(ready());
+    let (code, out, err) = listening.call(&[PROGRAM, "configure"], CONFIGURATION.as_bytes());
+    let status: Status = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, status.state, status.configured, err.as_str()), (0, State::Ready, true, ""));
+    let refused = listening.call(&[PROGRAM, "dance"], b"");
+    assert_eq!(refused, (1, String::new(), "not a migos-ctl command: migos-ctl dance\n".into()));
+}
+
+#[test]
+fn an_image_comes_over_the_socket_and_a_wrong_one_is_refused() {
+    let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
+    let listening =
+        Listening::new(Control::resumed(job(), job().serial, configuration, None, None));
+    let (code, _, err) = listening.call(&[PROGRAM, "stream"], b"an image?");
+    let damaged = "the image is damaged: its size or digest is not the job's\n";
+    assert_eq!((code, err.as_str()), (1, damaged));
+    let (code, out, _) = listening.call(&[PROGRAM, "stream"], IMAGE);
+    let status: Status = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, status.state), (0, State::Committed));
+    let much = vec![0; 4 << 20];
+    let (code, _, err) = listening.call(&[PROGRAM, "stream"], &much);
+    assert_eq!((code, err.as_str()), (1, "the image is in memory already\n"));
+    assert!(listening.control.lock().unwrap().begin_work().is_some());
+}
+
+#[test]
+fn without_anybody_listening_it_says_so() {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let words = [PROGRAM.to_owned(), "status".to_owned()];
+    let nowhere = tempfile::tempdir().unwrap().path().join("socket");
+    assert_eq!(call(&nowhere, &words, &mut &b""[..], &mut out, &mut err), 2);
+    let err = String::from_utf8(err).unwrap();
+    assert!(err.starts_with("migos-ctl: MIGOS does not answer: "), "{err}");
+}

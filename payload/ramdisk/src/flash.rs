@@ -1,0 +1,243 @@
+//! The card rewritten, so that the power may go at any instant.
+//!
+//! The firmware boots the first FAT partition that sector 0 names, and a card writes a sector whole or not
+//! at all. So there are three times, parted by two writes of sector 0:
+//!
+//! 1. Sector 0 is the old one. Everything of the image that lies behind the old boot partition is written;
+//!    then the old boot partition is copied behind the image: the **lifeboat**.
+//! 2. Sector 0 names the lifeboat alone. The rest of the image is written, and the device's own files into
+//!    its boot partition.
+//! 3. Sector 0 is the image's. The lifeboat is zeroed, and what the image left of the old boot partition.
+//!
+//! In the first two the firmware boots MIGOS, which begins again: sector 0 tells it where it was. In the
+//! third it boots the image, whole. Every piece is read back from the medium before the next is written.
+//! `tests/power_cuts.rs` cuts the power at every write.
+
+mod boot_files;
+mod layout;
+
+pub use boot_files::{FilesError, check_names, put_files};
+pub use layout::{Layout, LayoutError, Lifeboat};
+
+use crate::disk::Disk;
+use crate::image::Image;
+use crate::table::{SECTOR, Sector, Table};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use thiserror::Error;
+
+/// Bytes written and read back at once: the size of the blocks in which a card erases.
+pub const PIECE: usize = 4 << 20;
+
+/// So often a piece is written before the card is given up.
+const TRIES: u32 = 3;
+
+/// Why the card is not rewritten.
+#[derive(Debug, Error)]
+pub enum FlashError {
+    /// The image cannot go onto this card.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The card cannot be read.
+    #[error("failed to read the card at byte {at}: {source}")]
+    Read {
+        /// The offset.
+        at: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The image in memory cannot be read.
+    #[error("failed to unpack the image at byte {at}: {source}")]
+    Unpack {
+        /// The offset in the unpacked image.
+        at: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The card cannot be written, or does not hold what is written.
+    #[error("failed to write the card at byte {at}: {source}")]
+    Write {
+        /// The offset.
+        at: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The device's own files are not in place.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The card boots the image, but remains of what was before could not be zeroed.
+    #[error("the card is rewritten, but its remains could not be zeroed: {0}")]
+    Remains(Box<FlashError>),
+}
+
+/// One image for one card.
+pub struct Flash<'a> {
+    /// What is written.
+    pub image: &'a dyn Image,
+    /// The device's own files, by their path in the image's boot partition.
+    pub files: &'a BTreeMap<String, String>,
+    /// Go on even without room for the lifeboat.
+    pub no_lifeboat: bool,
+    /// Bytes written at once; [`PIECE`] but in tests.
+    pub piece: usize,
+}
+
+impl Flash<'_> {
+    /// Decides where everything goes, without a write. Asked before the commit, it refuses what
+    /// [`run`](Self::run) would refuse after it.
+    ///
+    /// # Errors
+    /// The card or the image cannot be read, or they do not fit each other.
+    pub fn check(&self, disk: &dyn Disk) -> Result<(), FlashError> {
+        self.survey(disk).map(drop)
+    }
+
+    /// Rewrites the card. Cut off at any instant, it is begun again in the same way, and ends the same.
+    ///
+    /// `progress` is told the bytes of the image that are written and read back.
+    ///
+    /// # Errors
+    /// After [`FlashError::Remains`] the card boots the image; after any other it boots what it booted
+    /// before, or the lifeboat.
+    pub fn run(
+        &self,
+        disk: &mut dyn Disk,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), FlashError> {
+        let Some(Survey { old_table, layout, new_sector }) = self.survey(disk)? else {
+            progress(self.image.raw_size());
+            return Ok(());
+        };
+        let (first, image, old_end) = (SECTOR as u64, layout.image, layout.old.end());
+        let mut done = 0;
+        let mut count = |bytes| {
+            done += bytes;
+            progress(done);
+        };
+        let (tail, head) = match layout.lifeboat {
+            Lifeboat::Made => (image, image),
+            Lifeboat::ToMake(_) | Lifeboat::None => (old_end.min(image), old_end.min(image)),
+        };
+        self.write_image(disk, tail, image, &mut count)?;
+        if let Lifeboat::ToMake(place) = layout.lifeboat {
+            self.copy(disk, layout.old.start, place.start, place.size)?;
+            let sector = old_table.with_boot_at(place).ok_or_else(too_far)?;
+            write_checked(disk, 0, &sector)?;
+        }
+        self.write_image(disk, first, head, &mut count)?;
+        put_files(disk, layout.new, self.files)?;
+        write_checked(disk, 0, &new_sector)?;
+        count(first);
+        self.zero(disk, image, layout.remains_end())
+            .map_err(|error| FlashError::Remains(Box::new(error)))
+    }
+
+    /// Looks at both; nothing if sector 0 is the image's already. That is written last, so everything is,
+    /// and an earlier try has only failed to read it back.
+    fn survey(&self, disk: &dyn Disk) -> Result<Option<Survey>, FlashError> {
+        let (mut old_sector, mut new_sector) = ([0; SECTOR], [0; SECTOR]);
+        disk.read_at(0, &mut old_sector).map_err(|source| FlashError::Read { at: 0, source })?;
+        self.image
+            .open()
+            .and_then(|mut image| image.read_exact(&mut new_sector))
+            .map_err(|source| FlashError::Unpack { at: 0, source })?;
+        if old_sector == new_sector {
+            return Ok(None);
+        }
+        let old_table = Table::parse(old_sector).ok_or(LayoutError::CardWithoutBoot)?;
+        let new_table = Table::parse(new_sector).ok_or(LayoutError::ImageWithoutBoot)?;
+        let layout = Layout::new(
+            (&old_table, disk.size()),
+            (&new_table, self.image.raw_size()),
+            self.no_lifeboat,
+            self.piece as u64,
+        )?;
+        Ok(Some(Survey { old_table, layout, new_sector }))
+    }
+
+    /// Writes a part of the image to its place.
+    fn write_image(
+        &self,
+        disk: &mut dyn Disk,
+        from: u64,
+        to: u64,
+        count: &mut dyn FnMut(u64),
+    ) -> Result<(), FlashError> {
+        if from >= to {
+            return Ok(());
+        }
+        let mut image = self.image.open().map_err(|source| FlashError::Unpack { at: 0, source })?;
+        io::copy(&mut image.by_ref().take(from), &mut io::sink())
+            .map_err(|source| FlashError::Unpack { at: 0, source })?;
+        let mut piece = vec![0; self.piece];
+        for (at, size) in self.pieces(from, to) {
+            let piece = &mut piece[..size];
+            image.read_exact(piece).map_err(|source| FlashError::Unpack { at, source })?;
+            write_checked(disk, at, piece)?;
+            count(size as u64);
+        }
+        Ok(())
+    }
+
+    fn copy(&self, disk: &mut dyn Disk, from: u64, to: u64, size: u64) -> Result<(), FlashError> {
+        let mut piece = vec![0; self.piece];
+        for (at, size) in self.pieces(to, to + size) {
+            let (piece, from) = (&mut piece[..size], from + (at - to));
+            disk.read_at(from, piece).map_err(|source| FlashError::Read { at: from, source })?;
+            write_checked(disk, at, piece)?;
+        }
+        Ok(())
+    }
+
+    fn zero(&self, disk: &mut dyn Disk, from: u64, to: u64) -> Result<(), FlashError> {
+        let zeros = vec![0; self.piece];
+        for (at, size) in self.pieces(from, to) {
+            write_checked(disk, at, &zeros[..size])?;
+        }
+        Ok(())
+    }
+
+    /// Offset and size of the pieces of a range; each ends at a multiple of the piece's size.
+    fn pieces(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, usize)> + use<> {
+        let piece = self.piece as u64;
+        let mut at = from;
+        std::iter::from_fn(move || {
+            let end = (at / piece + 1).saturating_mul(piece).min(to);
+            let size = usize::try_from(end.checked_sub(at)?).ok().filter(|size| *size > 0)?;
+            Some((std::mem::replace(&mut at, end), size))
+        })
+    }
+}
+
+struct Survey {
+    old_table: Table,
+    layout: Layout,
+    new_sector: Sector,
+}
+
+fn too_far() -> FlashError {
+    let source = io::Error::new(io::ErrorKind::InvalidInput, "too far for a partition table");
+    FlashError::Write { at: 0, source }
+}
+
+/// Writes a piece and reads it back from the medium; a card is given some tries.
+fn write_checked(disk: &mut dyn Disk, at: u64, piece: &[u8]) -> Result<(), FlashError> {
+    let mut found = vec![0; piece.len()];
+    let mut once = || {
+        disk.write_at(at, piece)?;
+        disk.sync()?;
+        disk.read_at(at, &mut found)?;
+        match found == piece {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "it reads back otherwise")),
+        }
+    };
+    let mut tries = 1;
+    loop {
+        match once() {
+            Ok(()) => return Ok(()),
+            Err(_) if tries < TRIES => tries += 1,
+            Err(source) => return Err(FlashError::Write { at, source }),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The boot partition, mounted for as long as something is done with it and no longer: the power may go at
+//! any time.
+
+use super::card::{Blocks, Candidate};
+use super::kernel::{self, Mount, log};
+use crate::control::MakePermanent;
+use crate::switch::{BootFiles, Mounted, Switch, SwitchError, job_file};
+use migos_contract::{Configuration, Job, boot_path, job_path};
+use rustix::mount::MountFlags;
+use std::io;
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "/run/migos/boot";
+/// Where MIGOS leaves its last words to the controller, which reads the last line of at most 4096 bytes.
+const RESULT: &str = "result.txt";
+
+/// Raspbian's boot partition, or its copy.
+#[derive(Debug, Clone)]
+pub(super) struct BootPartition(PathBuf);
+
+/// What MIGOS came up for, all in memory.
+pub(super) struct Found {
+    /// The card.
+    pub(super) card: Candidate,
+    /// Its boot partition.
+    pub(super) boot: BootPartition,
+    /// The job.
+    pub(super) job: Job,
+    /// What was configured, if MIGOS is permanent.
+    pub(super) committed: Option<Result<Configuration, String>>,
+    /// What had been put in the place of `config.txt`.
+    pub(super) replaced: Option<Vec<u8>>,
+    /// The SSH server's key.
+    pub(super) host_key: Vec<u8>,
+    /// Who may log in.
+    pub(super) authorized_keys: Vec<u8>,
+}
+
+impl BootPartition {
+    fn mounted<T>(
+        &self,
+        flags: MountFlags,
+        act: impl FnOnce(Switch<Mounted>) -> Result<T, SwitchError>,
+    ) -> Result<T, String> {
+        let mount = Mount::new(&self.0, "vfat", flags, None, FOLDER)
+            .map_err(|error| format!("failed to mount {}: {error}", self.0.display()))?;
+        act(Switch { files: Mounted(mount.path().to_owned()) }).map_err(|error| error.to_string())
+    }
+
+    /// Says in `migos/result.txt` how it goes, as long as the card is Raspbian's. It holds the last word
+    /// only: what went before is in the kernel's log.
+    pub(super) fn note(&self, line: &str) {
+        log(line);
+        let written = self.mounted(MountFlags::empty(), |mut switch| {
+            let path = format!("{}/{RESULT}", boot_path::FOLDER);
+            switch.files.put(&path, format!("{line}\n").as_bytes()).map_err(SwitchError::Commit)
+        });
+        if let Err(error) = written {
+            log(&error);
+        }
+    }
+}
+
+/// Finds the card whose job this boot is for, and puts back what was replaced before anything else is
+/// done. Nothing if there is no such card yet.
+///
+/// # Errors
+/// The card is there, and its job or its boot files are not sound.
+pub(super) fn find() -> Result<Option<Found>, (BootPartition, String)> {
+    let nonce = kernel::nonce();
+    for card in Blocks::of_this_system().candidates() {
+        let boot = BootPartition(card.boot.clone());
+        let has_job = boot.mounted(MountFlags::RDONLY, |switch| Ok(is_job_of(&switch, &nonce)));
+        if has_job == Ok(true) {
+            let found =
+                boot.mounted(MountFlags::empty(), |switch| read(switch, card, boot.clone()));
+            return found.map(Some).map_err(|error| (boot, error));
+        }
+    }
+    Ok(None)
+}
+
+/// A job that cannot be read is this boot's as well: it is where that is said.
+fn is_job_of(switch: &Switch<Mounted>, nonce: &Option<String>) -> bool {
+    match switch.job() {
+        Ok(job) => nonce.as_ref().is_none_or(|nonce| *nonce == job.nonce),
+        Err(SwitchError::Missing(_)) => false,
+        Err(_) => true,
+    }
+}
+
+fn read(
+    mut switch: Switch<Mounted>,
+    card: Candidate,
+    boot: BootPartition,
+) -> Result<Found, SwitchError> {
+    let job = switch.job()?;
+    let (committed, replaced) = match switch.is_permanent(&job)? {
+        true => (Some(switch.committed().map_err(|error| error.to_string())), None),
+        false => (None, switch.restore(&job)?),
+    };
+    let file = |name: &str| {
+        let path = job_file(name);
+        match switch.files.read(&path) {
+            Ok(content) => content.ok_or(SwitchError::Missing(path)),
+            Err(source) => Err(SwitchError::Read { path, source }),
+        }
+    };
+    let (host_key, authorized_keys) = (file(job_path::HOST_KEY)?, file(job_path::AUTHORIZED_KEYS)?);
+    Ok(Found { card, boot, job, committed, replaced, host_key, authorized_keys })
+}
+
+/// Makes MIGOS permanent on the card.
+pub(super) struct OnCard {
+    /// The boot partition.
+    pub(super) boot: BootPartition,
+    /// The job.
+    pub(super) job: Job,
+    /// What had been put in the place of `config.txt`.
+    pub(super) replaced: Option<Vec<u8>>,
+}
+
+impl MakePermanent for OnCard {
+    fn make_permanent(&mut self, configuration: &Configuration) -> Result<(), String> {
+        let replaced = self.replaced.as_deref();
+        self.boot
+            .mounted(MountFlags::empty(), |mut switch| switch.commit(configuration, replaced))?;
+        // Mounted anew, the card itself is read. To overwrite Raspbian while the card boots it would be the
+        // end of both.
+        let is_written = self.boot.mounted(MountFlags::RDONLY, |switch| {
+            Ok(switch.is_permanent(&self.job)? && switch.committed()? == *configuration)
+        })?;
+        if !is_written {
+            return Err("the commit could not be written: the card does not hold it".to_owned());
+        }
+        kernel::panic_early(false);
+        Ok(())
+    }
+}
+
+/// Opens a file on Raspbian's root file system, and gives it to be read while that is mounted.
+///
+/// # Errors
+/// No partition of the card has such a file that can be taken; the last reason is given.
+pub(super) fn from_root<T>(
+    card: &Candidate,
+    path: &str,
+    take: impl Fn(&Path) -> Result<T, String>,
+) -> Result<T, String> {
+    let mut why = format!("{path} is on no partition of the card");
+    for device in &card.others {
+        // Without the journal first: then nothing at all is written. Where Raspbian did not end in order
+        // the file may show only with it.
+        for data in [c"noload,errors=continue", c"errors=continue"] {
+            let mount =
+                Mount::new(device, "ext4", MountFlags::RDONLY, Some(data), "/run/migos/root");
+            let taken = mount.map_err(|error: io::Error| error.to_string()).and_then(|mount| {
+                let file = mount.path().join(path.trim_start_matches('/'));
+                if file.is_file() { take(&file).map(Some) } else { Ok(None) }
+            });
+            match taken {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) => {}
+                Err(error) => why = format!("{path} on {}: {error}", device.display()),
+            }
+        }
+    }
+    Err(why)
+}

@@ -1,0 +1,166 @@
+//! The kernel's own interfaces: file systems, settings, the watchdog, the way out.
+
+use rustix::fs::sync;
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount};
+use rustix::system::{RebootCommand, reboot};
+use std::ffi::CStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// What every program expects to find. All memory may be used: the image lives in `/run`.
+const FILE_SYSTEMS: [(&str, &str, Option<&CStr>); 5] = [
+    ("proc", "/proc", None),
+    ("sysfs", "/sys", None),
+    ("devtmpfs", "/dev", None),
+    ("devpts", "/dev/pts", None),
+    ("tmpfs", "/run", Some(c"mode=755,size=100%")),
+];
+
+/// Mounts `/proc`, `/sys`, `/dev` and `/run`.
+///
+/// # Errors
+/// One of them cannot be mounted.
+pub(super) fn mount_all() -> io::Result<()> {
+    for (kind, target, data) in FILE_SYSTEMS {
+        fs::create_dir_all(target)?;
+        match mount(kind, target, kind, MountFlags::empty(), data) {
+            Ok(()) | Err(Errno::BUSY) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a line to the kernel's log, and so to its consoles.
+pub(super) fn log(line: &str) {
+    if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
+        // There is nobody else to tell.
+        let _ = writeln!(kmsg, "<4>migos: {line}");
+    }
+}
+
+/// What ends in a reset before the commit, and would only disturb after it: the kernel gives up when
+/// memory runs out or something hangs.
+pub(super) fn panic_early(on: bool) {
+    let value = if on { "1" } else { "0" };
+    // Not every kernel has each of them.
+    let _ = set("/proc/sys/vm/panic_on_oom", value);
+    let _ = set("/proc/sys/kernel/hung_task_panic", value);
+}
+
+fn set(path: &str, value: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+}
+
+/// The board's serial number; without one the device tree says nothing.
+///
+/// # Errors
+/// The device tree has none.
+pub(super) fn serial() -> io::Result<String> {
+    let text = fs::read_to_string("/sys/firmware/devicetree/base/serial-number")?;
+    Ok(text.trim_end_matches(['\0', '\n']).to_owned())
+}
+
+/// The nonce of the job that this boot is for, from the kernel's command line.
+pub(super) fn nonce() -> Option<String> {
+    let line = fs::read_to_string("/proc/cmdline").ok()?;
+    line.split_whitespace().find_map(|word| word.strip_prefix("migos.job=").map(str::to_owned))
+}
+
+/// The time since the kernel's start: also what the firmware's watchdog counts.
+pub(super) fn uptime() -> Duration {
+    let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = uptime.split('.').next().and_then(|whole| whole.parse().ok());
+    Duration::from_secs(seconds.unwrap_or_default())
+}
+
+/// The hardware watchdog: not fed for some seconds, it resets the board.
+pub(super) struct Watchdog(Option<File>);
+
+impl Watchdog {
+    /// Arms it, if there is one. Some boards have none.
+    pub(super) fn open() -> Self {
+        let file = OpenOptions::new().write(true).open("/dev/watchdog");
+        if let Err(error) = &file {
+            log(&format!("no watchdog: {error}"));
+        }
+        Self(file.ok())
+    }
+
+    pub(super) fn feed(&mut self) {
+        if let Some(file) = &mut self.0 {
+            // Not fed, it does what it is there for.
+            let _ = file.write_all(b"\0");
+        }
+    }
+}
+
+/// Says something to whoever stands before the device.
+pub(super) fn say(text: &str) {
+    for screen in ["/dev/tty1", "/dev/console"] {
+        if let Ok(mut screen) = OpenOptions::new().write(true).open(screen) {
+            // A screen that is not there is not looked at.
+            let _ = write!(screen, "\r\n{text}\r\n");
+        }
+    }
+}
+
+/// Resets the board. Does not return: where the kernel refuses, nothing feeds the watchdog any more.
+pub(super) fn restart(why: &str) -> ! {
+    log(&format!("restart: {why}"));
+    // A broken card may never answer.
+    let syncing = std::thread::spawn(sync);
+    for _ in 0..20 {
+        if syncing.is_finished() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    loop {
+        if let Err(error) = reboot(RebootCommand::Restart) {
+            log(&format!("the kernel does not restart: {error}"));
+        }
+        let _ = set("/proc/sysrq-trigger", "b");
+        std::thread::sleep(Duration::from_secs(5));
+    }
+}
+
+/// A folder on which something is mounted, until this is dropped.
+pub(super) struct Mount {
+    folder: &'static Path,
+}
+
+impl Mount {
+    /// Mounts a partition.
+    ///
+    /// # Errors
+    /// The kernel does not mount it.
+    pub(super) fn new(
+        device: &Path,
+        kind: &str,
+        flags: MountFlags,
+        data: Option<&CStr>,
+        folder: &'static str,
+    ) -> io::Result<Self> {
+        let folder = Path::new(folder);
+        fs::create_dir_all(folder)?;
+        mount(device, folder, kind, flags, data)?;
+        Ok(Self { folder })
+    }
+
+    pub(super) fn path(&self) -> &'static Path {
+        self.folder
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        use rustix::mount::{UnmountFlags, unmount};
+        if let Err(error) = unmount(self.folder, UnmountFlags::empty()) {
+            log(&format!("failed to unmount {}: {error}", self.folder.display()));
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! From the kernel's start to the reset: what MIGOS does, in order.
+
+use super::boot_partition::{Found, OnCard, find, from_root};
+use super::kernel::{self, Watchdog, log, restart, say};
+use super::programs;
+use crate::control::{Control, SOCKET, Server, Work, nameless};
+use crate::disk::BlockDisk;
+use crate::flash::{Flash, FlashError, PIECE};
+use crate::image::VerifiedImage;
+use migos_contract::{Job, State};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Folder for what is kept in memory.
+const MEMORY: &str = "/run/migos";
+/// The card may come late: USB disks take some seconds.
+const CARD_PATIENCE: Duration = Duration::from_secs(60);
+/// Coming up, with the image read and unpacked for the trial, takes no longer; else the board is reset. A
+/// gigabyte from a slow card takes two minutes, and unpacking it on the slowest Pi some more.
+const START_PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// The time for the last answers to reach the controller.
+const FAREWELL: Duration = Duration::from_secs(4);
+/// The wait before a flash that has failed is begun again.
+const AGAIN: Duration = Duration::from_secs(60);
+/// The watchdog's shortest time is some seconds.
+const TICK: Duration = Duration::from_secs(1);
+/// So many ticks nothing may hold up the dead-man: a card that takes this long for two files is broken.
+const BUSY_LIMIT: u32 = 120;
+
+/// What the threads share.
+#[derive(Default)]
+struct Shared {
+    control: OnceLock<Arc<Mutex<Control>>>,
+}
+
+impl Shared {
+    fn control(&self) -> Option<MutexGuard<'_, Control>> {
+        Some(self.control.get()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Lives until the reset.
+pub(super) fn live() -> ! {
+    kernel::panic_early(true);
+    programs::load_modules();
+    let mut watchdog = Watchdog::open();
+    let shared = Arc::new(Shared::default());
+    let worker = Arc::clone(&shared);
+    thread::spawn(move || {
+        if let Err(why) = come_up(&worker) {
+            restart(&why);
+        }
+    });
+    let (mut shown, mut busy) = (String::new(), 0);
+    loop {
+        watchdog.feed();
+        thread::sleep(TICK);
+        let now = kernel::uptime();
+        let Some(control) = shared.control.get() else {
+            if now > START_PATIENCE {
+                restart("it does not come up");
+            }
+            continue;
+        };
+        // Held while the commit goes to the card, which may take longer than the watchdog waits.
+        let Ok(mut control) = control.try_lock() else {
+            busy += 1;
+            if busy > BUSY_LIMIT {
+                restart("it hangs");
+            }
+            continue;
+        };
+        busy = 0;
+        control.tick(now);
+        let text = words(&control, now);
+        let is_over = matches!(control.status().state, State::Leaving | State::Flashed);
+        drop(control);
+        if text != shown {
+            say(&text);
+            shown = text;
+        }
+        if is_over {
+            thread::sleep(FAREWELL);
+            leave(&shared);
+        }
+    }
+}
+
+/// What the screen says.
+fn words(control: &Control, now: Duration) -> String {
+    let status = control.status();
+    let percent = (status.written.saturating_mul(100)).checked_div(status.total).unwrap_or(0);
+    match (status.state, control.minutes_left(now)) {
+        (State::Leaving | State::Flashed, _) => "Restarting. Do not switch off.".to_owned(),
+        (State::Flashing, _) => format!("System update. Do not switch off. {}%", percent / 10 * 10),
+        (State::Failed, _) => "The system update needs help. Do not switch off.".to_owned(),
+        (_, Some(minutes)) => {
+            format!("System update. Do not switch off. At most {minutes} min until it begins.")
+        }
+        (_, None) => "System update. Do not switch off.".to_owned(),
+    }
+}
+
+/// Says how it ended, where Raspbian can read it, and resets the board.
+fn leave(shared: &Shared) -> ! {
+    let status = shared.control().map(|control| control.status());
+    let why = match status {
+        Some(status) if status.state == State::Flashed => {
+            restart("the card is rewritten");
+        }
+        Some(status) => status.error.unwrap_or_else(|| "asked to go back".to_owned()),
+        None => "it does not come up".to_owned(),
+    };
+    if let Ok(Some(found)) = find() {
+        found.boot.note(&why);
+    }
+    restart(&why)
+}
+
+/// Everything up to the first answer; then the flash, whenever there is one to do.
+fn come_up(shared: &Shared) -> Result<(), String> {
+    let found = wait_for_card()?;
+    let problem = check(&found).err();
+    match (&problem, &found.committed) {
+        (None, _) => {}
+        (Some(why), None) => {
+            found.boot.note(why);
+            return Err(why.clone());
+        }
+        (Some(why), Some(_)) => log(why),
+    }
+    if found.committed.is_none() {
+        found.boot.note("MIGOS has come up");
+    } else {
+        kernel::panic_early(false);
+    }
+    programs::start_network(found.job.host_name.clone());
+    let image = from_root(&found.card, &found.job.image.path, |path| load(path, &found.job));
+    let image = match (image, &found.committed) {
+        (Ok(image), _) => Some(image),
+        (Err(why), Some(_)) => {
+            log(&why);
+            None
+        }
+        (Err(why), None) => {
+            found.boot.note(&why);
+            return Err(why);
+        }
+    };
+    let disk = found.card.disk.clone();
+    let (host_key, authorized_keys) = (found.host_key.clone(), found.authorized_keys.clone());
+    let control = control(found, image, problem)?;
+    let control = shared.control.get_or_init(|| Arc::new(Mutex::new(control)));
+    Server::new(Arc::clone(control), PathBuf::from(MEMORY))
+        .listen(Path::new(SOCKET))
+        .map_err(|error| format!("failed to listen at {SOCKET}: {error}"))?;
+    programs::start_ssh(&host_key, &authorized_keys)
+        .map_err(|error| format!("failed to start the SSH server: {error}"))?;
+    flash_when_asked(shared, &disk)
+}
+
+fn wait_for_card() -> Result<Found, String> {
+    loop {
+        match find() {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) if kernel::uptime() < CARD_PATIENCE => thread::sleep(TICK),
+            Ok(None) => return Err("no card has the job of this boot".to_owned()),
+            Err((boot, why)) => {
+                boot.note(&why);
+                return Err(why);
+            }
+        }
+    }
+}
+
+/// Checks that the job is for this board and this card.
+fn check(found: &Found) -> Result<(), String> {
+    let serial =
+        kernel::serial().map_err(|error| format!("the board has no serial number: {error}"))?;
+    if found.job.serial != serial {
+        return Err(format!("the job is for board {}, this is {serial}", found.job.serial));
+    }
+    if found.job.disk_id != found.card.disk_id {
+        let (wanted, found) = (&found.job.disk_id, &found.card.disk_id);
+        return Err(format!("the job is for disk {wanted}, this is {found}"));
+    }
+    Ok(())
+}
+
+/// Copies the image into memory and verifies it there.
+fn load(path: &Path, job: &Job) -> Result<VerifiedImage, String> {
+    let copy = || {
+        let mut file = nameless(Path::new(MEMORY))?;
+        io::copy(&mut File::open(path)?, &mut file)?;
+        Ok(file)
+    };
+    let file = copy().map_err(|error: io::Error| format!("it does not go into memory: {error}"))?;
+    VerifiedImage::verify(file, &job.image).map_err(|error| error.to_string())
+}
+
+fn control(
+    found: Found,
+    image: Option<VerifiedImage>,
+    problem: Option<String>,
+) -> Result<Control, String> {
+    let serial = kernel::serial().unwrap_or_default();
+    let Found { card, boot, job, committed, replaced, .. } = found;
+    match (committed, image) {
+        (Some(configuration), image) => {
+            // On another board, or another card, nothing is written.
+            Ok(Control::resumed(job, serial, configuration, image, problem))
+        }
+        (None, Some(image)) => {
+            if let Err(why) = fits(&card.disk, &image, &job) {
+                boot.note(&why);
+                return Err(why);
+            }
+            let switch = OnCard { boot, job: job.clone(), replaced };
+            Ok(Control::ready(job, serial, image, Box::new(switch)))
+        }
+        (None, None) => Err("there is no image".to_owned()),
+    }
+}
+
+/// Asks before the commit what the flash would refuse after it.
+fn fits(disk: &Path, image: &VerifiedImage, job: &Job) -> Result<(), String> {
+    let files = BTreeMap::new();
+    let flash = Flash { image, files: &files, no_lifeboat: job.no_lifeboat, piece: PIECE };
+    let disk = BlockDisk::open_read_only(disk).map_err(|error| error.to_string())?;
+    flash.check(&disk).map_err(|error| error.to_string())
+}
+
+/// Waits for the commit and for all there is to write; what fails is begun again after a while.
+fn flash_when_asked(shared: &Shared, disk: &Path) -> Result<(), String> {
+    loop {
+        let work = shared.control().and_then(|mut control| control.begin_work());
+        let Some(work) = work else {
+            thread::sleep(TICK);
+            continue;
+        };
+        let done = flash(&work, disk, &mut |bytes| {
+            if let Some(mut control) = shared.control() {
+                control.has_written(bytes);
+            }
+        });
+        let Some(mut control) = shared.control() else { continue };
+        match done {
+            Ok(()) => {
+                control.has_flashed();
+                return Ok(());
+            }
+            Err(why) => {
+                log(&why);
+                control.fail(why);
+                drop(control);
+                thread::sleep(AGAIN);
+                if let Some(mut control) = shared.control() {
+                    control.resume();
+                }
+            }
+        }
+    }
+}
+
+fn flash(work: &Work, disk: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), String> {
+    let mut disk = BlockDisk::open(disk).map_err(|error| format!("failed to open it: {error}"))?;
+    let flash = Flash {
+        image: &work.image,
+        files: &work.configuration.files,
+        no_lifeboat: work.no_lifeboat,
+        piece: PIECE,
+    };
+    match flash.run(&mut disk, progress) {
+        Ok(()) => Ok(()),
+        // The card boots the image, and holds these secrets anyway.
+        Err(error @ FlashError::Remains(_)) => {
+            log(&error.to_string());
+            Ok(())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
