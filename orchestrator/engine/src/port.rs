@@ -130,6 +130,14 @@ pub trait Session: Send + Sync + 'static {
         input: Option<&contract::Configuration>,
     ) -> impl Future<Output = Result<contract::Status, TransportError>> + Send;
 
+    /// Gives MIGOS the image once more, which a power cut has taken out of its memory. `progress` is told the bytes
+    /// that are sent so far.
+    fn stream(
+        &self,
+        image: &Content,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> impl Future<Output = Result<contract::Status, TransportError>> + Send;
+
     /// Ends the session in good order.
     fn close(self) -> impl Future<Output = ()> + Send;
 }

@@ -74,6 +74,11 @@ async fn work(pi: &Arc<VirtualPi>, control: &Arc<Control>, started: Instant) {
                 Err(error) => control.fail(error),
             },
             // The SSH server stays up, and only a person or a power cut changes anything.
+            Doing::NeedsImage => {
+                if progress.changed().await.is_err() {
+                    return;
+                }
+            }
             Doing::Failed | Doing::Flashing | Doing::Flashed | Doing::Unknown => {
                 return pending().await;
             }

@@ -16,6 +16,7 @@ use migos_playbooks::facts::{self, Identity, Tree};
 use migos_playbooks::plan::FirmwareKind;
 use russh::Disconnect;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -82,6 +83,30 @@ impl Session {
         };
         self.log.line(&format!("{shown}: {ended} ({seconds:.2} s)"));
         result
+    }
+}
+
+impl Session {
+    /// Runs `migos-ctl` in MIGOS.
+    async fn migos_ctl(
+        &self,
+        name: &'static str,
+        command: &contract::Command,
+        input: Input<'_>,
+    ) -> Result<contract::Status, TransportError> {
+        let line = command.words().join(" ");
+        let output = Output::Kept(ANSWER_LIMIT);
+        let command = Command { name, line: &line, password: None, input, output };
+        let answer = self.run(command, &line).await?;
+        let refused = |message| Err(TransportError::Refused { verb: name, message });
+        match answer.end {
+            Ok(exit::DONE) => {
+                serde_json::from_slice(&answer.stdout).map_err(|error| garbled(name, error))
+            }
+            Ok(code) if answer.said.is_empty() => refused(format!("exit code {code}")),
+            Ok(_) => refused(answer.said),
+            Err(signal) => refused(signal),
+        }
     }
 }
 
@@ -212,6 +237,7 @@ impl port::Session for Session {
             contract::Command::Configure => "configure",
             contract::Command::Commit { .. } => "commit",
             contract::Command::Abort => "abort",
+            contract::Command::Stream => "stream",
         };
         let input = match input {
             None => Input::Nothing,
@@ -220,19 +246,17 @@ impl port::Session for Session {
                 Input::Bytes(json.into())
             }
         };
-        let line = command.words().join(" ");
-        let output = Output::Kept(ANSWER_LIMIT);
-        let command = Command { name, line: &line, password: None, input, output };
-        let answer = self.run(command, &line).await?;
-        let refused = |message| Err(TransportError::Refused { verb: name, message });
-        match answer.end {
-            Ok(exit::DONE) => {
-                serde_json::from_slice(&answer.stdout).map_err(|error| garbled(name, error))
-            }
-            Ok(code) if answer.said.is_empty() => refused(format!("exit code {code}")),
-            Ok(_) => refused(answer.said),
-            Err(signal) => refused(signal),
-        }
+        self.migos_ctl(name, command, input).await
+    }
+
+    async fn stream(
+        &self,
+        image: &Content,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<contract::Status, TransportError> {
+        let sent = AtomicU64::new(0);
+        let input = Input::Rest { content: image, offset: 0, progress, sent: &sent };
+        self.migos_ctl("stream", &contract::Command::Stream, input).await
     }
 
     async fn close(self) {

@@ -268,12 +268,20 @@ impl<S: Session> Session for WatchedSession<S> {
         input: Option<&contract::Configuration>,
     ) -> Result<contract::Status, TransportError> {
         match command {
-            contract::Command::Status => {}
+            contract::Command::Status | contract::Command::Stream => {}
             contract::Command::Configure => self.before(Verb::Configure),
             contract::Command::Commit { .. } => self.before(Verb::Commit),
             contract::Command::Abort => self.before(Verb::Abort),
         }
         self.real.migos(command, input).await
+    }
+
+    async fn stream(
+        &self,
+        image: &Content,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<contract::Status, TransportError> {
+        self.real.stream(image, progress).await
     }
 
     async fn close(self) {

@@ -206,9 +206,18 @@ impl Session for RefusingSession {
             contract::Command::Configure => self.before("configure").await?,
             contract::Command::Status
             | contract::Command::Commit { .. }
-            | contract::Command::Abort => {}
+            | contract::Command::Abort
+            | contract::Command::Stream => {}
         }
         self.real.migos(command, input).await
+    }
+
+    async fn stream(
+        &self,
+        image: &Content,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<contract::Status, TransportError> {
+        self.real.stream(image, progress).await
     }
 
     async fn close(self) {

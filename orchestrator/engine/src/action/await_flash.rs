@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::executor::{Device, Patience};
-use crate::port::{BalenaApi, Transport};
+use crate::port::{BalenaApi, Session, Transport};
 use migos_contract::{Command, State};
 use migos_events::Learned;
 use std::time::Duration;
@@ -10,6 +10,23 @@ use std::time::Duration;
 /// Silence after which MIGOS is taken to have rebooted. Should it be a power cut instead, MIGOS goes on by
 /// itself; either way balena tells the end of it.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// A power cut has taken the image out of the memory of MIGOS, which is permanent and waits for it. What is cut off
+/// is sent anew: nothing of it rests on the card.
+async fn send_again<T: Transport, B: BalenaApi>(device: &mut Device<T, B>) -> Result<(), Failure> {
+    device.note("MIGOS was reset while it flashed, and is sent the image once more".into()).await;
+    let (image, world, id) = (device.image()?, device.world.clone(), device.id.clone());
+    let total = image.size;
+    let progress = move |done| world.observer.progress(&id, done, total);
+    match device.migos().await?.stream(&image, &progress).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_transient() => {
+            device.hang_up().await;
+            Ok(())
+        }
+        Err(error) => Err(Failure::Stuck(format!("MIGOS does not take the image: {error}"))),
+    }
+}
 
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
@@ -23,6 +40,7 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
                 device.world.observer.progress(&device.id, status.written, status.total);
                 match status.state {
                     State::Flashed => break,
+                    State::NeedsImage => send_again(device).await?,
                     State::Failed => {
                         let error = status.error.unwrap_or_else(|| "no reason given".into());
                         return Err(Failure::Stuck(format!("MIGOS cannot go on: {error}")));

@@ -64,6 +64,7 @@ fn job<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Job, Failure
             commit_seconds: dead_man.commit.0.as_secs(),
         },
         host_name: plan.hostname.clone(),
+        no_lifeboat: false,
     })
 }
 

@@ -287,10 +287,9 @@ impl FileSystem {
         Ok(())
     }
 
-    /// Removes all files but one.
-    pub(crate) fn keep_only(&mut self, path: &str) {
-        let key = self.key(path);
-        self.nodes.retain(|known, _| *known == key);
+    /// Removes all files and folders.
+    pub(crate) fn clear(&mut self) {
+        self.nodes.clear();
     }
 
     fn put(&mut self, path: &str, body: Body) -> Result<(), FsError> {

@@ -36,8 +36,10 @@ pub(super) struct Control {
     pub(super) hands: Hands,
     /// The text of the `config.txt` that MIGOS has put the original in place of.
     replaced: Option<Vec<u8>>,
-    /// The job and its unpacked image; nothing if they are not to be trusted.
-    trusted: Option<(Job, Content)>,
+    /// The job, if it is to be trusted.
+    trusted: Option<Job>,
+    /// The unpacked image, in memory.
+    image: Mutex<Option<Content>>,
     host_key: Option<PrivateKey>,
     authorized: Vec<PublicKey>,
     configuration: Mutex<Option<Configuration>>,
@@ -59,24 +61,27 @@ impl Control {
         };
         let card = pi.card();
         let (replaced, trusted) = match (replaced, job) {
-            (Ok(replaced), Ok(job)) => {
-                let image =
-                    job::check(&job, pi, &card).and_then(|()| job::image(&job, &card, &pi.pool));
-                (replaced, image.map(|image| (job, image)))
-            }
+            (Ok(replaced), Ok(job)) => (replaced, job::check(&job, pi, &card).map(|()| job)),
             (Err(error), _) | (_, Err(error)) => (None, Err(error)),
+        };
+        let image = match &trusted {
+            Ok(job) => job::image(job, &card, &pi.pool),
+            Err(error) => Err(error.clone()),
         };
         let (configuration, problem) = match &committed {
             Some(Ok(configuration)) => (Some(configuration.clone()), None),
             Some(Err(error)) => (None, Some(error.clone())),
             None => (None, None),
         };
-        let error = trusted.as_ref().err().cloned().or(problem);
-        let state = match (&error, &committed) {
-            (None, None) => State::Ready,
-            (None, Some(_)) => State::Committed,
-            (Some(_), None) => State::Leaving,
-            (Some(_), Some(_)) => State::Failed,
+        // Past the commit the image may be half overwritten: it is asked for.
+        let missing = if committed.is_none() { image.as_ref().err() } else { None };
+        let error = trusted.as_ref().err().or(missing).cloned().or(problem);
+        let state = match (&error, &committed, &image) {
+            (None, None, _) => State::Ready,
+            (None, Some(_), Ok(_)) => State::Committed,
+            (None, Some(_), Err(_)) => State::NeedsImage,
+            (Some(_), None, _) => State::Leaving,
+            (Some(_), Some(_), _) => State::Failed,
         };
         if let Some(error) = &error {
             tracing::info!(device = pi.name, error, "MIGOS cannot do its job");
@@ -84,6 +89,7 @@ impl Control {
         Self {
             pi: Arc::clone(pi),
             trusted: trusted.ok(),
+            image: Mutex::new(image.ok()),
             host_key: folder.host_key(&card),
             authorized: folder.authorized_keys(&card),
             folder,
@@ -108,7 +114,7 @@ impl Control {
 
     /// When the dead-man's patience ends: earlier as long as nobody has made contact.
     pub(super) fn deadline(&self, started: Instant, contacted: bool) -> Instant {
-        let dead_man = self.trusted.as_ref().map_or(NO_JOB, |(job, _)| job.dead_man);
+        let dead_man = self.trusted.as_ref().map_or(NO_JOB, |job| job.dead_man);
         let seconds = match contacted {
             true => dead_man.commit_seconds,
             false => dead_man.contact_seconds.min(dead_man.commit_seconds),
@@ -118,8 +124,7 @@ impl Control {
 
     /// What is to be written: the image, and the files for its boot partition.
     pub(super) fn material(&self) -> Option<(Job, Content, Configuration)> {
-        let (job, image) = self.trusted.clone()?;
-        Some((job, image, self.configuration().clone()?))
+        Some((self.trusted.clone()?, self.image().clone()?, self.configuration().clone()?))
     }
 
     pub(super) fn enter(&self, state: State, written: u64) {
@@ -141,14 +146,18 @@ impl Control {
         self.configuration.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn image(&self) -> MutexGuard<'_, Option<Content>> {
+        self.image.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn status(&self) -> Status {
         let progress = self.progress.borrow();
         Status {
             state: progress.state,
-            nonce: self.trusted.as_ref().map(|(job, _)| job.nonce.clone()).unwrap_or_default(),
+            nonce: self.trusted.as_ref().map(|job| job.nonce.clone()).unwrap_or_default(),
             serial: format!("{:016x}", self.pi.present_serial()),
             written: progress.written,
-            total: self.trusted.as_ref().map_or(0, |(job, _)| job.image.raw_size),
+            total: self.trusted.as_ref().map_or(0, |job| job.image.raw_size),
             configured: self.configuration().is_some(),
             error: progress.error.clone(),
         }
@@ -161,6 +170,7 @@ impl Control {
             State::Ready => {}
             State::Leaving => return Err("on the way back to Raspbian".to_owned()),
             State::Committed
+            | State::NeedsImage
             | State::Flashing
             | State::Flashed
             | State::Failed
@@ -173,7 +183,7 @@ impl Control {
     }
 
     fn commit(&self, nonce: &str) -> Result<(), String> {
-        let Some((job, _)) = &self.trusted else { return Err("there is no sound job".to_owned()) };
+        let Some(job) = &self.trusted else { return Err("there is no sound job".to_owned()) };
         if nonce != job.nonce {
             return Err("the nonce is another job's".to_owned());
         }
@@ -182,6 +192,7 @@ impl Control {
             State::Leaving => return Err("on the way back to Raspbian".to_owned()),
             // Given once is given.
             State::Committed
+            | State::NeedsImage
             | State::Flashing
             | State::Flashed
             | State::Failed
@@ -190,6 +201,18 @@ impl Control {
         let configuration = self.configuration().clone().ok_or("there is no configuration")?;
         let switch = Switch { folder: &self.folder, hands: &self.hands, pool: &self.pi.pool };
         switch.commit(&configuration, self.replaced.as_deref())?;
+        self.enter(State::Committed, 0);
+        Ok(())
+    }
+
+    /// Takes the image again.
+    fn take_image(&self, input: &[u8]) -> Result<(), String> {
+        let job = self.trusted.as_ref().ok_or("there is no sound job")?;
+        if self.progress.borrow().state != State::NeedsImage {
+            return Err("the image is at hand".to_owned());
+        }
+        let image = job::unpack(job, self.pi.pool.keep(input), &self.pi.pool)?;
+        *self.image() = Some(image);
         self.enter(State::Committed, 0);
         Ok(())
     }
@@ -242,24 +265,31 @@ impl Shell for Control {
             Command::Commit { nonce } => self.answer(self.commit(&nonce)),
             Command::Abort => self.answer(self.abort()),
             Command::Configure => {
-                return Run::Reading(Box::new(Configure { control: self, input: Vec::new() }));
+                let take = Control::configure;
+                return Run::Reading(Box::new(Reading { control: self, input: Vec::new(), take }));
+            }
+            Command::Stream => {
+                let take = Control::take_image;
+                return Run::Reading(Box::new(Reading { control: self, input: Vec::new(), take }));
             }
         })
     }
 }
 
-struct Configure {
+/// A command that reads its input to the end.
+struct Reading {
     control: Arc<Control>,
     input: Vec<u8>,
+    take: fn(&Control, &[u8]) -> Result<(), String>,
 }
 
-impl Program for Configure {
+impl Program for Reading {
     fn take(&mut self, input: &[u8]) -> Option<Answer> {
         self.input.extend_from_slice(input);
         None
     }
 
     fn end(self: Box<Self>) -> Answer {
-        self.control.answer(self.control.configure(&self.input))
+        self.control.answer((self.take)(&self.control, &self.input))
     }
 }

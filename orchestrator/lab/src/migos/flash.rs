@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use migos_contract::{Configuration, Job, State};
+use migos_contract::{Configuration, State};
 use tokio::time::sleep;
 
 use super::control::Control;
@@ -15,8 +15,8 @@ const PIECES: u32 = 16;
 /// Writes the image. It can be cut off at any instant: until the last piece, the next boot is MIGOS
 /// again, which starts anew.
 ///
-/// The boot partition that MIGOS boots from, and the image itself, are kept behind what is being
-/// written until then.
+/// The boot partition that MIGOS boots from is kept behind what is being written until then. The image is in memory
+/// only: after a power cut it is asked for.
 pub(super) async fn flash(pi: &Arc<VirtualPi>, control: &Arc<Control>) -> Result<(), String> {
     let (job, image, configuration) = control.material().ok_or("there is nothing to write")?;
     let total = job.image.raw_size;
@@ -24,7 +24,7 @@ pub(super) async fn flash(pi: &Arc<VirtualPi>, control: &Arc<Control>) -> Result
         sleep(pi.pace.flash / PIECES).await;
         if piece < PIECES {
             control.hands.write(|card| match piece {
-                1 => overwrite_raspbian(card, &job),
+                1 => overwrite_raspbian(card),
                 _ => Ok(()),
             })?;
             // Each piece is read back from the medium before the next.
@@ -45,9 +45,9 @@ pub(super) async fn flash(pi: &Arc<VirtualPi>, control: &Arc<Control>) -> Result
 }
 
 /// With the first piece Raspbian is gone.
-fn overwrite_raspbian(card: &mut Card, job: &Job) -> Result<(), String> {
+fn overwrite_raspbian(card: &mut Card) -> Result<(), String> {
     let partitions = card.partitions_mut().ok_or("the card is not Raspbian's any more")?;
-    partitions.root.keep_only(job.image.path.trim_start_matches('/'));
+    partitions.root.clear();
     Ok(())
 }
 

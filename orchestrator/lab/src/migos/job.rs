@@ -82,14 +82,22 @@ pub(super) fn check(job: &Job, pi: &VirtualPi, card: &Card) -> Result<(), String
 
 /// Reads the image from Raspbian's root file system, checks it, and unpacks it.
 pub(super) fn image(job: &Job, card: &Card, pool: &Pool) -> Result<Content, String> {
-    let image = &job.image;
-    let path = image.path.trim_start_matches('/');
+    let path = job.image.path.trim_start_matches('/');
     let file = card
         .partitions()
         .and_then(|partitions| partitions.root.content(path, pool))
-        .ok_or_else(|| format!("the image is not at {}", image.path))?;
+        .ok_or_else(|| format!("the image is not at {}", job.image.path))?;
+    if job.image.raw_size > card.sectors.saturating_mul(512) {
+        return Err("the image is larger than the card".to_owned());
+    }
+    unpack(job, file, pool)
+}
+
+/// Checks an image file, and unpacks it.
+pub(super) fn unpack(job: &Job, file: Content, pool: &Pool) -> Result<Content, String> {
+    let image = &job.image;
     if !is(&file, image.size, &image.sha256) {
-        return Err(format!("the image at {} is damaged", image.path));
+        return Err("the image is damaged".to_owned());
     }
     let raw = match image.compression {
         Compression::None => file,
@@ -103,9 +111,6 @@ pub(super) fn image(job: &Job, card: &Card, pool: &Pool) -> Result<Content, Stri
     };
     if !is(&raw, image.raw_size, &image.raw_sha256) {
         return Err("the image unpacks to something else than the job says".to_owned());
-    }
-    if image.raw_size > card.sectors.saturating_mul(512) {
-        return Err("the image is larger than the card".to_owned());
     }
     Ok(raw)
 }

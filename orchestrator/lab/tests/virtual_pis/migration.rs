@@ -172,7 +172,17 @@ async fn a_power_cut_while_flashing_comes_back_in_migos_and_finishes() {
     migos.migos(&trial.commit(), None).await.unwrap();
     until(pi, |life| life.flashed > trial.job.image.raw_size / 4).await;
     pi.cut_power();
+    until(pi, |life| life.state == Off).await;
 
+    // The image was in its memory only.
+    let migos = {
+        until(pi, |life| life.state == Migos).await;
+        trial.connect(pi).await.unwrap()
+    };
+    let status = migos.migos(&Command::Status, None).await.unwrap();
+    assert_eq!((status.state, status.configured), (Doing::NeedsImage, true));
+    assert_eq!(trial.send_again(&operator, pi).await.code, Some(0));
+    assert_eq!(trial.send_again(&operator, pi).await.stderr, "the image is at hand\n");
     let life = until(pi, |life| life.reports > 0).await;
     let expected = [Off, Booting, Raspbian, Booting, Migos, Off, Booting, Migos, Booting, BalenaOs];
     assert_eq!(life.states, expected);
@@ -206,7 +216,7 @@ async fn a_damaged_image_leads_back_to_raspbian() {
     until(pi, |life| life.state == Migos).await;
     let migos = trial.connect(pi).await.unwrap();
     let status = migos.migos(&Command::Status, None).await.unwrap();
-    let error = "the image at /var/lib/migos/image is damaged".to_owned();
+    let error = "the image is damaged".to_owned();
     assert_eq!((status.state, status.error), (Doing::Leaving, Some(error)));
     until(pi, |life| life.boots == 3 && life.state == Raspbian).await;
 }

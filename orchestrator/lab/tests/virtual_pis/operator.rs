@@ -275,6 +275,7 @@ impl Trial {
                 raw_sha256: image.raw_sha256.to_string(),
             },
             dead_man: DeadMan { contact_seconds: 20, commit_seconds: 25 },
+            no_lifeboat: false,
             host_name: pi.name().to_owned(),
             restore: None,
         };
@@ -361,6 +362,13 @@ impl Trial {
         };
         until(pi, |life| life.state == State::Migos).await;
         self.connect(pi).await.unwrap()
+    }
+
+    /// What MIGOS answers to the image, sent again after a power cut past the commit.
+    pub(crate) async fn send_again(&self, operator: &Operator, pi: &VirtualPi) -> Output {
+        until(pi, |life| life.state == State::Migos).await;
+        let migos = self.connect(pi).await.unwrap();
+        migos.run(&Command::Stream.words().join(" "), &self.image(operator, pi)).await
     }
 
     pub(crate) fn commit(&self) -> Command {
