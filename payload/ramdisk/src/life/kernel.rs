@@ -37,8 +37,8 @@ pub(super) fn mount_all() -> io::Result<()> {
 /// Writes a line to the kernel's log, and so to its consoles.
 pub(super) fn log(line: &str) {
     if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
-        // There is nobody else to tell.
-        let _ = writeln!(kmsg, "<4>migos: {line}");
+        // Each write is a line of its own. There is nobody else to tell.
+        let _ = kmsg.write_all(format!("<4>migos: {line}\n").as_bytes());
     }
 }
 
@@ -77,20 +77,16 @@ pub(super) fn uptime() -> Duration {
     Duration::from_secs(seconds.unwrap_or_default())
 }
 
-/// The hardware watchdog: not fed for some seconds, it resets the board.
+/// The hardware watchdog: not fed for some seconds, it resets the board. Some boards have none.
+#[derive(Default)]
 pub(super) struct Watchdog(Option<File>);
 
 impl Watchdog {
-    /// Arms it, if there is one. Some boards have none.
-    pub(super) fn open() -> Self {
-        let file = OpenOptions::new().write(true).open("/dev/watchdog");
-        if let Err(error) = &file {
-            log(&format!("no watchdog: {error}"));
-        }
-        Self(file.ok())
-    }
-
+    /// Feeds it; the first time that it is there, it is armed by that.
     pub(super) fn feed(&mut self) {
+        if self.0.is_none() {
+            self.0 = OpenOptions::new().write(true).open("/dev/watchdog").ok();
+        }
         if let Some(file) = &mut self.0 {
             // Not fed, it does what it is there for.
             let _ = file.write_all(b"\0");

@@ -47,8 +47,9 @@ impl Shared {
 /// Lives until the reset.
 pub(super) fn live() -> ! {
     kernel::panic_early(true);
-    programs::load_modules();
-    let mut watchdog = Watchdog::open();
+    // All at once: the card must not wait for the network's modules to be put in order, nor the watchdog.
+    thread::spawn(programs::load_modules);
+    let mut watchdog = Watchdog::default();
     let shared = Arc::new(Shared::default());
     let worker = Arc::clone(&shared);
     thread::spawn(move || {
