@@ -2,7 +2,7 @@
 
 use rustix::fs::sync;
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::system::{RebootCommand, reboot};
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
@@ -33,6 +33,9 @@ pub(super) fn mount_all() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Ten seconds in all.
+const UNMOUNT_TRIES: u32 = 200;
 
 /// Writes a line to the kernel's log, and so to its consoles.
 pub(super) fn log(line: &str) {
@@ -154,9 +157,17 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        use rustix::mount::{UnmountFlags, unmount};
-        if let Err(error) = unmount(self.folder, UnmountFlags::empty()) {
-            log(&format!("failed to unmount {}: {error}", self.folder.display()));
+        // A child that another thread has just begun holds the open files of this one until it is its own
+        // program: that is a moment, and a partition left mounted could not be mounted anew.
+        for _ in 0..UNMOUNT_TRIES {
+            match unmount(self.folder, UnmountFlags::empty()) {
+                Ok(()) => return,
+                Err(Errno::BUSY) => std::thread::sleep(Duration::from_millis(50)),
+                Err(error) => {
+                    return log(&format!("failed to unmount {}: {error}", self.folder.display()));
+                }
+            }
         }
+        log(&format!("{} stays mounted: it is busy", self.folder.display()));
     }
 }
