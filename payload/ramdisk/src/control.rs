@@ -177,6 +177,11 @@ impl Control {
         Ok(())
     }
 
+    /// The image, to try a configuration on.
+    pub fn image(&self) -> Option<VerifiedImage> {
+        self.image.clone()
+    }
+
     /// The image that is asked for; nobody else may send it until [`end_image`](Self::end_image).
     ///
     /// # Errors

@@ -54,7 +54,11 @@ impl BlockDisk {
         Self::new(File::open(path)?)
     }
 
-    fn new(mut file: File) -> io::Result<Self> {
+    /// Takes a file that is open, of the size that it has.
+    ///
+    /// # Errors
+    /// Its size cannot be told.
+    pub fn new(mut file: File) -> io::Result<Self> {
         let size = file.seek(SeekFrom::End(0))?;
         let disk = Self { file, size };
         // A partition has a cache of its own: what was written through it may not show in the disk's.

@@ -21,7 +21,7 @@ pub use layout::{Layout, LayoutError, Lifeboat};
 
 use crate::disk::Disk;
 use crate::image::Image;
-use crate::table::{SECTOR, Sector, Table};
+use crate::table::{Extent, SECTOR, Sector, Table};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use thiserror::Error;
@@ -92,6 +92,40 @@ impl Flash<'_> {
         self.survey(disk).map(drop)
     }
 
+    /// Puts the files into the image's boot partition on a scratch disk, in memory. Asked before the commit,
+    /// it refuses files that there is no place for.
+    ///
+    /// # Errors
+    /// The image cannot be read, or the files cannot be put there.
+    pub fn try_files(&self, scratch: &mut dyn Disk) -> Result<(), FlashError> {
+        let new = self.new_boot()?;
+        self.write_image(scratch, new.start, new.end(), &mut |_| {})?;
+        Ok(put_files(scratch, new, self.files)?)
+    }
+
+    /// Where the image's boot partition ends: the size of the scratch disk.
+    ///
+    /// # Errors
+    /// The image cannot be read, or has none.
+    pub fn scratch_size(&self) -> Result<u64, FlashError> {
+        Ok(self.new_boot()?.end())
+    }
+
+    fn new_boot(&self) -> Result<Extent, FlashError> {
+        let boot = Table::parse(self.new_sector()?).and_then(|table| table.boot());
+        let boot = boot.filter(|boot| boot.end() <= self.image.raw_size());
+        Ok(boot.ok_or(LayoutError::ImageWithoutBoot)?)
+    }
+
+    fn new_sector(&self) -> Result<Sector, FlashError> {
+        let mut sector = [0; SECTOR];
+        self.image
+            .open()
+            .and_then(|mut image| image.read_exact(&mut sector))
+            .map_err(|source| FlashError::Unpack { at: 0, source })?;
+        Ok(sector)
+    }
+
     /// Rewrites the card. Cut off at any instant, it is begun again in the same way, and ends the same.
     ///
     /// `progress` is told the bytes of the image that are written and read back.
@@ -135,12 +169,8 @@ impl Flash<'_> {
     /// Looks at both; nothing if sector 0 is the image's already. That is written last, so everything is,
     /// and an earlier try has only failed to read it back.
     fn survey(&self, disk: &dyn Disk) -> Result<Option<Survey>, FlashError> {
-        let (mut old_sector, mut new_sector) = ([0; SECTOR], [0; SECTOR]);
+        let (mut old_sector, new_sector) = ([0; SECTOR], self.new_sector()?);
         disk.read_at(0, &mut old_sector).map_err(|source| FlashError::Read { at: 0, source })?;
-        self.image
-            .open()
-            .and_then(|mut image| image.read_exact(&mut new_sector))
-            .map_err(|source| FlashError::Unpack { at: 0, source })?;
         if old_sector == new_sector {
             return Ok(None);
         }

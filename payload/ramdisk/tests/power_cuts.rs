@@ -125,6 +125,7 @@ impl Scene {
         let mut volume = Cursor::new(&mut image[range]);
         format_volume(&mut volume, FormatVolumeOptions::new()).unwrap();
         let fat = FileSystem::new(volume, FsOptions::new()).unwrap();
+        fat.root_dir().create_dir("system-connections").unwrap();
         let old = "{} and more than what comes in its place: ".to_owned() + &"x".repeat(5000);
         fat.root_dir().create_file("config.json").unwrap().write_all(old.as_bytes()).unwrap();
         fat.unmount().unwrap();
@@ -291,6 +292,27 @@ fn allowed_to_go_without_a_lifeboat_the_window_is_the_old_boot_partitions_place_
             assert!(disk.medium[..expected.len()] == expected, "{loss:?} at write {write}");
         }
     }
+}
+
+#[test]
+fn files_without_a_place_are_found_out_on_a_scratch_disk() {
+    let mut scene = Scene::new(&GEOMETRIES[0]);
+    let tried = |scene: &Scene| {
+        let flash =
+            Flash { image: &scene.image, files: &scene.files, no_lifeboat: false, piece: PIECE };
+        let mut scratch = Card::new(vec![0; flash.scratch_size().unwrap() as usize]);
+        flash.try_files(&mut scratch).map_err(|error| error.to_string())
+    };
+    assert_eq!(tried(&scene), Ok(()));
+    scene.files.insert("nowhere/file".to_owned(), String::new());
+    let error = tried(&scene).unwrap_err();
+    assert!(
+        error.starts_with("failed to write nowhere/file into the new boot partition"),
+        "{error}"
+    );
+    scene.files = BTreeMap::from([("large".to_owned(), "x".repeat(256 << 10))]);
+    let error = tried(&scene).unwrap_err();
+    assert!(error.starts_with("failed to write large into the new boot partition"), "{error}");
 }
 
 #[test]

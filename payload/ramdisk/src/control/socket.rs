@@ -1,14 +1,17 @@
 //! The way from `migos-ctl` to `/init`: one line of words in, then what comes with them; one line out.
 
 use super::Control;
+use crate::disk::BlockDisk;
+use crate::flash::{Flash, PIECE};
 use crate::image::VerifiedImage;
-use migos_contract::{Command, Image as Promise, PROGRAM};
+use migos_contract::{Command, Configuration, Image as Promise, PROGRAM};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -70,10 +73,33 @@ impl Server {
             Command::Configure => {
                 let read = input.take(LARGEST_INPUT).read_to_end(&mut text);
                 read.map_err(|error| format!("failed to read the configuration: {error}"))?;
+                self.try_configuration(&text)?;
             }
             Command::Status | Command::Commit { .. } | Command::Abort => {}
         }
         self.control().handle(&command, &text)
+    }
+
+    /// Tries on a copy in memory what the flash will do past the commit. It takes some seconds, in which
+    /// others are answered.
+    fn try_configuration(&self, text: &[u8]) -> Result<(), String> {
+        let image = self.control().image();
+        // Who is past the commit without an image, or sends something else, is told so by the control.
+        let (Some(image), Ok(configuration)) =
+            (image, serde_json::from_slice::<Configuration>(text))
+        else {
+            return Ok(());
+        };
+        let files = &configuration.files;
+        let flash = Flash { image: &image, files, no_lifeboat: false, piece: PIECE };
+        let size = flash.scratch_size().map_err(|error| error.to_string())?;
+        let mut scratch = nameless(&self.memory)
+            .and_then(|file| {
+                file.set_len(size)?;
+                BlockDisk::new(file)
+            })
+            .map_err(|error| format!("no memory to try the configuration: {error}"))?;
+        flash.try_files(&mut scratch).map_err(|error| error.to_string())
     }
 
     fn take_image(&self, input: &mut impl Read) -> Result<(), String> {
@@ -104,8 +130,10 @@ impl Server {
 
 /// A file without a name: its memory is free again as soon as nobody holds it.
 pub(crate) fn nameless(folder: &Path) -> io::Result<File> {
-    let path = folder.join("incoming");
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = folder.join(format!("unnamed-{number}"));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)
 }

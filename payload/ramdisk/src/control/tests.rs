@@ -214,11 +214,19 @@ impl Listening {
 #[test]
 fn the_program_prints_the_status_or_the_refusal() {
     let listening = Listening::new(ready());
-    let (code, out, err) = listening.call(&[PROGRAM, "configure"], CONFIGURATION.as_bytes());
+    let (code, out, err) = listening.call(&[PROGRAM, "status"], b"");
     let status: Status = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, status.state, status.configured, err.as_str()), (0, State::Ready, true, ""));
+    assert_eq!((code, status.state, err.as_str()), (0, State::Ready, ""));
     let refused = listening.call(&[PROGRAM, "dance"], b"");
     assert_eq!(refused, (1, String::new(), "not a migos-ctl command: migos-ctl dance\n".into()));
+}
+
+#[test]
+fn a_configuration_is_tried_on_the_image_before_it_is_taken() {
+    let listening = Listening::new(ready());
+    let (code, _, err) = listening.call(&[PROGRAM, "configure"], CONFIGURATION.as_bytes());
+    assert_eq!((code, err.starts_with("failed to unpack the image at byte 0")), (1, true), "{err}");
+    assert!(!listening.control.lock().unwrap().status().configured);
 }
 
 #[test]

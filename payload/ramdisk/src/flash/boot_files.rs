@@ -55,7 +55,8 @@ pub fn check_names<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<()
 }
 
 /// Puts the files into the FAT partition at that place, over those of the same names, and reads them back
-/// from the medium. The same files into the same partition give the same bytes: no time is written.
+/// from the medium. Folders have to be there: those that fatfs 0.3 makes have entries too many, which
+/// `fsck.fat` objects to (rust-fatfs, pull request 100). The same files into the same partition give the same bytes: no time is written.
 ///
 /// # Errors
 /// [`FilesError`] names the file.
@@ -97,9 +98,6 @@ fn open(window: Window<'_>) -> Result<FileSystem<Window<'_>>, FilesError> {
 
 fn put(fat: &FileSystem<Window<'_>>, name: &str, text: &str) -> io::Result<()> {
     let root = fat.root_dir();
-    for (at, _) in name.match_indices('/') {
-        root.create_dir(&name[..at])?;
-    }
     let mut file = root.create_file(name)?;
     file.truncate()?;
     file.write_all(text.as_bytes())?;

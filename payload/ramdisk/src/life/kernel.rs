@@ -2,7 +2,7 @@
 
 use rustix::fs::sync;
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::system::{RebootCommand, reboot};
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
@@ -34,11 +34,14 @@ pub(super) fn mount_all() -> io::Result<()> {
     Ok(())
 }
 
+/// Ten seconds in all.
+const UNMOUNT_TRIES: u32 = 200;
+
 /// Writes a line to the kernel's log, and so to its consoles.
 pub(super) fn log(line: &str) {
     if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
-        // There is nobody else to tell.
-        let _ = writeln!(kmsg, "<4>migos: {line}");
+        // Each write is a line of its own. There is nobody else to tell.
+        let _ = kmsg.write_all(format!("<4>migos: {line}\n").as_bytes());
     }
 }
 
@@ -77,20 +80,16 @@ pub(super) fn uptime() -> Duration {
     Duration::from_secs(seconds.unwrap_or_default())
 }
 
-/// The hardware watchdog: not fed for some seconds, it resets the board.
+/// The hardware watchdog: not fed for some seconds, it resets the board. Some boards have none.
+#[derive(Default)]
 pub(super) struct Watchdog(Option<File>);
 
 impl Watchdog {
-    /// Arms it, if there is one. Some boards have none.
-    pub(super) fn open() -> Self {
-        let file = OpenOptions::new().write(true).open("/dev/watchdog");
-        if let Err(error) = &file {
-            log(&format!("no watchdog: {error}"));
-        }
-        Self(file.ok())
-    }
-
+    /// Feeds it; the first time that it is there, it is armed by that.
     pub(super) fn feed(&mut self) {
+        if self.0.is_none() {
+            self.0 = OpenOptions::new().write(true).open("/dev/watchdog").ok();
+        }
         if let Some(file) = &mut self.0 {
             // Not fed, it does what it is there for.
             let _ = file.write_all(b"\0");
@@ -158,9 +157,17 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        use rustix::mount::{UnmountFlags, unmount};
-        if let Err(error) = unmount(self.folder, UnmountFlags::empty()) {
-            log(&format!("failed to unmount {}: {error}", self.folder.display()));
+        // A child that another thread has just begun holds the open files of this one until it is its own
+        // program: that is a moment, and a partition left mounted could not be mounted anew.
+        for _ in 0..UNMOUNT_TRIES {
+            match unmount(self.folder, UnmountFlags::empty()) {
+                Ok(()) => return,
+                Err(Errno::BUSY) => std::thread::sleep(Duration::from_millis(50)),
+                Err(error) => {
+                    return log(&format!("failed to unmount {}: {error}", self.folder.display()));
+                }
+            }
         }
+        log(&format!("{} stays mounted: it is busy", self.folder.display()));
     }
 }

@@ -7,7 +7,7 @@ use crate::control::{Control, SOCKET, Server, Work, nameless};
 use crate::disk::BlockDisk;
 use crate::flash::{Flash, FlashError, PIECE};
 use crate::image::VerifiedImage;
-use migos_contract::{Job, State};
+use migos_contract::{Job, State, Status};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -47,13 +47,14 @@ impl Shared {
 /// Lives until the reset.
 pub(super) fn live() -> ! {
     kernel::panic_early(true);
-    programs::load_modules();
-    let mut watchdog = Watchdog::open();
+    // All at once: the card must not wait for the network's modules to be put in order, nor the watchdog.
+    thread::spawn(programs::load_modules);
+    let mut watchdog = Watchdog::default();
     let shared = Arc::new(Shared::default());
     let worker = Arc::clone(&shared);
     thread::spawn(move || {
         if let Err(why) = come_up(&worker) {
-            restart(&why);
+            give_up(&why);
         }
     });
     let (mut shown, mut busy) = (String::new(), 0);
@@ -78,15 +79,15 @@ pub(super) fn live() -> ! {
         busy = 0;
         control.tick(now);
         let text = words(&control, now);
-        let is_over = matches!(control.status().state, State::Leaving | State::Flashed);
+        let status = control.status();
         drop(control);
         if text != shown {
             say(&text);
             shown = text;
         }
-        if is_over {
+        if matches!(status.state, State::Leaving | State::Flashed) {
             thread::sleep(FAREWELL);
-            leave(&shared);
+            leave(&status);
         }
     }
 }
@@ -106,55 +107,41 @@ fn words(control: &Control, now: Duration) -> String {
     }
 }
 
-/// Says how it ended, where Raspbian can read it, and resets the board.
-fn leave(shared: &Shared) -> ! {
-    let status = shared.control().map(|control| control.status());
-    let why = match status {
-        Some(status) if status.state == State::Flashed => {
-            restart("the card is rewritten");
-        }
-        Some(status) => status.error.unwrap_or_else(|| "asked to go back".to_owned()),
-        None => "it does not come up".to_owned(),
-    };
-    if let Ok(Some(found)) = find() {
-        found.boot.note(&why);
+/// The end, one way or the other.
+fn leave(status: &Status) -> ! {
+    match (status.state, &status.error) {
+        (State::Flashed, _) => restart("the card is rewritten"),
+        (_, Some(why)) => give_up(why),
+        (_, None) => give_up("asked to go back"),
     }
-    restart(&why)
+}
+
+/// Says why, where Raspbian can read it, and resets the board.
+fn give_up(why: &str) -> ! {
+    match find() {
+        Ok(Some(found)) if found.committed.is_none() => found.boot.note(why),
+        Err((boot, _)) => boot.note(why),
+        Ok(_) => {}
+    }
+    restart(why)
 }
 
 /// Everything up to the first answer; then the flash, whenever there is one to do.
 fn come_up(shared: &Shared) -> Result<(), String> {
     let found = wait_for_card()?;
-    let problem = check(&found).err();
-    match (&problem, &found.committed) {
-        (None, _) => {}
-        (Some(why), None) => {
-            found.boot.note(why);
-            return Err(why.clone());
-        }
-        (Some(why), Some(_)) => log(why),
-    }
-    if found.committed.is_none() {
-        found.boot.note("MIGOS has come up");
-    } else {
+    let obstacle = check(&found).err();
+    if found.committed.is_some() {
         kernel::panic_early(false);
+    } else if let Some(why) = obstacle {
+        return Err(why);
+    } else {
+        found.boot.note("MIGOS has come up");
     }
     programs::start_network(found.job.host_name.clone());
     let image = from_root(&found.card, &found.job.image.path, |path| load(path, &found.job));
-    let image = match (image, &found.committed) {
-        (Ok(image), _) => Some(image),
-        (Err(why), Some(_)) => {
-            log(&why);
-            None
-        }
-        (Err(why), None) => {
-            found.boot.note(&why);
-            return Err(why);
-        }
-    };
     let disk = found.card.disk.clone();
     let (host_key, authorized_keys) = (found.host_key.clone(), found.authorized_keys.clone());
-    let control = control(found, image, problem)?;
+    let control = control(found, image, obstacle)?;
     let control = shared.control.get_or_init(|| Arc::new(Mutex::new(control)));
     Server::new(Arc::clone(control), PathBuf::from(MEMORY))
         .listen(Path::new(SOCKET))
@@ -170,10 +157,7 @@ fn wait_for_card() -> Result<Found, String> {
             Ok(Some(found)) => return Ok(found),
             Ok(None) if kernel::uptime() < CARD_PATIENCE => thread::sleep(TICK),
             Ok(None) => return Err("no card has the job of this boot".to_owned()),
-            Err((boot, why)) => {
-                boot.note(&why);
-                return Err(why);
-            }
+            Err((_, why)) => return Err(why),
         }
     }
 }
@@ -205,26 +189,20 @@ fn load(path: &Path, job: &Job) -> Result<VerifiedImage, String> {
 
 fn control(
     found: Found,
-    image: Option<VerifiedImage>,
-    problem: Option<String>,
+    image: Result<VerifiedImage, String>,
+    obstacle: Option<String>,
 ) -> Result<Control, String> {
     let serial = kernel::serial().unwrap_or_default();
     let Found { card, boot, job, committed, replaced, .. } = found;
-    match (committed, image) {
-        (Some(configuration), image) => {
-            // On another board, or another card, nothing is written.
-            Ok(Control::resumed(job, serial, configuration, image, problem))
-        }
-        (None, Some(image)) => {
-            if let Err(why) = fits(&card.disk, &image, &job) {
-                boot.note(&why);
-                return Err(why);
-            }
-            let switch = OnCard { boot, job: job.clone(), replaced };
-            Ok(Control::ready(job, serial, image, Box::new(switch)))
-        }
-        (None, None) => Err("there is no image".to_owned()),
+    if let Some(configuration) = committed {
+        // Half overwritten, it is sent again.
+        let image = image.map_err(|why| log(&why)).ok();
+        return Ok(Control::resumed(job, serial, configuration, image, obstacle));
     }
+    let image = image?;
+    fits(&card.disk, &image, &job)?;
+    let switch = OnCard { boot, job: job.clone(), replaced };
+    Ok(Control::ready(job, serial, image, Box::new(switch)))
 }
 
 /// Asks before the commit what the flash would refuse after it.
