@@ -3,7 +3,8 @@
 TOOLS := target/tools
 DENY_VERSION := 0.20.2
 # A real OpenSSH server with sudo, and a second shell to run every verb under.
-PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2
+PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2 \
+	apt dpkg kmod xz-utils zstd mtools dosfstools fdisk gnupg gpgv debian-archive-keyring gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: test packages check deny lab

@@ -1,0 +1,1 @@
+//! The real thing: payloads of Debian's packages, from this computer's own apt sources.
