@@ -4,6 +4,7 @@
 //! apt verifies the archives' signatures and follows their digests down to each index; the digest of every
 //! package is then compared here once more, since files may lie in the cache for long.
 
+use crate::cache::Cache;
 use crate::host::{APT_CACHE, APT_CONFIG, APT_GET};
 use crate::process::{Process, ProcessError};
 use crate::source::Archive;
@@ -73,7 +74,7 @@ const STRICT: &[&str] = &[
 impl Apt {
     /// Reads the archives' indexes anew; `cache` keeps indexes and packages.
     pub(crate) fn update(
-        cache: &Path,
+        cache: &Cache,
         architecture: Architecture,
         archives: &[Archive],
     ) -> Result<Self, AptError> {
@@ -87,7 +88,7 @@ impl Apt {
 
     #[expect(clippy::disallowed_methods, reason = "a configuration that nobody else reads")]
     fn configure(
-        cache: &Path,
+        cache: &Cache,
         architecture: Architecture,
         archives: &[Archive],
     ) -> Result<Self, AptError> {
@@ -97,10 +98,10 @@ impl Apt {
         };
         let config = TempDir::new().map_err(failed(&std::env::temp_dir()))?;
         let here = config.path();
-        let cache = std::path::absolute(cache).map_err(failed(cache))?;
         // Lists of two architectures or recipes do not mix: their names could be the same.
-        let (lists, packages) =
-            (cache.join("lists").join(architecture.to_string()), cache.join("packages"));
+        let absolute = |path: PathBuf| std::path::absolute(&path).map_err(failed(&path));
+        let lists = absolute(cache.indexes().join(architecture.to_string()))?;
+        let packages = absolute(cache.packages())?;
         for folder in [&lists.join("partial"), &packages.join("partial"), &here.join("none")] {
             fs::create_dir_all(folder).map_err(failed(folder))?;
         }

@@ -1,6 +1,7 @@
 //! From a recipe to a tarball.
 
 use crate::apt::{Apt, AptError, Package};
+use crate::cache::Cache;
 use crate::kernel::{Kernel, KernelError, Modules};
 use crate::program::{self, ProgramError};
 use crate::progress::Progress;
@@ -37,7 +38,7 @@ pub struct Order<'a> {
     /// The ramdisk's program, static and for the recipe's architecture.
     pub program: &'a Path,
     /// The folder that keeps indexes and packages from one build to the next.
-    pub cache: &'a Path,
+    pub cache: &'a Cache,
     /// The version of MIGOS.
     pub version: &'a str,
 }

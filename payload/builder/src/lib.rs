@@ -21,9 +21,12 @@
 
 mod apt;
 mod build;
+mod cache;
 mod elf;
 pub mod host;
+mod inspect;
 mod kernel;
+mod pack;
 mod process;
 mod program;
 mod progress;
@@ -35,8 +38,11 @@ mod tree;
 
 pub use apt::AptError;
 pub use build::{BuildError, Built, Order, Room, build};
+pub use cache::{Cache, CacheError};
 pub use elf::ElfError;
+pub use inspect::{Generation, Initrd, InspectError, Inspected, Stock, inspect};
 pub use kernel::KernelError;
+pub use pack::{PackError, pack};
 pub use process::ProcessError;
 pub use program::{ProgramError, build as build_program};
 pub use progress::Progress;

@@ -1,15 +1,14 @@
 //! `payload build`.
 
-use super::cache;
+use super::{boards, cache, write};
 use crate::args::PayloadBuild;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::printer::Printer;
 use crate::wire;
-use migos_engine::run::write_whole;
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
 use migos_payload_builder::{
-    BuildError, Built, Chosen, Order, Progress, Recipe, build, build_program,
+    BuildError, Built, Cache, Chosen, Order, Progress, Recipe, build, build_program,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +24,7 @@ pub(super) fn run(args: &PayloadBuild, printer: Printer) -> Result<u8, Failure> 
         recipe: &recipe,
         chosen: &chosen,
         program: &program,
-        cache: &cache(&args.cache)?,
+        cache: &Cache::at(&cache(&args.cache)?),
         version: wire::VERSION,
     };
     let built = build(order, &mut |progress: Progress| printer.say(&format!("  {progress}")));
@@ -93,14 +92,6 @@ fn program(args: &PayloadBuild, recipe: &Recipe, printer: Printer) -> Result<Pat
     }
 }
 
-fn write(output: &Path, tarball: &[u8]) -> Result<(), Failure> {
-    let what = || format!("failed to write {}", output.display());
-    if let Some(folder) = output.parent() {
-        fs::create_dir_all(folder).map_err(|error| Failure::at(Kind::Input, what(), &error))?;
-    }
-    write_whole(output, tarball, 0o644).map_err(|error| Failure::at(Kind::Input, what(), &error))
-}
-
 fn report(recipe: &Recipe, built: &Built, output: &Path) -> String {
     let total: ByteCount = built.manifest.files.iter().map(|file| file.size).sum();
     let mut text = format!(
@@ -117,11 +108,6 @@ fn report(recipe: &Recipe, built: &Built, output: &Path) -> String {
         text += &format!("    {:<36}{:>8}\n", room.part, room.size.to_string());
     }
     text
-}
-
-/// The boards of a manifest for people.
-pub(super) fn boards(manifest: &migos_payload::manifest::Manifest) -> String {
-    manifest.boards.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
