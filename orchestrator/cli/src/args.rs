@@ -156,6 +156,16 @@ pub(crate) enum PayloadCommand {
         #[command(flatten)]
         cache: Cache,
     },
+    /// Lay a payload onto the boot partition of a card or of its image; needs no mount
+    WriteCard {
+        /// The payload
+        payload: PathBuf,
+        /// Image file of a card, or the card itself
+        card: PathBuf,
+        /// Name a device once more, to be sure that it is the one
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -39,7 +39,8 @@ pub(crate) static DEPMOD: Tool = tool("depmod", "kmod", Purpose::Build);
 pub(crate) static MODPROBE: Tool = tool("modprobe", "kmod", Purpose::Build);
 pub(crate) static XZ: Tool = tool("xz", "xz-utils", Purpose::Build);
 pub(crate) static ZSTD: Tool = tool("zstd", "zstd", Purpose::Build);
-pub(crate) static CARGO: Tool = tool("cargo", "rustup", Purpose::Ramdisk);
+pub(crate) static SH: Tool = tool("sh", "dash", Purpose::Ramdisk);
+static CARGO: Tool = tool("cargo", "rustup", Purpose::Ramdisk);
 pub(crate) static ARMHF_GCC: Tool =
     tool("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf", Purpose::Ramdisk);
 pub(crate) static MDIR: Tool = tool("mdir", "mtools", Purpose::Card);
@@ -48,7 +49,7 @@ pub(crate) static MMD: Tool = tool("mmd", "mtools", Purpose::Card);
 pub(crate) static MDELTREE: Tool = tool("mdeltree", "mtools", Purpose::Card);
 
 /// Every program this crate may run.
-static TOOLS: [&Tool; 15] = [
+static TOOLS: [&Tool; 16] = [
     &APT_GET,
     &APT_CACHE,
     &APT_CONFIG,
@@ -58,6 +59,7 @@ static TOOLS: [&Tool; 15] = [
     &MODPROBE,
     &XZ,
     &ZSTD,
+    &SH,
     &CARGO,
     &ARMHF_GCC,
     &MDIR,
@@ -101,7 +103,7 @@ mod tests {
         let findings = TOOLS.map(|tool| Finding { tool, found: None });
         insta::assert_snapshot!(
             remedy(&findings).unwrap_or_default(),
-            @"apt-get install apt dpkg gcc-arm-linux-gnueabihf gpgv kmod mtools rustup xz-utils zstd"
+            @"apt-get install apt dash dpkg gcc-arm-linux-gnueabihf gpgv kmod mtools rustup xz-utils zstd"
         );
         let found = |tool| Finding { tool, found: Some(PathBuf::from("/usr/bin/it")) };
         assert_eq!(remedy(&TOOLS.map(found)), None);

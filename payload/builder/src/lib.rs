@@ -15,13 +15,14 @@
 //! build.rs     the whole way, to a tarball that is the same from the same packages
 //! ```
 //!
-//! [`pack`] makes a tarball of a folder, [`inspect`] tells what a tarball is, and [`card`] lays a payload onto
+//! [`pack`] makes a tarball of a folder, [`inspect`] tells what a tarball is, and [`write_card`] lays a payload onto
 //! a card. [`host`] knows which programs of this computer all that needs. Nothing is printed: whoever
 //! builds gives a function that is told of the [`Progress`].
 
 mod apt;
 mod build;
 mod cache;
+mod card;
 mod elf;
 pub mod host;
 mod inspect;
@@ -39,6 +40,7 @@ mod tree;
 pub use apt::AptError;
 pub use build::{BuildError, Built, Order, Room, build};
 pub use cache::{Cache, CacheError};
+pub use card::{CardError, write_card};
 pub use elf::ElfError;
 pub use inspect::{Generation, Initrd, InspectError, Inspected, Stock, inspect};
 pub use kernel::KernelError;

@@ -91,6 +91,9 @@ impl Process {
         let said = self.attempt(input)?;
         match said.succeeded {
             true => Ok(said),
+            false if said.complaint.is_empty() => {
+                Err(ProcessError::Failed { program, complaint: "it did not say why".to_owned() })
+            }
             false => Err(ProcessError::Failed { program, complaint: said.complaint }),
         }
     }
@@ -128,7 +131,7 @@ impl Said {
 fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(COMPLAINT)..];
-    if last.is_empty() { "it did not say why".to_owned() } else { last.join("; ") }
+    last.join("; ")
 }
 
 /// Looks for a program where a shell would.

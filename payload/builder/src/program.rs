@@ -1,15 +1,15 @@
 //! The ramdisk's own program: named by the user, or built from this repository.
 
 use crate::elf::{self, ElfError};
-use crate::host::{ARMHF_GCC, CARGO};
+use crate::host::{ARMHF_GCC, SH};
 use crate::process::{Process, ProcessError};
 use migos_payload::board::Architecture;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where the program's crate is in the repository.
-const CRATE: &str = "payload/ramdisk/Cargo.toml";
+/// What builds the program in the repository, and tells where it is.
+const SCRIPT: &str = "payload/ramdisk/build.sh";
 
 /// Why there is no program for the ramdisk.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum ProgramError {
         #[source]
         source: io::Error,
     },
-    /// Cargo could not build it.
+    /// It does not build.
     #[error(
         "failed to build the ramdisk's program for {target}; its standard library comes with: rustup target add {target}"
     )]
@@ -65,40 +65,29 @@ pub(crate) fn read(path: &Path, architecture: Architecture) -> Result<Vec<u8>, P
 /// Builds the program, if this folder is in the repository; gives its file.
 ///
 /// # Errors
-/// [`ProgramError::NotNamed`] elsewhere, [`ProgramError::Build`] where cargo fails.
+/// [`ProgramError::NotNamed`] elsewhere, [`ProgramError::Build`] where it does not build.
 pub fn build(folder: &Path, architecture: Architecture) -> Result<PathBuf, ProgramError> {
     let not_named = || ProgramError::NotNamed(folder.to_owned());
     let here = std::path::absolute(folder).map_err(|_| not_named())?;
-    let top = here.ancestors().find(|it| it.join(CRATE).is_file()).ok_or_else(not_named)?;
+    let top = here.ancestors().find(|it| it.join(SCRIPT).is_file()).ok_or_else(not_named)?;
     let target = target(architecture);
     let failed = |source| ProgramError::Build { target, source };
-    let name = target.to_uppercase().replace('-', "_");
-    let (linker, flags) = match architecture {
-        // The target brings its own C library and start files; rustc brings the linker.
-        Architecture::Arm64 => ("rust-lld", ""),
-        Architecture::Armhf => (ARMHF_GCC.program, "-Ctarget-feature=+crt-static"),
-    };
-    let said = Process::new(&CARGO)
-        .folder(top)
-        .env(&format!("CARGO_TARGET_{name}_LINKER"), linker)
-        .env(&format!("CARGO_TARGET_{name}_RUSTFLAGS"), flags)
-        .args(["build", "--release", "-p", "migos-ramdisk", "--bin", "migos"])
-        .args(["--target", target, "--message-format", "json-render-diagnostics"])
-        .run()
-        .map_err(failed)?;
-    // The folder of what is built may be anywhere: cargo says where the program is.
-    let built = said.text().lines().filter_map(executable).last();
-    built.ok_or_else(|| {
-        failed(ProcessError::Failed {
-            program: CARGO.program,
-            complaint: "it built no program called migos".to_owned(),
-        })
+    let mut script = Process::new(&SH).folder(top).args([SCRIPT, target]);
+    if architecture == Architecture::Armhf {
+        // The script knows the linker for 64 bits, which comes with the compiler.
+        script =
+            script.env("CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_LINKER", ARMHF_GCC.program).env(
+                "CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_RUSTFLAGS",
+                "-Ctarget-feature=+crt-static",
+            );
+    }
+    let said = script.run().map_err(failed)?.text();
+    // Its last line is where the program is.
+    let path = said.lines().last().map(PathBuf::from).filter(|path| path.is_file());
+    path.ok_or_else(|| {
+        let complaint = format!("{SCRIPT} did not say where the program is");
+        failed(ProcessError::Failed { program: SH.program, complaint })
     })
-}
-
-fn executable(line: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(line).ok()?;
-    message.get("executable")?.as_str().map(PathBuf::from)
 }
 
 fn target(architecture: Architecture) -> &'static str {

@@ -157,7 +157,7 @@ impl Recipe {
             return Err(RecipeError::Schema(recipe.recipe));
         }
         let has = |name: &&str| recipe.device_trees.files.contains_key(*name);
-        match recipe.boards.iter().find(|board| !board.device_trees().iter().any(|it| has(&it))) {
+        match recipe.boards.iter().find(|board| !board.device_trees().iter().any(has)) {
             Some(board) => Err(RecipeError::NoDeviceTree(*board)),
             None => Ok(recipe),
         }
@@ -196,22 +196,30 @@ fn boards<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<BoardTy
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use migos_payload::board::Revision;
 
     #[test]
-    fn every_recipe_has_kernel_and_device_tree_for_every_board_of_it() {
+    fn every_board_of_a_recipe_has_a_kernel_and_a_device_tree() {
+        // One code of each board (Raspberry Pi documentation: revision codes).
+        let codes = [
+            0x900001, 0x900011, 0x900021, 0x900032, 0x900061, 0x900093, 0x9000c1, 0xa01041,
+            0xa02082, 0xa020a0, 0xa020d3, 0x9020e0, 0xa02100, 0x902120, 0xc03111, 0xc03130,
+            0xb03140,
+        ]
+        .map(Revision);
         for recipe in Recipe::builtin().unwrap() {
-            assert!(!recipe.boards.is_empty(), "{}", recipe.name);
             for board in &recipe.boards {
-                let kernels: Vec<_> = recipe.kernels.iter().flat_map(|it| &it.names).collect();
-                // Processors of one type of board: the 2B has had two.
-                let found = (0..5).any(|processor| {
-                    let code = 0x80_0000 | processor << 12 | u32::from(board.0) << 4;
-                    let soc = migos_payload::board::Revision(code).soc().unwrap();
-                    let names = soc.kernel_names(recipe.architecture);
-                    soc.runs(recipe.architecture)
-                        && names.iter().any(|name| kernels.iter().any(|it| it == name))
-                });
-                assert!(found, "{}: no kernel for {board}", recipe.name);
+                let soc = codes.iter().find(|it| it.board_type() == *board).and_then(|it| it.soc());
+                let (soc, name) = (soc.unwrap(), format!("{}: {board}", recipe.name));
+                let wanted = soc.kernel_names(recipe.architecture);
+                let mut kernels = recipe.kernels.iter().flat_map(|it| &it.names);
+                assert!(soc.runs(recipe.architecture), "{name}");
+                assert!(kernels.any(|it| wanted.contains(&it.as_str())), "{name}");
+                let trees = board.device_trees();
+                assert!(
+                    trees.iter().any(|it| recipe.device_trees.files.contains_key(*it)),
+                    "{name}"
+                );
             }
         }
     }

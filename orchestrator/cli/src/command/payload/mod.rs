@@ -21,6 +21,9 @@ pub(super) fn run(command: PayloadCommand, printer: Printer) -> Result<u8, Failu
         PayloadCommand::Verify { files } => inspect::verify(&files, printer),
         PayloadCommand::List { cache: folder } => store::list(&cache(&folder)?, printer),
         PayloadCommand::Clean { cache: folder } => store::clean(&cache(&folder)?, printer),
+        PayloadCommand::WriteCard { payload, card, device } => {
+            store::write_card(&payload, &card, device.as_deref(), printer)
+        }
     }
 }
 

@@ -1,11 +1,12 @@
-//! `payload pack`, `payload list` and `payload clean`.
+//! `payload pack`, `list`, `clean` and `write-card`.
 
-use super::{boards, write};
+use super::{boards, read, write};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::printer::Printer;
+use migos_payload::archive::VerifiedPayload;
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
-use migos_payload_builder::{Cache, Recipe, pack as pack_folder};
+use migos_payload_builder::{Cache, CardError, Recipe, pack as pack_folder, write_card as lay};
 use std::path::Path;
 
 pub(super) fn pack(dir: &Path, output: &Path, printer: Printer) -> Result<u8, Failure> {
@@ -42,5 +43,30 @@ pub(super) fn list(cache: &Path, printer: Printer) -> Result<u8, Failure> {
 pub(super) fn clean(cache: &Path, printer: Printer) -> Result<u8, Failure> {
     Cache::at(cache).clean().or_fail(Kind::Input)?;
     printer.out(&format!("{} holds no packages any more\n", cache.display()));
+    Ok(0)
+}
+
+pub(super) fn write_card(
+    payload: &Path,
+    card: &Path,
+    again: Option<&Path>,
+    printer: Printer,
+) -> Result<u8, Failure> {
+    let verified = VerifiedPayload::read(&read(payload)?).map_err(|error| {
+        let what = format!("the payload {} cannot be used", payload.display());
+        Failure::at(Kind::Input, what, &error)
+    })?;
+    lay(&verified, card, again).map_err(|error| {
+        let kind = match error {
+            CardError::NotConfirmed(_) => Kind::Usage,
+            CardError::Read { .. }
+            | CardError::NoBootPartition(_)
+            | CardError::Write { .. }
+            | CardError::Different(_) => Kind::Input,
+        };
+        Failure::of(kind, &error)
+    })?;
+    let count = verified.manifest().files.len();
+    printer.out(&format!("{}: {count} files written and read back\n", card.display()));
     Ok(0)
 }
