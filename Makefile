@@ -2,9 +2,9 @@
 
 TOOLS := target/tools
 DENY_VERSION := 0.20.2
-# A real OpenSSH server with sudo, and a second shell to run every verb under.
+# A real OpenSSH server with sudo, and a second shell to run every verb under; what builds payloads and writes cards.
 PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2 \
-	apt dpkg kmod xz-utils zstd mtools dosfstools fdisk gnupg gpgv debian-archive-keyring gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+	apt dpkg kmod xz-utils zstd mtools dosfstools gnupg gpgv debian-archive-keyring
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: test packages check deny lab

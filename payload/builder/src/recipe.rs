@@ -20,7 +20,7 @@ const BUILTIN: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// [`RECIPE_SCHEMA`].
+    /// The version of its form: 1.
     pub recipe: u32,
     /// Its name.
     pub name: String,
