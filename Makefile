@@ -2,15 +2,20 @@
 
 TOOLS := target/tools
 DENY_VERSION := 0.20.2
-# A real OpenSSH server with sudo, and a second shell to run every verb under.
-PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2
+# A real OpenSSH server with sudo, and a second shell to run every verb under; what builds payloads and writes cards.
+PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2 \
+	apt dpkg kmod xz-utils zstd mtools dosfstools gnupg gpgv debian-archive-keyring
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: test packages check deny lab
+.PHONY: test packages payloads check deny lab
 
 # Needs root: the tests start a real sshd in a mount namespace of its own.
 test: packages
 	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release --workspace
+
+# Builds payloads of Debian's packages, for 64 and 32 bits, and holds them against the model of the firmware.
+payloads: packages
+	cargo test --release -p migos-payload-builder --test real
 
 # Installs the Debian packages that the tests need, if any is missing.
 packages:

@@ -56,31 +56,42 @@ pub enum Architecture {
     Arm64,
 }
 
-/// Type byte, name for people, and balena device types that run on it, preferred first.
-/// From the Raspberry Pi documentation (revision codes) and balena's contracts (hw.device-type).
-const BOARDS: &[(u8, &str, &[&str])] = &[
-    (0x00, "A", &["raspberry-pi"]),
-    (0x01, "B", &["raspberry-pi"]),
-    (0x02, "A+", &["raspberry-pi"]),
-    (0x03, "B+", &["raspberry-pi"]),
-    (0x04, "2B", &["raspberry-pi2"]),
-    (0x06, "CM1", &["raspberry-pi"]),
-    (0x08, "3B", &["raspberrypi3", "raspberrypi3-64"]),
-    (0x09, "Zero", &["raspberry-pi"]),
-    (0x0a, "CM3", &["raspberrypi3", "raspberrypi3-64"]),
-    (0x0c, "Zero W", &["raspberry-pi"]),
-    (0x0d, "3B+", &["raspberrypi3", "raspberrypi3-64"]),
-    (0x0e, "3A+", &["raspberrypi3", "raspberrypi3-64"]),
-    (0x10, "CM3+", &["raspberrypi3", "raspberrypi3-64"]),
-    (0x11, "4B", &["raspberrypi4-64"]),
-    (0x12, "Zero 2 W", &["raspberrypi0-2w-64"]),
-    (0x13, "400", &["raspberrypi400-64"]),
-    (0x14, "CM4", &["raspberrypicm4-ioboard"]),
-    (0x15, "CM4S", &[]),
-    (0x17, "5", &["raspberrypi5"]),
-    (0x18, "CM5", &["raspberrypi5"]),
-    (0x19, "500", &["raspberrypi5"]),
-    (0x1a, "CM5 Lite", &["raspberrypi5"]),
+struct Row {
+    byte: u8,
+    /// The name for people.
+    name: &'static str,
+    /// The balena device types that run on it, preferred first.
+    device_types: &'static [&'static str],
+    /// The device trees its firmware looks for, preferred first.
+    device_trees: &'static [&'static str],
+}
+
+/// From the Raspberry Pi documentation (revision codes), balena's contracts (hw.device-type), and the names
+/// of device trees in the firmware itself.
+#[rustfmt::skip]
+const BOARDS: &[Row] = &[
+    Row { byte: 0x00, name: "A", device_types: &["raspberry-pi"], device_trees: &["bcm2708-rpi-b.dtb"] },
+    Row { byte: 0x01, name: "B", device_types: &["raspberry-pi"], device_trees: &["bcm2708-rpi-b-rev1.dtb", "bcm2708-rpi-b.dtb"] },
+    Row { byte: 0x02, name: "A+", device_types: &["raspberry-pi"], device_trees: &["bcm2708-rpi-b-plus.dtb"] },
+    Row { byte: 0x03, name: "B+", device_types: &["raspberry-pi"], device_trees: &["bcm2708-rpi-b-plus.dtb"] },
+    Row { byte: 0x04, name: "2B", device_types: &["raspberry-pi2"], device_trees: &["bcm2709-rpi-2-b.dtb", "bcm2710-rpi-2-b.dtb"] },
+    Row { byte: 0x06, name: "CM1", device_types: &["raspberry-pi"], device_trees: &["bcm2708-rpi-cm.dtb"] },
+    Row { byte: 0x08, name: "3B", device_types: &["raspberrypi3", "raspberrypi3-64"], device_trees: &["bcm2710-rpi-3-b.dtb"] },
+    Row { byte: 0x09, name: "Zero", device_types: &["raspberry-pi"], device_trees: &["bcm2708-rpi-zero.dtb", "bcm2708-rpi-b-plus.dtb"] },
+    Row { byte: 0x0a, name: "CM3", device_types: &["raspberrypi3", "raspberrypi3-64"], device_trees: &["bcm2710-rpi-cm3.dtb"] },
+    Row { byte: 0x0c, name: "Zero W", device_types: &["raspberry-pi"], device_trees: &["bcm2708-rpi-zero-w.dtb", "bcm2708-rpi-0-w.dtb"] },
+    Row { byte: 0x0d, name: "3B+", device_types: &["raspberrypi3", "raspberrypi3-64"], device_trees: &["bcm2710-rpi-3-b-plus.dtb"] },
+    Row { byte: 0x0e, name: "3A+", device_types: &["raspberrypi3", "raspberrypi3-64"], device_trees: &["bcm2710-rpi-3-a-plus.dtb"] },
+    Row { byte: 0x10, name: "CM3+", device_types: &["raspberrypi3", "raspberrypi3-64"], device_trees: &["bcm2710-rpi-cm3.dtb"] },
+    Row { byte: 0x11, name: "4B", device_types: &["raspberrypi4-64"], device_trees: &["bcm2711-rpi-4-b.dtb"] },
+    Row { byte: 0x12, name: "Zero 2 W", device_types: &["raspberrypi0-2w-64"], device_trees: &["bcm2710-rpi-zero-2-w.dtb", "bcm2710-rpi-zero-2.dtb"] },
+    Row { byte: 0x13, name: "400", device_types: &["raspberrypi400-64"], device_trees: &["bcm2711-rpi-400.dtb"] },
+    Row { byte: 0x14, name: "CM4", device_types: &["raspberrypicm4-ioboard"], device_trees: &["bcm2711-rpi-cm4.dtb"] },
+    Row { byte: 0x15, name: "CM4S", device_types: &[], device_trees: &["bcm2711-rpi-cm4s.dtb"] },
+    Row { byte: 0x17, name: "5", device_types: &["raspberrypi5"], device_trees: &["bcm2712-rpi-5-b.dtb"] },
+    Row { byte: 0x18, name: "CM5", device_types: &["raspberrypi5"], device_trees: &["bcm2712-rpi-cm5-cm5io.dtb"] },
+    Row { byte: 0x19, name: "500", device_types: &["raspberrypi5"], device_trees: &["bcm2712-rpi-500.dtb"] },
+    Row { byte: 0x1a, name: "CM5 Lite", device_types: &["raspberrypi5"], device_trees: &["bcm2712-rpi-cm5l-cm5io.dtb"] },
 ];
 
 impl Revision {
@@ -120,13 +131,24 @@ impl Revision {
 }
 
 impl BoardType {
-    fn row(self) -> Option<&'static (u8, &'static str, &'static [&'static str])> {
-        BOARDS.iter().find(|(byte, ..)| *byte == self.0)
+    /// The board with this name for people, such as `3B+`.
+    pub fn named(name: &str) -> Option<Self> {
+        BOARDS.iter().find(|row| row.name == name).map(|row| BoardType(row.byte))
+    }
+
+    fn row(self) -> Option<&'static Row> {
+        BOARDS.iter().find(|row| row.byte == self.0)
     }
 
     /// The balena device types whose images run on this board, preferred first.
     pub fn device_types(self) -> &'static [&'static str] {
-        self.row().map_or(&[], |(_, _, types)| types)
+        self.row().map_or(&[], |row| row.device_types)
+    }
+
+    /// The file names under which its firmware looks for a device tree, preferred first. Firmware of old knows
+    /// the vendor's names only (`bcm2710-…`), not those of the upstream kernel (`bcm2837-…`).
+    pub fn device_trees(self) -> &'static [&'static str] {
+        self.row().map_or(&[], |row| row.device_trees)
     }
 }
 
@@ -159,7 +181,7 @@ impl Soc {
 impl fmt::Display for BoardType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.row() {
-            Some((_, name, _)) => f.write_str(name),
+            Some(row) => f.write_str(row.name),
             None => write!(f, "type {:#04x}", self.0),
         }
     }
@@ -205,10 +227,21 @@ mod tests {
     }
 
     #[test]
+    fn every_board_is_found_by_its_name_and_has_a_device_tree() {
+        for row in BOARDS {
+            let board = BoardType(row.byte);
+            assert_eq!(BoardType::named(&board.to_string()), Some(board));
+            assert!(!board.device_trees().is_empty(), "{board}");
+        }
+        assert_eq!(BoardType::named("3C"), None);
+    }
+
+    #[test]
     fn an_unknown_board_has_a_name_and_no_device_type() {
         let board = Revision(0xa0f7f0).board_type();
         assert_eq!(board.to_string(), "type 0x7f");
         assert!(board.device_types().is_empty());
+        assert!(board.device_trees().is_empty());
         assert_eq!(Revision(0xa0f7f0).soc(), None);
     }
 }

@@ -55,6 +55,11 @@ const RULES: &[Rule] = &[
         never: &["migos-payload"],
         because: "the referee does not share the code of the player",
     },
+    Rule {
+        of: &["migos-payload-builder"],
+        never: &["tokio", "clap", "indicatif", "migos-engine", "migos-report"],
+        because: "it runs other programs one after the other and says what it does to its caller",
+    },
     Rule { of: &["migos-ssh"], never: &["migos-balena"], because: "each port stands alone" },
     Rule { of: &["migos-balena"], never: &["migos-ssh"], because: "each port stands alone" },
     Rule {
@@ -67,6 +72,7 @@ const RULES: &[Rule] = &[
             "migos-inventory",
             "migos-lab",
             "migos-payload",
+            "migos-payload-builder",
             "migos-playbooks",
             "migos-report",
             "migos-ssh",

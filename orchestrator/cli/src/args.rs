@@ -112,6 +112,88 @@ pub(crate) enum Command {
         /// The run
         run: String,
     },
+    /// MIGOS itself: build, pack and look at what is sent to devices
+    Payload {
+        #[command(subcommand)]
+        command: PayloadCommand,
+    },
+    /// What this computer needs for what, with the command that installs it
+    Doctor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PayloadCommand {
+    /// Build a payload from packages; needs no root
+    Build(PayloadBuild),
+    /// Make a tarball of a folder that has `manifest.json` and `migos/`
+    Pack {
+        /// The folder; its manifest's list of files is made anew
+        dir: PathBuf,
+        /// The tarball to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Tell what a tarball is: a payload, or a stock MIGOS of the original project
+    Inspect {
+        /// The tarball
+        file: PathBuf,
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Check every size and digest of payloads
+    Verify {
+        /// The tarballs
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Recipes that can be built, and what the cache holds
+    List {
+        #[command(flatten)]
+        cache: Cache,
+    },
+    /// Empty the cache of packages
+    Clean {
+        #[command(flatten)]
+        cache: Cache,
+    },
+    /// Lay a payload onto the boot partition of a card or of its image; needs no mount
+    WriteCard {
+        /// The payload
+        payload: PathBuf,
+        /// Image file of a card, or the card itself
+        card: PathBuf,
+        /// Name a device once more, to be sure that it is the one
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Cache {
+    /// Folder that keeps packages from one build to the next [default: ~/.cache/migos-fleet]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct PayloadBuild {
+    /// A built-in recipe (see `payload list`), or a file with one
+    #[arg(long, value_name = "RECIPE", default_value = "debian-arm64")]
+    pub(crate) recipe: String,
+    /// The tarball to write [default: payloads/RECIPE.tgz]
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// An archive to use instead of this computer's own; NAME is the recipe's name for it
+    #[arg(long, value_name = "[NAME=]URL")]
+    pub(crate) mirror: Vec<String>,
+    /// The keys that must have signed an archive, instead of the recipe's
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub(crate) keyring: Vec<String>,
+    /// The ramdisk's program; built anew if left out inside the repository
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ramdisk_program: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cache: Cache,
 }
 
 #[derive(Debug, Subcommand)]

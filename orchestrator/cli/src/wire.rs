@@ -65,6 +65,18 @@ pub(crate) fn columns() -> Option<u16> {
     variable("COLUMNS")?.parse().ok()
 }
 
+/// The folder for what can be had again.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
+    let base = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    base.or_else(home).map(|base| base.join("migos-fleet"))
+}
+
+/// The folders a shell looks for programs in.
+pub(crate) fn search_path() -> Vec<PathBuf> {
+    variable("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
 /// A path as the user wrote it: `~` is home, and other relative paths start at `base`.
 pub(crate) fn resolve(base: &Path, written: &str) -> PathBuf {
     match (written.strip_prefix("~/"), variable("HOME")) {

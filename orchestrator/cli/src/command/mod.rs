@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
+mod doctor;
 mod inventory;
 mod lab;
 mod migrate;
+mod payload;
 mod plan;
 mod probe;
 mod resume;
@@ -32,6 +34,8 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         Command::Migrate(migrate) => migrate::run(&migrate, &global, printer).await,
         Command::Status { run, format } => status::run(run.as_deref(), format, &global, printer),
         Command::Undo { run, limit } => undo::run(&run, limit.as_deref(), &global, printer).await,
+        Command::Payload { command } => payload::run(command, printer),
+        Command::Doctor => Ok(doctor::run(printer)),
         Command::Resume { run } => resume::run(&run, &global, printer).await,
     }
 }
