@@ -3,7 +3,9 @@
 TOOLS := target/tools
 DENY_VERSION := 0.20.2
 # A real OpenSSH server with sudo, and a second shell to run every verb under.
-PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2
+# What makes the cards of emulated Pis; QEMU itself is unpacked under target/, beside any other that is installed.
+PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2 \
+    mmdebstrap debian-archive-keyring mtools dosfstools e2fsprogs fdisk cpio kmod device-tree-compiler
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: test packages check deny lab
