@@ -5,9 +5,11 @@ DENY_VERSION := 0.20.2
 # A real OpenSSH server with sudo, and a second shell to run every verb under; what builds payloads and writes cards.
 PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux iproute2 \
 	apt dpkg kmod xz-utils zstd mtools dosfstools gnupg gpgv debian-archive-keyring
+# What makes the cards of emulated Pis; QEMU itself is unpacked under target/, beside any other that is installed.
+EMULATION := mmdebstrap e2fsprogs fdisk cpio device-tree-compiler
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: test packages payloads check deny lab
+.PHONY: test packages payloads emulated check deny lab
 
 # Needs root: the tests start a real sshd in a mount namespace of its own.
 test: packages
@@ -17,9 +19,14 @@ test: packages
 payloads: packages
 	cargo test --release -p migos-payload-builder --test real
 
+# Real kernels on Pis under QEMU: probe, plan, the proof of one-shot boot, undo, and a card as balenaOS has it.
+emulated: MORE := $(EMULATION)
+emulated: packages
+	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release -p migos-tests --test emulated
+
 # Installs the Debian packages that the tests need, if any is missing.
 packages:
-	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(MORE); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	    $(SUDO) apt-get update -q && \
 	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \

@@ -7,9 +7,11 @@
 //! - [`proxy`] stands between a client and a server and breaks the connection,
 //! - [`fleet`] runs the program against a lab,
 //! - [`controller`] is the engine against a lab, in the test's own process,
+//! - [`emulated`] is a Pi under QEMU: real kernel, real card, real reboots,
 //! - [`verb_cases`] is the contract of the verbs as data, and [`verb_runner`] holds a device to it.
 
 pub mod controller;
+pub mod emulated;
 pub mod fleet;
 pub mod openssh;
 pub mod proxy;

@@ -60,6 +60,11 @@ const RULES: &[Rule] = &[
         never: &["tokio", "clap", "indicatif", "migos-engine", "migos-report"],
         because: "it runs other programs one after the other and says what it does to its caller",
     },
+    Rule {
+        of: &["migos-ramdisk"],
+        never: &["tokio", "russh", "reqwest", "clap", "migos-payload", "migos-engine"],
+        because: "it runs alone on the Pi, and is small",
+    },
     Rule { of: &["migos-ssh"], never: &["migos-balena"], because: "each port stands alone" },
     Rule { of: &["migos-balena"], never: &["migos-ssh"], because: "each port stands alone" },
     Rule {
@@ -74,6 +79,7 @@ const RULES: &[Rule] = &[
             "migos-payload",
             "migos-payload-builder",
             "migos-playbooks",
+            "migos-ramdisk",
             "migos-report",
             "migos-ssh",
             "migos-tests",

@@ -48,6 +48,8 @@ pub struct Device<T: Transport, B: BalenaApi> {
     pub(crate) locked: bool,
     /// True while steps are being taken back.
     pub(super) taking_back: bool,
+    /// The boot that was watched for long enough to know that it does not go down any more.
+    settled: Option<String>,
     /// What went wrong last while something was waited for.
     wait_failed: Option<String>,
     pub(super) link: Link,
@@ -129,6 +131,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             taken_up: false,
             locked: false,
             taking_back: false,
+            settled: None,
             wait_failed: None,
             link,
             plan,
@@ -398,7 +401,11 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
                         let is_another = self.learned.boot_id.as_ref() != Some(&identity.boot_id);
                         let session = self.raspbian().await?;
                         session.remove(&[REBOOT_PARAM.to_owned()]).await?;
-                        if is_another || since.elapsed() >= self.world.plan.dead_man.hung.0 {
+                        let is_settled = is_another
+                            || self.settled.as_ref() == Some(&identity.boot_id)
+                            || since.elapsed() >= self.world.plan.dead_man.hung.0;
+                        if is_settled {
+                            self.settled = Some(identity.boot_id);
                             return Ok(());
                         }
                         self.hang_up().await;

@@ -1,0 +1,158 @@
+//! One power-on: a QEMU process until its reset, its end, or its power is cut.
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the processor, the memory and their device tree are made for.
+const MACHINE: [&str; 6] = ["-cpu", "cortex-a53", "-smp", "1", "-m", "1024"];
+
+/// What is powered on.
+#[derive(Debug)]
+pub(super) struct Machine<'a> {
+    /// The script that runs QEMU.
+    pub(super) qemu: &'a Path,
+    /// Where it keeps its files.
+    pub(super) folder: &'a Path,
+    /// The card.
+    pub(super) card: &'a Path,
+    /// The port on 127.0.0.1 that leads to its SSH server.
+    pub(super) port: u16,
+    /// The Ethernet address.
+    pub(super) mac: &'a str,
+}
+
+/// How a power-on ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// A reset, with what was handed to the firmware for the next boot.
+    Reset(String),
+    /// It switched itself off, or its power was cut.
+    Off,
+}
+
+/// The power of a machine that runs, for whoever wants to cut it.
+#[derive(Debug, Clone)]
+pub(super) struct Plug(Arc<Mutex<Child>>);
+
+impl Plug {
+    /// No signal is handled, nothing is flushed: what the guest had not written is gone.
+    pub(super) fn pull(&self) {
+        // Fails only if it has ended.
+        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).kill();
+    }
+
+    fn is_live(&self) -> Result<bool> {
+        let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(child.try_wait()?.is_none())
+    }
+}
+
+/// A machine that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    plug: Plug,
+    said: BufReader<ChildStdout>,
+    param: PathBuf,
+}
+
+impl Machine<'_> {
+    /// The device tree of QEMU's board, which says of itself what a board of this revision does.
+    pub(super) fn device_tree(&self, revision: u32, serial: &str) -> Result<()> {
+        let path = self.folder.join("board.dtb");
+        let path = path.to_str().context("the folder's name is not UTF-8")?;
+        let dump = Command::new(self.qemu)
+            .arg("-M")
+            .arg(format!("virt,dumpdtb={path}"))
+            .args(MACHINE)
+            .args(["-nic", "none", "-display", "none"])
+            .output()?;
+        ensure!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+        let revision = format!("{revision:x}");
+        for arguments in [
+            &["-t", "s", path, "/", "model", "Raspberry Pi 3 Model B Plus Rev 1.3"][..],
+            &["-t", "s", path, "/", "compatible", "raspberrypi,3-model-b-plus", "brcm,bcm2837"],
+            &["-t", "s", path, "/", "serial-number", serial],
+            &["-c", path, "/system"],
+            &["-t", "x", path, "/system", "linux,revision", &revision],
+        ] {
+            let status = Command::new("fdtput").args(arguments).status();
+            let status = status.context("failed to run fdtput (package device-tree-compiler)")?;
+            ensure!(status.success(), "fdtput {arguments:?} failed");
+        }
+        Ok(())
+    }
+
+    /// Powers it on, with `kernel` and, if there is one, `initramfs` in its folder.
+    pub(super) fn start(&self, cmdline: &str, initramfs: bool) -> Result<Running> {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let mut qemu = Command::new("setpriv");
+        qemu.args(["--pdeathsig", "KILL"]).arg(self.qemu).args(["-M", "virt"]).args(MACHINE);
+        qemu.args(["-dtb", &file("board.dtb"), "-kernel", &file("kernel"), "-append", cmdline]);
+        if initramfs {
+            qemu.args(["-initrd", &file("initramfs")]);
+        }
+        let card = self.card.display();
+        qemu.arg("-drive").arg(format!("file={card},if=none,id=sd,format=raw,cache=unsafe"));
+        qemu.args(["-device", "sdhci-pci", "-device", "sd-card,drive=sd"]);
+        qemu.args(["-device", "virtio-rng-pci"]);
+        qemu.arg("-device").arg(format!("virtio-net-pci,netdev=net,romfile=,mac={}", self.mac));
+        qemu.arg("-netdev").arg(format!("user,id=net,hostfwd=tcp:127.0.0.1:{}-:22", self.port));
+        // What a kernel of a Pi tells the firmware in registers goes through a port of its own.
+        let param = self.folder.join("reboot-param");
+        qemu.arg("-chardev").arg(format!("file,id=param,path={}", param.display()));
+        qemu.args(["-device", "virtio-serial-pci"]);
+        qemu.args(["-device", "virtserialport,chardev=param,name=reboot-param"]);
+        qemu.args(["-device", "i6300esb", "-action", "watchdog=reset", "-no-reboot"]);
+        qemu.arg("-chardev").arg(format!("file,id=tty,append=on,path={}", file("console")));
+        qemu.args(["-serial", "chardev:tty", "-display", "none", "-monitor", "none"]);
+        qemu.args(["-qmp", "stdio"]);
+        qemu.stdin(Stdio::piped()).stdout(Stdio::piped());
+        qemu.stderr(File::create(self.folder.join("qemu.log"))?);
+        let mut child = qemu.spawn().context("failed to run setpriv (package util-linux)")?;
+        let said = BufReader::new(child.stdout.take().context("QEMU says nothing")?);
+        // Until it is told this, QEMU tells of no events. It ends at the end of its standard input.
+        let mut told = child.stdin.take().context("QEMU cannot be told anything")?;
+        let plug = Plug(Arc::new(Mutex::new(child)));
+        let hello = told.write_all(b"{\"execute\": \"qmp_capabilities\"}\n");
+        plug.0.lock().unwrap_or_else(PoisonError::into_inner).stdin = Some(told);
+        if hello.is_err() || !plug.is_live()? {
+            bail!("QEMU did not start: {}", fs::read_to_string(self.folder.join("qemu.log"))?);
+        }
+        Ok(Running { plug, said, param })
+    }
+}
+
+impl Running {
+    /// Its power.
+    pub(super) fn plug(&self) -> Plug {
+        self.plug.clone()
+    }
+
+    /// Waits for its end.
+    pub(super) fn ended(mut self) -> Result<Ended> {
+        let mut reset = false;
+        for line in (&mut self.said).lines() {
+            // What QEMU was about to say when its power was cut is half a line.
+            let Ok(said) = serde_json::from_str::<Value>(&line?) else { continue };
+            reset |= said["event"] == "SHUTDOWN" && said["data"]["reason"] == "guest-reset";
+        }
+        // Its standard output is closed: it ends now, if it has not.
+        let status = self.plug.0.lock().unwrap_or_else(PoisonError::into_inner).wait()?;
+        ensure!(reset || status.success() || status.code().is_none(), "QEMU ended with {status}");
+        match reset {
+            true => Ok(Ended::Reset(fs::read_to_string(&self.param)?.trim().to_owned())),
+            false => Ok(Ended::Off),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.plug.pull();
+    }
+}
