@@ -63,9 +63,7 @@ fn payload_text(payload: &VerifiedPayload) -> String {
     let manifest = payload.manifest();
     let restart = match manifest.restart {
         Restart::Builtin => "built in: an early panic comes back",
-        Restart::Module => {
-            "a module: an early panic hangs; `migrate` refuses it without --allow unguarded-kernel"
-        }
+        Restart::Module => "a module: an early panic hangs, so `migrate` refuses it",
     };
     let total: ByteCount = manifest.files.iter().map(|file| file.size).sum();
     let mut text = format!(
