@@ -19,7 +19,8 @@ test: packages
 payloads: packages
 	cargo test --release -p migos-payload-builder --test real
 
-# Real kernels on Pis under QEMU: probe, plan, the proof of one-shot boot, undo, and a card as balenaOS has it.
+# Real kernels on Pis under QEMU: probe, plan, the proof of one-shot boot, undo, and a whole migration by MIGOS.
+# Wants once: rustup target add aarch64-unknown-linux-musl
 emulated: MORE := $(EMULATION)
 emulated: packages
 	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release -p migos-tests --test emulated

@@ -2,7 +2,7 @@
 
 use crate::facts::Facts;
 use crate::playbook::{Playbook, PlaybookError};
-use crate::policy::{Arrival, Budget, DeadMan, Prove};
+use crate::policy::{Allow, Arrival, Budget, DeadMan, Prove};
 use crate::span::Span;
 use crate::step::{Reversal, Step, When};
 use migos_inventory::{DeviceId, FleetSlug, Login, SiteName};
@@ -59,6 +59,9 @@ pub struct Plan {
     pub dead_man: DeadMan,
     /// Whether one-shot boot is proven first.
     pub prove: Prove,
+    /// Refusals that a person has overruled.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub allow: BTreeSet<Allow>,
     /// The payloads that are sent, by digest.
     pub payloads: BTreeMap<Sha256, PayloadSummary>,
     /// The images that are flashed, by digest.

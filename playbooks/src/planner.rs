@@ -90,6 +90,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
         arrival: policy.arrival,
         dead_man: policy.dead_man,
         prove: policy.prove,
+        allow: policy.allow.clone(),
         payloads: payloads
             .map(|(digest, manifest)| (*digest, PayloadSummary::from(manifest)))
             .collect(),
@@ -143,6 +144,7 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
         prove: policy.prove,
         allow_rewrite: &policy.allow_rewrite,
         allow_update: &policy.allow_update,
+        allow: &policy.allow,
     };
     let manifest = payload.map(|(_, manifest)| manifest);
     let candidate = Candidate { device, facts, payload: manifest, image, fleet, switch };

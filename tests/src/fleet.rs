@@ -229,9 +229,17 @@ impl Process {
     ///
     /// # Errors
     /// If it does not end.
-    pub fn end(mut self) -> Result<Ended> {
+    pub fn end(self) -> Result<Ended> {
+        self.end_within(PATIENCE)
+    }
+
+    /// Waits so long for its end.
+    ///
+    /// # Errors
+    /// If it does not end.
+    pub fn end_within(mut self, patience: Duration) -> Result<Ended> {
         let mut status: Option<ExitStatus> = None;
-        let ended = wait(|| {
+        let ended = wait_for(patience, || {
             status = self.child.try_wait()?;
             Ok(status.is_some())
         });
@@ -280,10 +288,14 @@ impl Drop for Process {
     }
 }
 
-fn wait(mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+fn wait(holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    wait_for(PATIENCE, holds)
+}
+
+fn wait_for(patience: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let started = Instant::now();
     while !holds()? {
-        ensure!(started.elapsed() < PATIENCE, "waited for {PATIENCE:?}");
+        ensure!(started.elapsed() < patience, "waited for {patience:?}");
         thread::sleep(LOOK);
     }
     Ok(())

@@ -1,7 +1,11 @@
 //! The program against a Pi under QEMU: real OpenSSH, a real FAT, real reboots.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// What the program says is for people.
+#![allow(clippy::print_stdout)]
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use migos_balena::{Balena, Timeouts, Token};
 use migos_engine::port::{BalenaApi as _, Registration};
 use migos_events::{DeviceEvent, Event, Record};
@@ -9,13 +13,20 @@ use migos_firmware::ConfigFile;
 use migos_lab::balena_api::{ApiConfig, BalenaApi, FleetConfig, HeartbeatState};
 use migos_lab::{Lab, LabOptions, Pace};
 use migos_payload::device_config::{CONFIG_JSON, Registered, config_json};
+use migos_payload::digest::Sha256;
+use migos_payload::image::{IMAGE_MANIFEST_SUFFIX, IMAGE_SCHEMA, ImageManifest};
+use migos_payload::size::ByteCount;
 use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::step::Action;
 use migos_tests::emulated::{Card, EmulatedPi};
 use migos_tests::fleet::{Home, QUICK, WallClock};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// A seed whose first virtual Pi is the emulated one's twin: a 3B+ with Raspberry Pi OS 12. Payload and image in the
@@ -138,6 +149,83 @@ fn a_real_system_is_probed_proven_and_given_back_as_it_was() {
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     assert!(after == before, "a file of the boot partition differs");
     assert!(ground.lab.api().devices().is_empty());
+}
+
+/// A payload of Debian's packages with MIGOS in it, in a folder of the home.
+fn build_payload(home: &Home) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../payload/ramdisk/build.sh");
+    let built = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "{script} failed; see above");
+    let program = String::from_utf8(built.stdout).unwrap();
+    let cache = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/emulated/packages");
+    let out = "payloads/debian-arm64.tgz";
+    let args =
+        ["payload", "build", "--recipe", "debian-arm64", "--ramdisk-program", program.trim()];
+    let ended = home.run(&[&args[..], &["--cache", cache, "--output", out]].concat()).unwrap();
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+}
+
+/// The small balenaOS as an image to be flashed, beside its manifest.
+fn put_image(home: &Home) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = fs::read(Card::balena_os(folder.path()).unwrap().image()).unwrap();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&raw).unwrap();
+    let packed = packed.finish().unwrap();
+    let manifest = ImageManifest {
+        schema: IMAGE_SCHEMA,
+        device_type: "raspberrypi3-64".to_owned(),
+        architecture: "aarch64".to_owned(),
+        os_version: "balenaOS 6.0.24".to_owned(),
+        compression: migos_contract::Compression::Gzip,
+        size: ByteCount(packed.len() as u64),
+        sha256: Sha256::of(&packed),
+        raw_size: ByteCount(raw.len() as u64),
+        raw_sha256: Sha256::of(&raw),
+    };
+    home.write("images/balena.img", packed).unwrap();
+    let manifest = serde_json::to_vec(&manifest).unwrap();
+    home.write(&format!("images/balena.img{IMAGE_MANIFEST_SUFFIX}"), manifest).unwrap();
+    raw
+}
+
+#[test]
+fn a_real_system_is_migrated_by_migos_to_balena() {
+    let ground = Ground::new();
+    let (pi, home) = (&ground.pi, &ground.home);
+    build_payload(home);
+    let raw = put_image(home);
+    let inventory = home.read("inventory.yaml").unwrap();
+    let line = |start: &str| inventory.lines().find(|line| line.starts_with(start)).unwrap();
+    let inventory = inventory
+        .replace(line("payloads:"), "payloads: payloads/")
+        .replace(line("images:"), "images: { raspberrypi3-64: images/balena.img }");
+    home.write("inventory.yaml", inventory).unwrap();
+    home.write(
+        "policy.yaml",
+        QUICK.replace("contact: 60s, commit: 120s", "contact: 5m, commit: 8m"),
+    )
+    .unwrap();
+
+    pi.power_on();
+    pi.until_ssh().unwrap();
+    let args = ["migrate", "--yes", "--allow", "unguarded-kernel", "-v", "inventory.yaml"];
+    // Its old boot partition is copied twice, to the last sector: a minute and more on an emulated card.
+    let ended = home.start(&args).unwrap().end_within(Duration::from_secs(600)).unwrap();
+    println!("{}", ended.stderr);
+    assert_eq!(ended.code, Some(0), "{}{}\n{}", ended.stdout, ended.stderr, pi.console().unwrap());
+    let known = &ground.lab.api().devices()[0];
+    assert_eq!(known.os_version.as_deref(), Some("balenaOS 6.0.24"));
+    assert_eq!(known.heartbeat, HeartbeatState::Online);
+
+    // From outside: the card is the image, but for the boot partition, and there stands the device's own config.
+    pi.cut_power().unwrap();
+    let card = fs::read(pi.card().image()).unwrap();
+    assert!(card[..4 << 20] == raw[..4 << 20], "the table and what is before the boot partition");
+    let tree = pi.card().boot_tree().unwrap();
+    let config: Value = serde_json::from_slice(&tree[CONFIG_JSON]).unwrap();
+    assert_eq!(config["uuid"], known.uuid);
+    assert!(!tree.keys().any(|path| path.starts_with("migos/")), "{:?}", tree.keys());
 }
 
 #[test]

@@ -251,6 +251,9 @@ pub(crate) struct Planning {
     /// How devices boot MIGOS, instead of the policy's
     #[arg(long, value_enum, value_name = "STRATEGY")]
     pub(crate) boot_strategy: Option<BootStrategy>,
+    /// Overrule a refusal; can be given several times
+    #[arg(long, value_enum, value_name = "REFUSAL")]
+    pub(crate) allow: Vec<Allow>,
     /// At most so many devices at a time, whatever the policy allows
     #[arg(short, long, visible_alias = "forks", short_alias = 'f', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallel: Option<u32>,
@@ -266,12 +269,18 @@ pub(crate) enum BootStrategy {
     Auto,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Allow {
+    /// A payload whose kernel cannot restart the board before its modules are loaded: for emulation and benches
+    UnguardedKernel,
+}
+
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) planning: Planning,
     /// Carry out this saved plan, as it is
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel", "boot_strategy"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel", "boot_strategy", "allow"])]
     pub(crate) plan: Option<PathBuf>,
     /// Only show what would happen
     #[arg(long)]

@@ -81,6 +81,7 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
             hung: Span::seconds(30),
         },
         prove: Prove::Never,
+        allow: Default::default(),
         payloads: BTreeMap::from([(
             any,
             PayloadSummary { version: "1.0.0".into(), files: vec![] },

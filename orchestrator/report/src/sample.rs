@@ -159,6 +159,7 @@ pub(crate) fn plan() -> Plan {
             hung: Span::seconds(180),
         },
         prove: Prove::Never,
+        allow: Default::default(),
         payloads: [payload("1.4.2")].into(),
         images: [image("raspberrypi3", 164_000_000), image("raspberrypi4-64", 180_000_000)].into(),
         devices: kiosks.into(),

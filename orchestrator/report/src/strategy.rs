@@ -4,7 +4,7 @@ use crate::Style;
 use crate::words::{Tone, paint, plain};
 use migos_inventory::{DeviceId, fold};
 use migos_playbooks::plan::{Boot, DevicePlan, Plan};
-use migos_playbooks::policy::Prove;
+use migos_playbooks::policy::{Allow, Prove};
 use std::collections::BTreeMap;
 
 /// The lines of a plan about it; what a person has to weigh comes first.
@@ -28,6 +28,12 @@ pub(crate) fn strategy(plan: &Plan, style: Style) -> String {
         loud.push(format!(
             "The vendor's firmware update is installed first on {updated}: it has no undo, and is proven."
         ));
+    }
+    if plan.allow.contains(&Allow::UnguardedKernel) {
+        loud.push(
+            "Allowed: unguarded-kernel. A kernel that panics early hangs until somebody cuts the power."
+                .to_owned(),
+        );
     }
     let mut text: String =
         loud.iter().map(|line| format!("  {}\n", paint(style, Tone::Bad, line))).collect();
@@ -73,10 +79,12 @@ mod tests {
                 *update = Some(Update { of: FirmwareKind::Card, reason });
             }
         }
+        plan.allow.insert(Allow::UnguardedKernel);
         let style = Style { color: false, width: 120 };
         insta::assert_snapshot!(strategy(&plan, style), @r###"
         Strategy rewrite: config.txt is replaced for a while on kiosk-[061-062] (Pi 4B, debian 12, kernel 6.6.20-v8).
         The vendor's firmware update is installed first on kiosk-[001-003]: it has no undo, and is proven.
+        Allowed: unguarded-kernel. A kernel that panics early hangs until somebody cuts the power.
         Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each class.
         Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
         "###);

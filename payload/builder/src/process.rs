@@ -55,7 +55,10 @@ pub(crate) struct Said {
 impl Process {
     /// Messages are in English whoever runs it: some are read.
     pub(crate) fn new(tool: &'static Tool) -> Self {
-        let mut command = Command::new(tool.program);
+        let mut command = match find(tool.program, &[]) {
+            Some(path) => Command::new(path),
+            None => Command::new(tool.program),
+        };
         command.env("LC_ALL", "C").env("TZ", "UTC");
         Process { tool, command }
     }
@@ -134,9 +137,12 @@ fn last_lines(text: &str) -> String {
     last.join("; ")
 }
 
-/// Looks for a program where a shell would.
+/// Looks for a program where a shell would, and then where Debian keeps those for administrators: they are not on the
+/// path of other users, who may run them all the same.
 pub(crate) fn find(program: &str, search: &[PathBuf]) -> Option<PathBuf> {
-    search.iter().map(|folder| folder.join(program)).find(|path| path.is_file())
+    let folders = search.iter().map(PathBuf::as_path);
+    let folders = folders.chain(["/usr/sbin", "/sbin"].map(Path::new));
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::span::Span;
 use migos_inventory::Problems;
 use migos_inventory::yaml::Node;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const CAREFUL: &str = include_str!("../builtin/careful.yaml");
 
@@ -29,6 +30,9 @@ pub struct Policy {
     pub allow_rewrite: Vec<String>,
     /// Classes whose firmware may be updated where it is too old for one-shot boot, named as in `allow_rewrite`.
     pub allow_update: Vec<String>,
+    /// Refusals that a person has overruled on the command line.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub allow: BTreeSet<Allow>,
     /// The stages, in order; their sizes ascend and end at 100 %.
     pub stages: Vec<StagePolicy>,
     /// What the whole run may lose.
@@ -37,6 +41,14 @@ pub struct Policy {
     pub arrival: Arrival,
     /// When MIGOS gives up and Raspbian returns.
     pub dead_man: DeadMan,
+}
+
+/// A refusal that a person may overrule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allow {
+    /// A payload whose kernel cannot restart the board before its modules are loaded: for emulation and benches.
+    UnguardedKernel,
 }
 
 /// In which order devices come.

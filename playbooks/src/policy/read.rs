@@ -6,6 +6,7 @@ use super::{
 use crate::span::Span;
 use migos_inventory::yaml::{self, Field, Keys, Kind, Mapping, Node, Refused};
 use migos_inventory::{Problems, Report};
+use std::collections::BTreeSet;
 
 const NOT_YET: &str = "not part of this version yet";
 const LEAVE_OUT: &str = "leave the line out";
@@ -102,6 +103,7 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         allow_update: or(&keys, "allow_update", Vec::new(), |field| {
             Some(classes(field, report_to))
         }),
+        allow: BTreeSet::new(),
         prove: or(&keys, "prove", Prove::PerClass, |field| field.one_of(&proofs, report_to)),
         stages: stages(&root, &keys, report_to),
         budget: budget(&keys, report_to),

@@ -2,6 +2,7 @@
 
 use super::{Candidate, finding};
 use crate::plan::Finding;
+use crate::policy::Allow;
 use migos_payload::manifest::Restart;
 use migos_payload::size::ByteCount;
 
@@ -62,9 +63,11 @@ pub(super) fn has_a_payload(case: &Candidate<'_>) -> Option<Finding> {
 pub(super) fn has_a_kernel_that_restarts(case: &Candidate<'_>) -> Option<Finding> {
     match case.payload?.restart {
         Restart::Builtin => None,
+        Restart::Module if case.switch.allow.contains(&Allow::UnguardedKernel) => None,
         Restart::Module => finding(
             "the payload's kernel cannot restart the board before its modules are loaded",
-            "use a payload whose manifest says `restart: builtin`, as Raspberry Pi kernels have it",
+            "use a payload whose manifest says `restart: builtin`, as Raspberry Pi kernels have it; on a bench, \
+             --allow unguarded-kernel",
         ),
     }
 }

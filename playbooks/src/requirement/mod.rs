@@ -14,10 +14,11 @@ mod network;
 use crate::balena::BalenaFleet;
 use crate::facts::Facts;
 use crate::plan::{Class, Finding, Update};
-use crate::policy::{Prove, Strategy};
+use crate::policy::{Allow, Prove, Strategy};
 use migos_inventory::Device;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
+use std::collections::BTreeSet;
 
 /// A device with everything that was chosen for it.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +48,8 @@ pub struct Switch<'a> {
     pub allow_rewrite: &'a [String],
     /// Parts of the names of classes that may have their firmware updated.
     pub allow_update: &'a [String],
+    /// Refusals that a person has overruled.
+    pub allow: &'a BTreeSet<Allow>,
 }
 
 /// One requirement.

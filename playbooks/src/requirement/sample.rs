@@ -5,7 +5,7 @@
 use super::{Candidate, Switch, findings};
 use crate::balena::BalenaFleet;
 use crate::facts;
-use crate::policy::{Prove, Strategy};
+use crate::policy::{Allow, Prove, Strategy};
 use migos_contract::Compression;
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_payload::board::{Architecture, BoardType};
@@ -13,6 +13,7 @@ use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::manifest::{File, MANIFEST_SCHEMA, Manifest, Restart};
 use migos_payload::size::ByteCount;
+use std::collections::BTreeSet;
 
 /// One device: its part of an inventory, its probe's text, and what is at hand for it.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub(crate) struct Sample {
     pub(crate) strategy: Strategy,
     pub(crate) allow_rewrite: Vec<String>,
     pub(crate) allow_update: Vec<String>,
+    pub(crate) allow: BTreeSet<Allow>,
 }
 
 /// What the requirements say against it.
@@ -42,6 +44,7 @@ pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
             prove: Prove::PerClass,
             allow_rewrite: &sample.allow_rewrite,
             allow_update: &sample.allow_update,
+            allow: &sample.allow,
         },
     };
     findings(&candidate).into_iter().map(|finding| finding.reason).collect()
@@ -59,6 +62,7 @@ impl Sample {
             strategy: Strategy::OneShot,
             allow_rewrite: Vec::new(),
             allow_update: Vec::new(),
+            allow: BTreeSet::new(),
         }
     }
 
@@ -73,6 +77,7 @@ impl Sample {
             strategy: Strategy::OneShot,
             allow_rewrite: Vec::new(),
             allow_update: Vec::new(),
+            allow: BTreeSet::new(),
         }
     }
 

@@ -17,11 +17,13 @@ async fn a_boot_partition_that_is_not_fat_is_refused() {
     let text = "migos: 1\ndata: none\ndevices: { kiosk-001: { host: 127.0.0.1 } }\n";
     let fleet = migos_inventory::parse("inventory.yaml", text).unwrap();
     let device = &fleet.devices["kiosk-001"];
+    let allow = Default::default();
     let switch = Switch {
         strategy: Strategy::OneShot,
         prove: Prove::PerDevice,
         allow_rewrite: &[],
         allow_update: &[],
+        allow: &allow,
     };
     let (payload, image, fleet) = (None, None, None);
     let alone = Candidate { device, facts: &facts, payload, image, fleet, switch };

@@ -46,6 +46,7 @@ pub(super) async fn run(
             payload: None,
             facts: None,
             boot_strategy: None,
+            allow: Vec::new(),
             parallel: None,
         },
         plan: None,

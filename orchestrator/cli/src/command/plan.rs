@@ -16,7 +16,7 @@ use migos_playbooks::balena::{FleetView, Heartbeat, MigratedBefore};
 use migos_playbooks::plan::{CheckedPlan, SetAside};
 use migos_playbooks::planner::{Situation, plan};
 use migos_playbooks::playbook::Playbook;
-use migos_playbooks::policy::Strategy;
+use migos_playbooks::policy::{Allow, Strategy};
 use migos_report::plan_text;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -90,6 +90,9 @@ pub(super) async fn prepare(
             BootStrategy::Auto => Strategy::Auto,
         };
     }
+    policy.allow.extend(args.allow.iter().map(|allow| match allow {
+        crate::args::Allow::UnguardedKernel => Allow::UnguardedKernel,
+    }));
     let Gathered { stock, sources, images } = Gathered::of(&inventory, args.payload.as_deref())?;
     let settings = &inventory.fleet.settings;
     let balena = wire::balena(&settings.api, &inventory.base, settings.token.as_ref())?;

@@ -63,7 +63,9 @@ fn payload_text(payload: &VerifiedPayload) -> String {
     let manifest = payload.manifest();
     let restart = match manifest.restart {
         Restart::Builtin => "built in: an early panic comes back",
-        Restart::Module => "a module: an early panic hangs, so `migrate` refuses it",
+        Restart::Module => {
+            "a module: an early panic hangs; `migrate` wants --allow unguarded-kernel"
+        }
     };
     let total: ByteCount = manifest.files.iter().map(|file| file.size).sum();
     let mut text = format!(
