@@ -123,6 +123,7 @@ pub(super) fn restart(why: &str) -> ! {
             log(&format!("the kernel does not restart: {error}"));
         }
         let _ = set("/proc/sysrq-trigger", "b");
+        // A reset takes a moment; one that did not come is asked for again, and the watchdog is not fed meanwhile.
         std::thread::sleep(Duration::from_secs(5));
     }
 }
