@@ -38,6 +38,17 @@ arrival: { late: 2m, lost: 4m, poll: 200ms }
 dead_man: { contact: 60s, commit: 120s }
 ";
 
+/// The way of a device that is migrated without any trouble.
+pub const STRAIGHT: [State; 7] = [
+    State::Off,
+    State::Booting,
+    State::Raspbian,
+    State::Booting,
+    State::Migos,
+    State::Booting,
+    State::BalenaOs,
+];
+
 /// The program, built from the sources as they are now.
 ///
 /// # Errors

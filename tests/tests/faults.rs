@@ -31,17 +31,6 @@ const OURS: [&str; 4] = [
     "/run/systemd/reboot-param",
 ];
 
-/// The way of a device that is migrated without any trouble.
-const STRAIGHT: [State; 7] = [
-    State::Off,
-    State::Booting,
-    State::Raspbian,
-    State::Booting,
-    State::Migos,
-    State::Booting,
-    State::BalenaOs,
-];
-
 /// A lab with faults, and how its devices were before anything was done.
 struct Trial {
     bench: Bench,

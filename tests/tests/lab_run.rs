@@ -6,7 +6,7 @@ use migos_events::{DeviceEvent, Event};
 use migos_lab::{Pace, State};
 use migos_payload::digest::Sha256;
 use migos_playbooks::step::Action;
-use migos_tests::fleet::{Bench, Ended, Home, QUICK};
+use migos_tests::fleet::{Bench, Ended, Home, QUICK, STRAIGHT};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -39,17 +39,6 @@ fn state<'a>(summary: &'a Value, device: &str) -> &'a str {
 fn cause<'a>(summary: &'a Value, device: &str) -> &'a str {
     summary["devices"][device]["cause"].as_str().unwrap()
 }
-
-/// The way of a device that is migrated without any trouble.
-const STRAIGHT: [State; 7] = [
-    State::Off,
-    State::Booting,
-    State::Raspbian,
-    State::Booting,
-    State::Migos,
-    State::Booting,
-    State::BalenaOs,
-];
 
 #[test]
 fn a_whole_fleet_is_migrated() {

@@ -1,7 +1,8 @@
 //! Faults that cost time and nothing else.
 
-use crate::{STRAIGHT, Trial};
+use crate::Trial;
 use migos_lab::SUDO_PASSWORD;
+use migos_tests::fleet::STRAIGHT;
 
 /// Long enough that packages are still being installed when it comes to arming.
 const FAULTS: &str = "\
