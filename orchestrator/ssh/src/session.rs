@@ -238,6 +238,7 @@ impl port::Session for Session {
             contract::Command::Commit { .. } => "commit",
             contract::Command::Abort => "abort",
             contract::Command::Stream => "stream",
+            contract::Command::Log => "log",
         };
         let input = match input {
             None => Input::Nothing,

@@ -22,9 +22,11 @@ pub enum Command {
     },
     /// Go back to Raspbian. Refused after the commit.
     Abort,
-    /// Take the image from standard input: the same file again, as the job names it. MIGOS keeps it in
-    /// memory. Refused unless it asks for it with [`NeedsImage`](crate::State::NeedsImage).
+    /// Take from standard input what [`Status::wants`](crate::Status::wants) says of the image file. Refused unless
+    /// MIGOS asks for it with [`NeedsImage`](crate::State::NeedsImage).
     Stream,
+    /// Print the log, as text and without secrets; changes nothing.
+    Log,
 }
 
 /// Words that are not a command.
@@ -48,6 +50,7 @@ impl Command {
             Command::Commit { nonce } => vec![PROGRAM, "commit", nonce],
             Command::Abort => vec![PROGRAM, "abort"],
             Command::Stream => vec![PROGRAM, "stream"],
+            Command::Log => vec![PROGRAM, "log"],
         }
     }
 
@@ -64,6 +67,7 @@ impl Command {
             }
             [PROGRAM, "abort"] => Ok(Command::Abort),
             [PROGRAM, "stream"] => Ok(Command::Stream),
+            [PROGRAM, "log"] => Ok(Command::Log),
             _ => Err(CommandError(words.join(" "))),
         }
     }
@@ -97,7 +101,8 @@ mod tests {
     #[test]
     fn every_command_reads_back_from_its_words() {
         let commit = Command::Commit { nonce: "0123456789abcdef0123456789abcdef".to_owned() };
-        let others = [Command::Status, Command::Configure, Command::Abort, Command::Stream];
+        let others =
+            [Command::Status, Command::Configure, Command::Abort, Command::Stream, Command::Log];
         for command in others.into_iter().chain([commit]) {
             assert_eq!(Command::parse(&command.words()), Ok(command.clone()));
         }

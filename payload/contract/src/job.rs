@@ -1,6 +1,7 @@
 //! The job: all that MIGOS needs to come up, and to know what it came up for.
 
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// The version of the job's form; MIGOS refuses a job of another version.
 pub const JOB_SCHEMA: u32 = 1;
@@ -32,6 +33,17 @@ pub mod job_path {
     pub const HOST_KEY: &str = "ssh/host_key";
     /// The only key that may log in, as an `authorized_keys` line.
     pub const AUTHORIZED_KEYS: &str = "ssh/authorized_keys";
+    /// The key that opens the way home, in dropbear's form; with [`Handover::CallHome`](super::Handover), and
+    /// only there.
+    pub const CALL_HOME_KEY: &str = "ssh/call_home_key";
+    /// The networks and passwords of the radio, as `wpa_supplicant` reads them; where a
+    /// [`Link`](super::Link) is Wi-Fi, and only there.
+    pub const WIFI: &str = "network/wpa_supplicant.conf";
+    /// The [`Configuration`](crate::Configuration), left before the reboot; with
+    /// [`Handover::Unattended`](super::Handover), and only there.
+    pub const CONFIGURATION: &str = "configuration.json";
+    /// The image's [`Chunks`](super::Chunks).
+    pub const CHUNKS: &str = "chunks.json";
     /// Written at the commit, just before MIGOS is made permanent. Alone it says nothing: a power cut may
     /// have come in between, and then Raspbian has come back.
     pub const COMMITTED: &str = "committed";
@@ -62,6 +74,9 @@ pub struct Job {
     pub dead_man: DeadMan,
     /// The host name that MIGOS asks the DHCP server for.
     pub host_name: String,
+    /// How MIGOS reaches the network.
+    #[serde(default, skip_serializing_if = "Network::is_default")]
+    pub network: Network,
     /// Flash even where the card has no room for a copy of its boot partition behind the image: a power cut
     /// while that partition is overwritten then leaves a card that does not boot.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -97,20 +112,108 @@ pub struct Restore {
     pub sha256: String,
 }
 
+/// How MIGOS reaches the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// The interfaces to bring up. None named: every wired one, by DHCP.
+    #[serde(default)]
+    pub links: Vec<Link>,
+    /// Name servers besides those that a DHCP server names.
+    #[serde(default)]
+    pub dns: Vec<IpAddr>,
+}
+
+impl Network {
+    fn is_default(&self) -> bool {
+        *self == Network::default()
+    }
+}
+
+/// One network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Its Ethernet address, as `b8:27:eb:12:34:56`: MIGOS's kernel may give it another name than Raspbian's.
+    pub mac: String,
+    /// Whether it is a radio, for which `wpa_supplicant` reads [`job_path::WIFI`].
+    #[serde(default)]
+    pub wifi: bool,
+    /// How it gets its address.
+    pub addressing: Addressing,
+}
+
+/// How an interface gets its address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Addressing {
+    /// From a DHCP server.
+    Dhcp {
+        /// The client identifier that Raspbian sends, type byte included, in hex: with it the address stays. None:
+        /// the client's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<String>,
+    },
+    /// Set by hand.
+    Static {
+        /// Address and prefix length, as `192.168.1.20/24`.
+        addresses: Vec<String>,
+        /// The router.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        router: Option<IpAddr>,
+    },
+}
+
 /// Who gives the commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Handover {
     /// The controller, on its own connection.
     Attended,
+    /// The controller, through a host that MIGOS calls: for devices that nobody can call.
+    CallHome(Bastion),
+    /// MIGOS itself, once it has seen that all is well.
+    Unattended(Unattended),
+}
+
+/// The host that MIGOS calls, and what it asks for there: a port that leads back to its own SSH server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bastion {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port of its SSH server.
+    pub port: u16,
+    /// Login name.
+    pub user: String,
+    /// Its host key: algorithm and key in base64, as in a known-hosts file.
+    pub host_key: String,
+    /// The port on the host's own loopback address that leads to MIGOS.
+    pub listen: u16,
+}
+
+/// What MIGOS needs to see before it commits by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unattended {
+    /// The URL of balena's API, which MIGOS must reach: `https://…` or `http://…`.
+    pub api: String,
+    /// The end of the permit, in seconds since 1970 in UTC. MIGOS asks the API's host for the time.
+    pub expires: u64,
 }
 
 /// The image on the root file system of Raspbian.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// The file's absolute path on Raspbian's root file system.
-    pub path: String,
+    /// The file's absolute path on Raspbian's root file system. None: the board's memory does not hold it, and the
+    /// controller sends it while the card is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Where the same file can be fetched once the card has it no more: `http://…`. Its digests are checked, so the
+    /// way there needs no encryption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The file's size in bytes.
     pub size: u64,
     /// The file's SHA-256, in hex.
@@ -120,6 +223,30 @@ pub struct Image {
     /// The size of the image when unpacked, in bytes.
     pub raw_size: u64,
     /// The SHA-256 of the image when unpacked, in hex.
+    pub raw_sha256: String,
+    /// The SHA-256 of the file [`job_path::CHUNKS`], in hex. None: the file is no sequence of chunks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks_sha256: Option<String>,
+}
+
+/// An image file as a sequence of chunks, each of which can be unpacked and verified by itself: a gzip file of as
+/// many members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chunks {
+    /// Bytes of each chunk when unpacked; the last may have fewer.
+    pub raw_size: u64,
+    /// The chunks, in order.
+    pub chunks: Vec<Chunk>,
+}
+
+/// One chunk of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chunk {
+    /// Its bytes in the file.
+    pub size: u64,
+    /// The SHA-256 of what it unpacks to, in hex.
     pub raw_sha256: String,
 }
 
@@ -157,15 +284,18 @@ mod tests {
             serial: "00000000765fc593".to_owned(),
             disk_id: "1234abcd".to_owned(),
             image: Image {
-                path: "/var/lib/migos/image".to_owned(),
+                path: Some("/var/lib/migos/image".to_owned()),
+                url: None,
                 size: 1,
                 sha256: String::new(),
                 compression: Compression::Gzip,
                 raw_size: 2,
                 raw_sha256: String::new(),
+                chunks_sha256: None,
             },
             dead_man: DeadMan { contact_seconds: 600, commit_seconds: 1800 },
             host_name: "pi".to_owned(),
+            network: Network::default(),
             no_lifeboat: false,
             restore,
         }
@@ -177,6 +307,17 @@ mod tests {
         assert!(text.contains(r#""strategy":"one-shot""#) && !text.contains("restore"));
         assert!(!text.contains("lifeboat"), "{text}");
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job(None));
+    }
+
+    #[test]
+    fn handovers_are_told_by_their_names() {
+        let text = |handover| serde_json::to_string(&handover).unwrap();
+        assert_eq!(text(Handover::Attended), r#""attended""#);
+        let api = "https://api.example.com".to_owned();
+        assert_eq!(
+            text(Handover::Unattended(Unattended { api, expires: 1_795_000_000 })),
+            r#"{"unattended":{"api":"https://api.example.com","expires":1795000000}}"#
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod status;
 
 pub use command::{Command, CommandError, Configuration, PROGRAM};
 pub use job::{
-    Compression, DeadMan, Handover, Image, JOB_SCHEMA, Job, Restore, Strategy, boot_path, job_path,
+    Addressing, Bastion, Chunk, Chunks, Compression, DeadMan, Handover, Image, JOB_SCHEMA, Job,
+    Link, Network, Restore, Strategy, Unattended, boot_path, job_path,
 };
-pub use status::{State, Status};
+pub use status::{Part, State, Status};

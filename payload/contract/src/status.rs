@@ -13,10 +13,13 @@ pub struct Status {
     pub nonce: String,
     /// The board's serial number, as MIGOS itself reads it: 16 hex digits.
     pub serial: String,
-    /// Bytes of the raw image written and read back so far.
+    /// Bytes written and read back so far: of the raw image, and of the copy of the old boot partition.
     pub written: u64,
-    /// Bytes of the raw image in all.
+    /// Bytes to be written in all, as far as is known.
     pub total: u64,
+    /// The part of the image file that MIGOS wants next, where it wants any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<Part>,
     /// True once a [`Configuration`](crate::Configuration) has been taken.
     pub configured: bool,
     /// What went wrong, where `state` is `failed`.
@@ -24,18 +27,27 @@ pub struct Status {
     pub error: Option<String>,
 }
 
+/// A part of the image file, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Where it begins.
+    pub offset: u64,
+    /// How long it is.
+    pub length: u64,
+}
+
 /// What MIGOS is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// The image is verified in RAM; Raspbian is one reset away.
+    /// The image is verified in RAM, or will be sent while the card is written; Raspbian is one reset away.
     Ready,
     /// On its way back to Raspbian.
     Leaving,
     /// Past the point of no return, not yet writing.
     Committed,
-    /// Past the point of no return, but a power cut has taken the image out of memory: the controller must
-    /// send it again with [`Command::Stream`](crate::Command::Stream).
+    /// Past the point of no return and without the image, or without the next part of it: the controller must send
+    /// what [`Status::wants`] says with [`Command::Stream`](crate::Command::Stream).
     NeedsImage,
     /// Writing the card.
     Flashing,

@@ -8,7 +8,7 @@ pub use socket::{SOCKET, Server, call};
 use crate::dead_man::DeadMan;
 use crate::flash::check_names;
 use crate::image::VerifiedImage;
-use migos_contract::{Command, Configuration, Image as Promise, Job, State, Status};
+use migos_contract::{Command, Configuration, Image as Promise, Job, Part, State, Status};
 use std::time::Duration;
 
 /// Whoever writes the commit to the card.
@@ -113,9 +113,14 @@ impl Control {
             serial: self.serial.clone(),
             written: self.written,
             total: self.job.image.raw_size,
+            wants: self.wants(),
             configured: self.configuration.is_some(),
             error: self.error.clone(),
         }
+    }
+
+    fn wants(&self) -> Option<Part> {
+        (self.state == State::NeedsImage).then_some(Part { offset: 0, length: self.job.image.size })
     }
 
     /// Carries out a command; `input` is what came with it. [`Command::Stream`] is not carried out here:
@@ -126,7 +131,7 @@ impl Control {
     pub fn handle(&mut self, command: &Command, input: &[u8]) -> Result<(), String> {
         self.dead_man.contact();
         match command {
-            Command::Status => Ok(()),
+            Command::Status | Command::Log => Ok(()),
             Command::Configure => self.configure(input),
             Command::Commit { nonce } => self.commit(nonce),
             Command::Abort => self.abort(),

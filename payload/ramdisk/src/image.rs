@@ -143,12 +143,14 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&packed).unwrap();
         let promise = Promise {
-            path: String::new(),
+            path: None,
+            url: None,
             size: packed.len() as u64,
             sha256: hex(&packed),
             compression: Compression::Gzip,
             raw_size: raw.len() as u64,
             raw_sha256: hex(raw),
+            chunks_sha256: None,
         };
         (file, promise)
     }

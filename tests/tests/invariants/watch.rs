@@ -268,7 +268,7 @@ impl<S: Session> Session for WatchedSession<S> {
         input: Option<&contract::Configuration>,
     ) -> Result<contract::Status, TransportError> {
         match command {
-            contract::Command::Status | contract::Command::Stream => {}
+            contract::Command::Status | contract::Command::Stream | contract::Command::Log => {}
             contract::Command::Configure => self.before(Verb::Configure),
             contract::Command::Commit { .. } => self.before(Verb::Commit),
             contract::Command::Abort => self.before(Verb::Abort),

@@ -4,7 +4,7 @@ use super::Failure;
 use crate::executor::{Device, IMAGE};
 use crate::port::{BalenaApi, Session, Transport};
 use migos_contract::{
-    DeadMan, Handover, Image, JOB_SCHEMA, Job, Restore, Strategy, boot_path, job_path,
+    DeadMan, Handover, Image, JOB_SCHEMA, Job, Network, Restore, Strategy, boot_path, job_path,
 };
 use migos_events::Learned;
 use migos_playbooks::plan::Boot;
@@ -52,18 +52,21 @@ fn job<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Job, Failure
         serial: plan.serial.clone(),
         disk_id: plan.disk_id.clone(),
         image: Image {
-            path: IMAGE.to_owned(),
+            path: Some(IMAGE.to_owned()),
+            url: None,
             size: image.size.0,
             sha256: image.sha256.to_string(),
             compression: image.compression,
             raw_size: image.raw_size.0,
             raw_sha256: image.raw_sha256.to_string(),
+            chunks_sha256: None,
         },
         dead_man: DeadMan {
             contact_seconds: dead_man.contact.0.as_secs(),
             commit_seconds: dead_man.commit.0.as_secs(),
         },
         host_name: plan.hostname.clone(),
+        network: Network::default(),
         no_lifeboat: false,
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use migos_contract::{Command, Configuration, DeadMan, Job, State, Status};
+use migos_contract::{Command, Configuration, DeadMan, Job, Part, State, Status};
 use russh::keys::{PrivateKey, PublicKey};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -158,9 +158,15 @@ impl Control {
             serial: format!("{:016x}", self.pi.present_serial()),
             written: progress.written,
             total: self.trusted.as_ref().map_or(0, |job| job.image.raw_size),
+            wants: self.wants(progress.state),
             configured: self.configuration().is_some(),
             error: progress.error.clone(),
         }
+    }
+
+    fn wants(&self, state: State) -> Option<Part> {
+        let job = self.trusted.as_ref().filter(|_| state == State::NeedsImage)?;
+        Some(Part { offset: 0, length: job.image.size })
     }
 
     fn configure(&self, input: &[u8]) -> Result<(), String> {
@@ -262,6 +268,7 @@ impl Shell for Control {
         self.progress.send_modify(|progress| progress.contacted = true);
         Run::Ended(match command {
             Command::Status => self.answer(Ok(())),
+            Command::Log => Answer::print(""),
             Command::Commit { nonce } => self.answer(self.commit(&nonce)),
             Command::Abort => self.answer(self.abort()),
             Command::Configure => {

@@ -82,11 +82,11 @@ pub(super) fn check(job: &Job, pi: &VirtualPi, card: &Card) -> Result<(), String
 
 /// Reads the image from Raspbian's root file system, checks it, and unpacks it.
 pub(super) fn image(job: &Job, card: &Card, pool: &Pool) -> Result<Content, String> {
-    let path = job.image.path.trim_start_matches('/');
+    let path = job.image.path.as_deref().ok_or("the job names no image on the card")?;
     let file = card
         .partitions()
-        .and_then(|partitions| partitions.root.content(path, pool))
-        .ok_or_else(|| format!("the image is not at {}", job.image.path))?;
+        .and_then(|partitions| partitions.root.content(path.trim_start_matches('/'), pool))
+        .ok_or_else(|| format!("the image is not at {path}"))?;
     if job.image.raw_size > card.sectors.saturating_mul(512) {
         return Err("the image is larger than the card".to_owned());
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+const IMAGE: &str = "/var/lib/migos/image";
+
 use migos_contract::{
-    Command, Compression, Configuration, DeadMan, Handover, Image, JOB_SCHEMA, Job, Restore,
-    Status, Strategy, job_path,
+    Command, Compression, Configuration, DeadMan, Handover, Image, JOB_SCHEMA, Job, Network,
+    Restore, Status, Strategy, job_path,
 };
 use migos_lab::balena_api::DeviceRecord;
 use migos_lab::{Faults, Lab, LabOptions, Life, Pace, State, VirtualPi};
@@ -267,16 +269,19 @@ impl Trial {
             serial: pi.serial(),
             disk_id: disk_id(operator, pi).await,
             image: Image {
-                path: "/var/lib/migos/image".to_owned(),
+                path: Some(IMAGE.to_owned()),
+                url: None,
                 size: image.size.0,
                 sha256: image.sha256.to_string(),
                 compression: Compression::None,
                 raw_size: image.raw_size.0,
                 raw_sha256: image.raw_sha256.to_string(),
+                chunks_sha256: None,
             },
             dead_man: DeadMan { contact_seconds: 20, commit_seconds: 25 },
             no_lifeboat: false,
             host_name: pi.name().to_owned(),
+            network: Network::default(),
             restore: None,
         };
         Self {
@@ -301,8 +306,8 @@ impl Trial {
         }
         let image = self.image(operator, pi);
         let size = image.len().to_string();
-        pi_ssh.must("receive", &[&self.job.image.path, "0", &size], &image).await;
-        pi_ssh.must("settle", &[&self.job.image.path, &size, &self.job.image.sha256], b"").await;
+        pi_ssh.must("receive", &[IMAGE, "0", &size], &image).await;
+        pi_ssh.must("settle", &[IMAGE, &size, &self.job.image.sha256], b"").await;
 
         let switch = switch(operator, pi);
         // Under `rewrite` it is the last, and takes the place of the original.

@@ -75,7 +75,7 @@ impl Server {
                 read.map_err(|error| format!("failed to read the configuration: {error}"))?;
                 self.try_configuration(&text)?;
             }
-            Command::Status | Command::Commit { .. } | Command::Abort => {}
+            Command::Status | Command::Log | Command::Commit { .. } | Command::Abort => {}
         }
         self.control().handle(&command, &text)
     }

@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use migos_contract::{
-    Compression, DeadMan as Limits, Handover, Image as Promise, JOB_SCHEMA, PROGRAM, Strategy,
+    Compression, DeadMan as Limits, Handover, Image as Promise, JOB_SCHEMA, Network, PROGRAM,
+    Strategy,
 };
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -22,15 +23,18 @@ fn job() -> Job {
         serial: "00000000765fc593".to_owned(),
         disk_id: String::new(),
         image: Promise {
-            path: String::new(),
+            path: None,
+            url: None,
             size: 9,
             sha256: sha256.clone(),
             compression: Compression::None,
             raw_size: 9,
             raw_sha256: sha256,
+            chunks_sha256: None,
         },
         dead_man: Limits { contact_seconds: 600, commit_seconds: 1800 },
         host_name: String::new(),
+        network: Network::default(),
         no_lifeboat: false,
         restore: None,
     }

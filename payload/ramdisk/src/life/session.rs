@@ -138,7 +138,10 @@ fn come_up(shared: &Shared) -> Result<(), String> {
         found.boot.note("MIGOS has come up");
     }
     programs::start_network(found.job.host_name.clone());
-    let image = from_root(&found.card, &found.job.image.path, |path| load(path, &found.job));
+    let image = match &found.job.image.path {
+        Some(path) => from_root(&found.card, path, |path| load(path, &found.job)),
+        None => Err("the job names no image on the card".to_owned()),
+    };
     let disk = found.card.disk.clone();
     let (host_key, authorized_keys) = (found.host_key.clone(), found.authorized_keys.clone());
     let control = control(found, image, obstacle)?;

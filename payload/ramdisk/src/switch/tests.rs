@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
-use migos_contract::{Compression, DeadMan, Handover, Image, Restore};
+use migos_contract::{Compression, DeadMan, Handover, Image, Network, Restore};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 
@@ -67,15 +67,18 @@ impl Scene {
             serial: String::new(),
             disk_id: String::new(),
             image: Image {
-                path: String::new(),
+                path: None,
+                url: None,
                 size: 0,
                 sha256: String::new(),
                 compression: Compression::None,
                 raw_size: 0,
                 raw_sha256: String::new(),
+                chunks_sha256: None,
             },
             dead_man: DeadMan { contact_seconds: 600, commit_seconds: 1800 },
             host_name: String::new(),
+            network: Network::default(),
             no_lifeboat: false,
             restore: rewrite.then_some(restore),
         };
