@@ -207,7 +207,8 @@ impl Session for RefusingSession {
             contract::Command::Status
             | contract::Command::Commit { .. }
             | contract::Command::Abort
-            | contract::Command::Stream => {}
+            | contract::Command::Stream
+            | contract::Command::Log => {}
         }
         self.real.migos(command, input).await
     }
