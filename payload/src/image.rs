@@ -2,7 +2,7 @@
 
 use crate::digest::Sha256;
 use crate::size::ByteCount;
-use migos_contract::Compression;
+use migos_contract::{Chunks, Compression};
 use serde::{Deserialize, Serialize};
 
 /// The version of the image manifest's form.
@@ -33,6 +33,10 @@ pub struct ImageManifest {
     pub raw_size: ByteCount,
     /// The digest of the image when unpacked.
     pub raw_sha256: Sha256,
+    /// The chunks that the file is made of, each to be unpacked and verified by itself. With them MIGOS unpacks only
+    /// what it writes next, and a board whose memory does not hold the file can be sent it while the card is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<Chunks>,
 }
 
 /// What is wrong with an image or its manifest.
@@ -52,6 +56,9 @@ pub enum ImageError {
     /// An image that is not compressed has one digest and one size.
     #[error("the manifest of an uncompressed image gives two sizes or digests")]
     Contradiction,
+    /// Chunks that do not add up to the file, or to the image.
+    #[error("the manifest's chunks do not add up to the image; prepare it anew")]
+    Chunks,
 }
 
 impl ImageManifest {
@@ -67,6 +74,9 @@ impl ImageManifest {
         if self.compression == Compression::None && !same {
             return Err(ImageError::Contradiction);
         }
+        if self.chunks.as_ref().is_some_and(|chunks| !self.is_made_of(chunks)) {
+            return Err(ImageError::Chunks);
+        }
         if (size, sha256) != (self.size, self.sha256) {
             return Err(ImageError::Differs {
                 found: format!("{} bytes, SHA-256 {}", size.0, sha256.short()),
@@ -75,11 +85,20 @@ impl ImageManifest {
         }
         Ok(())
     }
+
+    fn is_made_of(&self, chunks: &Chunks) -> bool {
+        let size = chunks.chunks.iter().try_fold(0, |sum: u64, chunk| sum.checked_add(chunk.size));
+        self.compression == Compression::Gzip
+            && chunks.raw_size > 0
+            && size == Some(self.size.0)
+            && self.raw_size.0.div_ceil(chunks.raw_size) == chunks.chunks.len() as u64
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use migos_contract::Chunk;
 
     fn manifest() -> ImageManifest {
         ImageManifest {
@@ -92,12 +111,34 @@ mod tests {
             sha256: Sha256::of(b"image"),
             raw_size: ByteCount(5),
             raw_sha256: Sha256::of(b"image"),
+            chunks: None,
         }
     }
 
     #[test]
     fn the_described_file_passes() {
         assert_eq!(manifest().check(ByteCount(5), Sha256::of(b"image")), Ok(()));
+    }
+
+    #[test]
+    fn chunks_that_do_not_add_up_are_refused() {
+        let chunk = |size| Chunk { size, raw_sha256: String::new() };
+        let check = |compression, raw_size, sizes: &[u64]| {
+            let chunks = sizes.iter().copied().map(chunk).collect();
+            let chunks = Some(Chunks { raw_size, chunks });
+            ImageManifest { compression, chunks, ..manifest() }
+                .check(ByteCount(5), Sha256::of(b"image"))
+        };
+        assert_eq!(check(Compression::Gzip, 4, &[3, 2]), Ok(()));
+        for (compression, raw_size, sizes) in [
+            (Compression::None, 4, &[3, 2][..]),
+            (Compression::Gzip, 4, &[3, 3]),
+            (Compression::Gzip, 4, &[u64::MAX, 6]),
+            (Compression::Gzip, 4, &[5]),
+            (Compression::Gzip, 0, &[3, 2]),
+        ] {
+            assert_eq!(check(compression, raw_size, sizes), Err(ImageError::Chunks), "{sizes:?}");
+        }
     }
 
     #[test]

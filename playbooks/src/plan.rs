@@ -182,6 +182,10 @@ pub struct DevicePlan {
     pub payload: Sha256,
     /// The image to flash.
     pub image: Sha256,
+    /// Why the image is sent while the card is written, past the point of no return; `None` where the device takes it
+    /// beforehand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streamed: Option<String>,
     /// The balena fleet to join.
     pub fleet: FleetSlug,
     /// That fleet's numeric id.

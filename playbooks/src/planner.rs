@@ -9,7 +9,7 @@ use crate::plan::{
 use crate::playbook::Playbook;
 use crate::policy::{Order, Policy};
 use crate::requirement::firmware::{Way, resets_a_hung_kernel, way};
-use crate::requirement::{Candidate, Switch, findings};
+use crate::requirement::{Candidate, Switch, findings, room};
 use migos_inventory::{Device, DeviceId, Fleet};
 use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::boot_text::{
@@ -144,6 +144,7 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
         prove: policy.prove,
         allow_rewrite: &policy.allow_rewrite,
         allow_update: &policy.allow_update,
+        allow_streaming: &policy.allow_streaming,
         allow: &policy.allow,
     };
     let manifest = payload.map(|(_, manifest)| manifest);
@@ -171,6 +172,7 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
         hostname: facts.hostname.clone(),
         payload,
         image: image.sha256,
+        streamed: room::streamed(&candidate),
         fleet: fleet.slug.clone(),
         fleet_id: fleet.id,
         boot: how_it_boots(facts, boot, &switch).ok_or_else(unexplained)?,

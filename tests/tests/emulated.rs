@@ -182,6 +182,7 @@ fn put_image(home: &Home) -> Vec<u8> {
         sha256: Sha256::of(&packed),
         raw_size: ByteCount(raw.len() as u64),
         raw_sha256: Sha256::of(&raw),
+        chunks: None,
     };
     home.write("images/balena.img", packed).unwrap();
     let manifest = serde_json::to_vec(&manifest).unwrap();

@@ -9,6 +9,8 @@
 mod all_the_same;
 #[path = "faults/in_the_plan.rs"]
 mod in_the_plan;
+#[path = "faults/little_memory.rs"]
+mod little_memory;
 #[path = "faults/old_firmware.rs"]
 mod old_firmware;
 #[path = "faults/other_board.rs"]

@@ -303,7 +303,7 @@ fn no_image() {
     ----- stderr
     error: failed to read the image manifest [HOME]/lab/images/other.img.manifest.json
     because: No such file or directory (os error 2)
-    hint: every image needs its manifest beside it
+    hint: every image needs its manifest beside it: migos-fleet image prepare makes both
     ");
     let manifest = home.read("lab/images/raspberry-pi.img.manifest.json").unwrap();
     home.write("lab/images/other.img.manifest.json", manifest).unwrap();

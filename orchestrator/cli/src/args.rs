@@ -117,8 +117,50 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PayloadCommand,
     },
+    /// Prepare the operating system image that is sent to devices, inspect and verify it
+    Image {
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
     /// What this computer needs for what, with the command that installs it
     Doctor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Make of a balenaOS image what is sent: chunks that are verified one by one, and a manifest beside them
+    Prepare(ImagePrepare),
+    /// Tell what an image is, by its manifest
+    Inspect {
+        /// The image
+        file: PathBuf,
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Check size and digest of images against their manifests
+    Verify {
+        /// The images
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ImagePrepare {
+    /// The image of a card, raw or packed by gzip; `-` reads standard input
+    pub(crate) source: PathBuf,
+    /// The file to write; its manifest stands beside it
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Its balena device type [default: what device-type.json in the image says]
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) device_type: Option<String>,
+    /// Its architecture: rpi, armv7hf or aarch64 [default: what device-type.json in the image says]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) architecture: Option<String>,
+    /// Its version, as the running system reports it [default: what os-release in the image says]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) os_version: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

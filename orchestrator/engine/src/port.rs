@@ -130,11 +130,11 @@ pub trait Session: Send + Sync + 'static {
         input: Option<&contract::Configuration>,
     ) -> impl Future<Output = Result<contract::Status, TransportError>> + Send;
 
-    /// Gives MIGOS the image once more, which a power cut has taken out of its memory. `progress` is told the bytes
-    /// that are sent so far.
+    /// Gives MIGOS the part of the image file that it wants. `progress` is told where in the file it is, in bytes.
     fn stream(
         &self,
         image: &Content,
+        part: contract::Part,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> impl Future<Output = Result<contract::Status, TransportError>> + Send;
 

@@ -59,6 +59,7 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
         sha256: Sha256::of(b"image"),
         raw_size: ByteCount(5),
         raw_sha256: Sha256::of(b"image"),
+        chunks: None,
     };
     let mut plan = Plan {
         schema: PLAN_SCHEMA,
@@ -123,6 +124,7 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         hostname: "kiosk".into(),
         payload,
         image,
+        streamed: None,
         fleet: FleetSlug::new("acme/kiosks").unwrap(),
         fleet_id: 1,
         resets_a_hung_kernel: true,

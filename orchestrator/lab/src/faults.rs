@@ -46,6 +46,8 @@ pub struct DeviceFaults {
     pub read_only_boot: bool,
     /// What it writes to its root file system goes to memory.
     pub overlay_root: bool,
+    /// Its memory holds MIGOS, but no image besides.
+    pub little_memory: bool,
     /// Its power supply is too weak.
     pub under_voltage: bool,
     /// This way to reboot, and those before it, do nothing.
@@ -188,6 +190,7 @@ fn set(faults: &mut DeviceFaults, device: &str, fault: &Value) -> Result<(), Fau
         "old-firmware" => &mut faults.old_firmware,
         "read-only-boot" => &mut faults.read_only_boot,
         "overlay-root" => &mut faults.overlay_root,
+        "little-memory" => &mut faults.little_memory,
         "under-voltage" => &mut faults.under_voltage,
         "sudo-asks" => &mut faults.sudo_asks,
         "cut-upload" => {

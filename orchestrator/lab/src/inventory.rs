@@ -69,6 +69,7 @@ pub(crate) fn image(device_type: &str) -> (Vec<u8>, ImageManifest) {
         sha256,
         raw_size: size,
         raw_sha256: sha256,
+        chunks: None,
     };
     (bytes, manifest)
 }

@@ -1,6 +1,7 @@
 //! Reads what is to be sent, piece by piece.
 
 use bytes::{Bytes, BytesMut};
+use migos_contract::Part;
 use migos_engine::port::{Content, Source, TransportError};
 use migos_payload::digest::{Hasher, Sha256};
 use std::io::{self, Read, SeekFrom};
@@ -11,7 +12,7 @@ use tokio::task;
 /// How much of a file is read at once, and so held in memory for each upload.
 const PIECE: usize = 256 << 10;
 
-/// The pieces of a content from some byte on.
+/// The pieces of a part of a content; what is behind its end is left out.
 #[derive(Debug)]
 pub(crate) enum Pieces {
     Memory(Bytes),
@@ -19,11 +20,13 @@ pub(crate) enum Pieces {
 }
 
 impl Pieces {
-    pub(crate) async fn from(content: &Content, offset: u64) -> Result<Self, TransportError> {
+    pub(crate) async fn of(content: &Content, part: Part) -> Result<Self, TransportError> {
+        let Part { offset, length } = part;
+        let length = length.min(content.size.saturating_sub(offset));
         match &content.source {
             Source::Memory(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                Ok(Pieces::Memory(bytes.slice(start..)))
+                let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(Pieces::Memory(bytes.slice(at(offset)..at(offset.saturating_add(length)))))
             }
             Source::File(path) => {
                 let name = path.display().to_string();
@@ -34,7 +37,7 @@ impl Pieces {
                     Ok(file)
                 };
                 let file = open.await.map_err(|error| local(&name, &error))?;
-                Ok(Pieces::File { path: name, file, left: content.size.saturating_sub(offset) })
+                Ok(Pieces::File { path: name, file, left: length })
             }
         }
     }
@@ -113,20 +116,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_pieces_are_the_content_from_any_byte_on() {
+    async fn the_pieces_are_the_wanted_part_of_the_content() {
         let all = bytes(2 * PIECE + 7);
         let file = tempfile::NamedTempFile::new().unwrap();
+        let end = all.len();
         for content in both(&all, file.path()) {
-            for offset in [0, 1, PIECE, 2 * PIECE, 2 * PIECE + 6, 2 * PIECE + 7] {
-                let mut pieces = Pieces::from(&content, offset as u64).await.unwrap();
+            for (from, to) in
+                [(0, end), (1, end), (PIECE, 2 * PIECE), (2 * PIECE + 6, end), (end, end)]
+            {
+                // What is behind the end is not there to be sent.
+                let length = if to == end { u64::MAX } else { (to - from) as u64 };
+                let part = Part { offset: from as u64, length };
+                let mut pieces = Pieces::of(&content, part).await.unwrap();
                 let mut got = Vec::new();
                 while let Some(piece) = pieces.next().await.unwrap() {
                     assert!(!piece.is_empty() && piece.len() <= PIECE);
                     got.extend(piece);
                 }
-                assert!(got == all[offset..], "{offset}");
-                let prefix = prefix_digest(&content, offset as u64).await.unwrap();
-                assert_eq!(prefix, Sha256::of(&all[..offset]));
+                assert!(got == all[from..to], "{from} {to}");
+                let prefix = prefix_digest(&content, from as u64).await.unwrap();
+                assert_eq!(prefix, Sha256::of(&all[..from]));
             }
         }
     }
@@ -136,7 +145,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let [_, mut content] = both(&bytes(10), file.path());
         content.size = 11;
-        let mut pieces = Pieces::from(&content, 0).await.unwrap();
+        let mut pieces = Pieces::of(&content, Part { offset: 0, length: 11 }).await.unwrap();
         let error = pieces.next().await.unwrap_err();
         assert!(error.to_string().ends_with("it became shorter since it was checked"), "{error}");
     }

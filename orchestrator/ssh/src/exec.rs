@@ -11,6 +11,7 @@ use crate::content::Pieces;
 use crate::pace::Pace;
 use crate::timeouts::Timeouts;
 use bytes::Bytes;
+use migos_contract::Part;
 use migos_engine::port::{Content, TransportError};
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
@@ -54,10 +55,10 @@ pub(crate) enum Output<'a> {
 pub(crate) enum Input<'a> {
     Nothing,
     Bytes(Bytes),
-    /// A content from some byte on.
-    Rest {
+    /// A part of a content.
+    Part {
         content: &'a Content,
-        offset: u64,
+        part: Part,
         /// Told the bytes of the content that are sent.
         progress: &'a (dyn Fn(u64) + Send + Sync),
         /// Counts the bytes that crossed the network.
@@ -212,9 +213,9 @@ async fn feed(
         Input::Bytes(bytes) => {
             send(bytes, writer, pace, |_| ()).await;
         }
-        Input::Rest { content, offset, progress, sent } => {
-            let mut pieces = Pieces::from(content, offset).await?;
-            let mut there = offset;
+        Input::Part { content, part, progress, sent } => {
+            let mut pieces = Pieces::of(content, part).await?;
+            let mut there = part.offset;
             while let Some(piece) = pieces.next().await? {
                 let went = send(piece, writer, pace, |bytes| {
                     there += bytes;

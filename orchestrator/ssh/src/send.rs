@@ -4,6 +4,7 @@ use crate::content::prefix_digest;
 use crate::exec::Input;
 use crate::session::Session;
 use crate::verb::Verb;
+use migos_contract::Part;
 use migos_engine::port::{Content, Sent, TransportError};
 use migos_payload::digest::Sha256;
 use std::sync::atomic::AtomicU64;
@@ -59,7 +60,8 @@ async fn attempt(
     progress(offset);
     let size = content.size.to_string();
     if offset < content.size || offset == 0 {
-        let input = Input::Rest { content, offset, progress, sent };
+        let part = Part { offset, length: content.size.saturating_sub(offset) };
+        let input = Input::Part { content, part, progress, sent };
         session.verb(Verb::Receive, &[path, &offset.to_string(), &size], input).await?;
     }
     let sha256 = content.sha256.to_string();

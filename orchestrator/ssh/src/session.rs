@@ -253,10 +253,11 @@ impl port::Session for Session {
     async fn stream(
         &self,
         image: &Content,
+        part: contract::Part,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<contract::Status, TransportError> {
         let sent = AtomicU64::new(0);
-        let input = Input::Rest { content: image, offset: 0, progress, sent: &sent };
+        let input = Input::Part { content: image, part, progress, sent: &sent };
         self.migos_ctl("stream", &contract::Command::Stream, input).await
     }
 

@@ -12,7 +12,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-const SECTOR: u64 = 512;
+/// Bytes of a sector.
+pub(crate) const SECTOR: usize = 512;
 /// The first row of the partition table, and the signature behind the table (master boot record).
 const TABLE: usize = 446;
 const ROW: usize = 16;
@@ -72,7 +73,7 @@ pub fn write_card(
     if is_device && again != Some(card) {
         return Err(CardError::NotConfirmed(text()));
     }
-    let mut head = [0; 512];
+    let mut head = [0; SECTOR];
     File::open(card).and_then(|mut file| file.read_exact(&mut head)).map_err(read)?;
     let start = boot_partition(&head).ok_or_else(|| CardError::NoBootPartition(text()))?;
     let image = format!("{}@@{start}", card.display());
@@ -120,12 +121,12 @@ pub fn write_card(
 }
 
 /// Where the first partition with a FAT file system begins, in bytes.
-fn boot_partition(head: &[u8; 512]) -> Option<u64> {
+pub(crate) fn boot_partition(head: &[u8; SECTOR]) -> Option<u64> {
     if head[510..] != SIGNATURE {
         return None;
     }
     let rows = head[TABLE..510].chunks_exact(ROW);
     let row = rows.into_iter().find(|row| FAT.contains(&row[4]))?;
     let start = u32::from_le_bytes(row[8..12].try_into().ok()?);
-    (start > 0).then(|| u64::from(start) * SECTOR)
+    (start > 0).then(|| u64::from(start) * SECTOR as u64)
 }

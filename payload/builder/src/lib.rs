@@ -15,6 +15,8 @@
 //! build.rs     the whole way, to a tarball that is the same from the same packages
 //! ```
 //!
+//! [`prepare_image`] makes of an operating system image what is sent to devices.
+//!
 //! [`pack`] makes a tarball of a folder, [`inspect`] tells what a tarball is, and [`write_card`] lays a payload onto
 //! a card. [`host`] knows which programs of this computer all that needs. Nothing is printed: whoever
 //! builds gives a function that is told of the [`Progress`].
@@ -25,6 +27,7 @@ mod cache;
 mod card;
 mod elf;
 pub mod host;
+mod image;
 mod inspect;
 mod kernel;
 mod pack;
@@ -42,6 +45,7 @@ pub use build::{BuildError, Built, Order, Room, build};
 pub use cache::{Cache, CacheError};
 pub use card::{CardError, write_card};
 pub use elf::ElfError;
+pub use image::{PrepareError, Told, prepare as prepare_image};
 pub use inspect::{Generation, Initrd, InspectError, Inspected, Stock, inspect};
 pub use kernel::KernelError;
 pub use pack::{PackError, pack};

@@ -30,6 +30,9 @@ pub struct Policy {
     pub allow_rewrite: Vec<String>,
     /// Classes whose firmware may be updated where it is too old for one-shot boot, named as in `allow_rewrite`.
     pub allow_update: Vec<String>,
+    /// Classes whose devices may be sent the image while the card is written, where they have no room for it, named as
+    /// in `allow_rewrite`.
+    pub allow_streaming: Vec<String>,
     /// Refusals that a person has overruled on the command line.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub allow: BTreeSet<Allow>,

@@ -26,6 +26,7 @@ const POLICY: Keys = Keys {
         "prove",
         "allow_rewrite",
         "allow_update",
+        "allow_streaming",
         "stages",
         "budget",
         "arrival",
@@ -101,6 +102,9 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
             Some(classes(field, report_to))
         }),
         allow_update: or(&keys, "allow_update", Vec::new(), |field| {
+            Some(classes(field, report_to))
+        }),
+        allow_streaming: or(&keys, "allow_streaming", Vec::new(), |field| {
             Some(classes(field, report_to))
         }),
         allow: BTreeSet::new(),

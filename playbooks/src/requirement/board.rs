@@ -4,11 +4,6 @@ use super::{Candidate, finding};
 use crate::plan::Finding;
 use crate::policy::Allow;
 use migos_payload::manifest::Restart;
-use migos_payload::size::ByteCount;
-
-/// What the ramdisk needs besides the image in memory: its own unpacked tree and some air. The payload's
-/// own minimum comes on top.
-const MEMORY_MARGIN: ByteCount = ByteCount(64 << 20);
 
 /// Bits of `vcgencmd get_throttled`: under-voltage now, and at any time since boot (Raspberry Pi
 /// documentation: vcgencmd).
@@ -72,17 +67,6 @@ pub(super) fn has_a_kernel_that_restarts(case: &Candidate<'_>) -> Option<Finding
     }
 }
 
-pub(super) fn has_memory_for_the_image(case: &Candidate<'_>) -> Option<Finding> {
-    let needed = case.payload?.minimum_memory + case.image?.size + MEMORY_MARGIN;
-    if case.facts.memory >= needed {
-        return None;
-    }
-    finding(
-        format!("it has {} of memory, {needed} are needed to hold the image", case.facts.memory),
-        "use a smaller or better compressed image",
-    )
-}
-
 pub(super) fn has_enough_power(case: &Candidate<'_>) -> Option<Finding> {
     let flags = case.facts.throttled?;
     let when = if flags & UNDER_VOLTAGE_NOW != 0 {
@@ -126,16 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn a_board_without_payload_memory_or_known_system_is_refused() {
+    fn a_board_without_payload_or_known_system_is_refused() {
         let unknown = Sample::buster().probe("revision a020d3", "revision a0f7f0");
         assert_eq!(
             reasons(&unknown)[..1],
             ["no payload is made for it: Pi type 0x7f (revision a0f7f0)"]
-        );
-        let small = Sample::buster().probe("memory 948280", "memory 189000");
-        assert_eq!(
-            reasons(&small),
-            ["it has 193 MB of memory, 271 MB are needed to hold the image"]
         );
         let other = Sample::buster().probe("os-release ID=raspbian", "os-release ID=arch");
         assert_eq!(reasons(&other), ["it runs \"arch\", not Raspbian or Raspberry Pi OS"]);

@@ -2,10 +2,6 @@
 
 use super::{Candidate, finding};
 use crate::plan::Finding;
-use migos_payload::size::ByteCount;
-
-/// What must stay free on the root file system, so that Raspbian goes on working.
-const ROOM_MARGIN: ByteCount = ByteCount(64 << 20);
 
 /// USB and NVMe boots are possible, and are not known well enough yet.
 pub(super) fn boots_from_a_card(case: &Candidate<'_>) -> Option<Finding> {
@@ -58,17 +54,6 @@ pub(super) fn has_a_plain_root(case: &Candidate<'_>) -> Option<Finding> {
     )
 }
 
-pub(super) fn has_room_for_the_image(case: &Candidate<'_>) -> Option<Finding> {
-    let needed = case.image?.size + ROOM_MARGIN;
-    if case.facts.root.free >= needed {
-        return None;
-    }
-    finding(
-        format!("the root file system has {} free, {needed} are needed", case.facts.root.free),
-        "free space, for example with apt-get clean",
-    )
-}
-
 pub(super) fn is_large_enough(case: &Candidate<'_>) -> Option<Finding> {
     let (disk, image) = (case.facts.disk.as_ref()?, case.image?);
     if disk.size >= image.raw_size {
@@ -106,9 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_room_is_refused_with_both_numbers() {
-        let full = Sample::buster().probe("root.space 4096 5000000", "root.space 4096 100");
-        assert_eq!(reasons(&full), ["the root file system has 409 kB free, 167 MB are needed"]);
+    fn a_card_too_small_is_refused_with_both_numbers() {
         let small = Sample::buster().probe("disk mmcblk0 31116288", "disk mmcblk0 1000000");
         assert_eq!(reasons(&small), ["its card has 512 MB, the image needs 950 MB"]);
     }

@@ -10,6 +10,7 @@ mod boot;
 mod card;
 pub(crate) mod firmware;
 mod network;
+pub(crate) mod room;
 
 use crate::balena::BalenaFleet;
 use crate::facts::Facts;
@@ -48,6 +49,8 @@ pub struct Switch<'a> {
     pub allow_rewrite: &'a [String],
     /// Parts of the names of classes that may have their firmware updated.
     pub allow_update: &'a [String],
+    /// Parts of the names of classes that may be sent the image while the card is written.
+    pub allow_streaming: &'a [String],
     /// Refusals that a person has overruled.
     pub allow: &'a BTreeSet<Allow>,
 }
@@ -64,6 +67,11 @@ impl Switch<'_> {
     /// True if a device of this class may have its firmware updated.
     pub fn may_update(&self, class: &Class) -> bool {
         is_named(class, self.allow_update)
+    }
+
+    /// True if a device of this class may be sent the image while the card is written.
+    pub fn may_stream(&self, class: &Class) -> bool {
+        is_named(class, self.allow_streaming)
     }
 
     /// True if one-shot boot is proven before it is used; firmware that was updated always is.
@@ -83,7 +91,7 @@ const ALL: &[Requirement] = &[
     board::runs_a_known_system,
     board::has_a_payload,
     board::has_a_kernel_that_restarts,
-    board::has_memory_for_the_image,
+    room::has_memory,
     board::has_enough_power,
     boot::has_a_boot_partition,
     boot::has_fat_there,
@@ -99,7 +107,7 @@ const ALL: &[Requirement] = &[
     card::boots_from_a_card,
     card::keeps_what_is_written,
     card::has_a_plain_root,
-    card::has_room_for_the_image,
+    room::has_room_on_the_card,
     card::is_large_enough,
     network::is_on_ethernet,
     network::has_its_address_from_dhcp,

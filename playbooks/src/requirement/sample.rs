@@ -26,6 +26,7 @@ pub(crate) struct Sample {
     pub(crate) strategy: Strategy,
     pub(crate) allow_rewrite: Vec<String>,
     pub(crate) allow_update: Vec<String>,
+    pub(crate) allow_streaming: Vec<String>,
     pub(crate) allow: BTreeSet<Allow>,
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
             prove: Prove::PerClass,
             allow_rewrite: &sample.allow_rewrite,
             allow_update: &sample.allow_update,
+            allow_streaming: &sample.allow_streaming,
             allow: &sample.allow,
         },
     };
@@ -62,6 +64,7 @@ impl Sample {
             strategy: Strategy::OneShot,
             allow_rewrite: Vec::new(),
             allow_update: Vec::new(),
+            allow_streaming: Vec::new(),
             allow: BTreeSet::new(),
         }
     }
@@ -77,6 +80,7 @@ impl Sample {
             strategy: Strategy::OneShot,
             allow_rewrite: Vec::new(),
             allow_update: Vec::new(),
+            allow_streaming: Vec::new(),
             allow: BTreeSet::new(),
         }
     }
@@ -144,6 +148,7 @@ pub(crate) fn image(device_type: &str, architecture: &str) -> ImageManifest {
         sha256: Sha256::of(device_type.as_bytes()),
         raw_size: ByteCount(950_000_000),
         raw_sha256: Sha256::of(b"raw"),
+        chunks: None,
     }
 }
 

@@ -279,9 +279,10 @@ impl<S: Session> Session for WatchedSession<S> {
     async fn stream(
         &self,
         image: &Content,
+        part: contract::Part,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<contract::Status, TransportError> {
-        self.real.stream(image, progress).await
+        self.real.stream(image, part, progress).await
     }
 
     async fn close(self) {

@@ -23,6 +23,7 @@ async fn a_boot_partition_that_is_not_fat_is_refused() {
         prove: Prove::PerDevice,
         allow_rewrite: &[],
         allow_update: &[],
+        allow_streaming: &[],
         allow: &allow,
     };
     let (payload, image, fleet) = (None, None, None);

@@ -216,9 +216,10 @@ impl Session for RefusingSession {
     async fn stream(
         &self,
         image: &Content,
+        part: contract::Part,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<contract::Status, TransportError> {
-        self.real.stream(image, progress).await
+        self.real.stream(image, part, progress).await
     }
 
     async fn close(self) {

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod doctor;
+mod image;
 mod inventory;
 mod lab;
 mod migrate;
@@ -34,6 +35,7 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         Command::Migrate(migrate) => migrate::run(&migrate, &global, printer).await,
         Command::Status { run, format } => status::run(run.as_deref(), format, &global, printer),
         Command::Undo { run, limit } => undo::run(&run, limit.as_deref(), &global, printer).await,
+        Command::Image { command } => image::run(command, printer),
         Command::Payload { command } => payload::run(command, printer),
         Command::Doctor => Ok(doctor::run(printer)),
         Command::Resume { run } => resume::run(&run, &global, printer).await,

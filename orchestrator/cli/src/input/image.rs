@@ -33,18 +33,27 @@ pub(crate) fn images(base: &Path, written: &BTreeSet<&str>) -> Result<Images, Fa
     Ok(images)
 }
 
-fn image(path: &Path) -> Result<(ImageManifest, Content), Failure> {
-    let beside = format!("{}{IMAGE_MANIFEST_SUFFIX}", path.display());
-    let text = read_text(Path::new(&beside), "the image manifest")
-        .map_err(|failure| failure.hint("every image needs its manifest beside it"))?;
-    let wrong = |error: &dyn std::error::Error| {
-        Failure::at(Kind::Input, format!("the image {} cannot be used", path.display()), error)
-    };
-    let manifest: ImageManifest = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
-    let (size, sha256) = hash(path).map_err(|error| wrong(&error))?;
-    manifest.check(ByteCount(size), sha256).map_err(|error| wrong(&error))?;
+/// An image and its manifest, held against each other.
+pub(crate) fn image(path: &Path) -> Result<(ImageManifest, Content), Failure> {
+    let manifest = image_manifest(path)?;
+    let (size, sha256) = hash(path).map_err(|error| unusable(path, &error))?;
+    manifest.check(ByteCount(size), sha256).map_err(|error| unusable(path, &error))?;
     let source = Source::File(Arc::new(PathBuf::from(path)));
     Ok((manifest, Content { source, size, sha256 }))
+}
+
+/// The manifest beside an image.
+pub(crate) fn image_manifest(path: &Path) -> Result<ImageManifest, Failure> {
+    let beside = format!("{}{IMAGE_MANIFEST_SUFFIX}", path.display());
+    let text = read_text(Path::new(&beside), "the image manifest").map_err(|failure| {
+        failure
+            .hint("every image needs its manifest beside it: migos-fleet image prepare makes both")
+    })?;
+    serde_json::from_str(&text).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::at(Kind::Input, format!("the image {} cannot be used", path.display()), error)
 }
 
 fn hash(path: &Path) -> io::Result<(u64, Sha256)> {

@@ -6,7 +6,7 @@ mod payload;
 mod policy;
 mod saved;
 
-pub(crate) use image::images;
+pub(crate) use image::{image, image_manifest, images};
 pub(crate) use inventory::LoadedInventory;
 pub(crate) use payload::payloads;
 pub(crate) use policy::policy;

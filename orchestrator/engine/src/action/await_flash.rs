@@ -2,8 +2,8 @@
 
 use super::Failure;
 use crate::executor::{Device, Patience};
-use crate::port::{BalenaApi, Session, Transport};
-use migos_contract::{Command, State};
+use crate::port::{BalenaApi, Transport};
+use migos_contract::{Command, Part, State};
 use migos_events::Learned;
 use std::time::Duration;
 
@@ -11,27 +11,38 @@ use std::time::Duration;
 /// itself; either way balena tells the end of it.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// A power cut has taken the image out of the memory of MIGOS, which is permanent and waits for it. What is cut off
-/// is sent anew: nothing of it rests on the card.
-async fn send_again<T: Transport, B: BalenaApi>(device: &mut Device<T, B>) -> Result<(), Failure> {
-    device.note("MIGOS was reset while it flashed, and is sent the image once more".into()).await;
-    let (image, world, id) = (device.image()?, device.world.clone(), device.id.clone());
-    let total = image.size;
-    let progress = move |done| world.observer.progress(&id, done, total);
-    match device.migos().await?.stream(&image, &progress).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_transient() => {
-            device.hang_up().await;
-            Ok(())
-        }
-        Err(error) => Err(Failure::Stuck(format!("MIGOS does not take the image: {error}"))),
+/// MIGOS may refuse what it has just asked for, if it gets it from somebody else in the same moment: an older connection,
+/// or its own download. So often it is asked again.
+const REFUSALS: u32 = 5;
+
+/// MIGOS is permanent and waits for the image, or for the next part of it: it never had room for the whole, or a power
+/// cut has taken it out of its memory. What is cut off, MIGOS asks for again.
+async fn send_wanted<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+    part: Part,
+    refusals: &mut u32,
+) -> Result<(), Failure> {
+    if device.plan().streamed.is_none() {
+        let again = "MIGOS was reset while it flashed, and is sent the image once more";
+        device.note(again.into()).await;
     }
+    match device.stream(part).await {
+        Ok(()) => *refusals = 0,
+        Err(Failure::Transient(_)) => {}
+        Err(_) if *refusals < REFUSALS => *refusals += 1,
+        Err(failure) => {
+            let why = failure.message();
+            return Err(Failure::Stuck(format!("MIGOS does not take the image: {why}")));
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
     let mut patience = Patience::default();
+    let mut refusals = 0;
     let mut silent_since = tokio::time::Instant::now();
     loop {
         match device.ask_migos(&Command::Status).await {
@@ -40,7 +51,11 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
                 device.world.observer.progress(&device.id, status.written, status.total);
                 match status.state {
                     State::Flashed => break,
-                    State::NeedsImage => send_again(device).await?,
+                    State::NeedsImage => {
+                        if let Some(part) = status.wants {
+                            send_wanted(device, part, &mut refusals).await?;
+                        }
+                    }
                     State::Failed => {
                         let error = status.error.unwrap_or_else(|| "no reason given".into());
                         return Err(Failure::Stuck(format!("MIGOS cannot go on: {error}")));

@@ -27,7 +27,12 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     let text = text.map_err(|error| Failure::Failed(format!("no config.json: {error}")))?;
     let configuration = Configuration { files: BTreeMap::from([(CONFIG_JSON.to_owned(), text)]) };
     // Its nonce and serial number show, once more, that this is the device whose secrets these are.
-    device.ask_migos(&Command::Status).await?;
+    let mut status = device.ask_migos(&Command::Status).await?;
+    // A small board is sent the image later, and wants only its beginning now: whether it fits the card is seen by that.
+    while let Some(part) = status.wants {
+        device.stream(part).await?;
+        status = device.ask_migos(&Command::Status).await?;
+    }
     let migos = device.migos().await?;
     let status = migos.migos(&Command::Configure, Some(&configuration)).await?;
     if status.configured {

@@ -1,4 +1,5 @@
-//! Send the image: balenaOS, onto Raspbian's root file system, from where MIGOS takes it into memory.
+//! Send the image: balenaOS, onto Raspbian's root file system, from where MIGOS takes it into memory. A device without room
+//! for it is sent it later, while its card is written.
 
 use super::Failure;
 use crate::executor::{Device, IMAGE};
@@ -8,6 +9,9 @@ use migos_events::Learned;
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
+    if device.plan().streamed.is_some() {
+        return Ok(Learned::default());
+    }
     let (id, world) = (device.id.clone(), device.world.clone());
     let content = device.image()?;
     let session = device.raspbian().await?;

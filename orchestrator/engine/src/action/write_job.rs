@@ -7,6 +7,7 @@ use migos_contract::{
     DeadMan, Handover, Image, JOB_SCHEMA, Job, Network, Restore, Strategy, boot_path, job_path,
 };
 use migos_events::Learned;
+use migos_payload::digest::Sha256;
 use migos_playbooks::plan::Boot;
 
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
@@ -18,12 +19,15 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     let authorized = format!("{}\n", device.world.run_key.public_line);
     let host_key = device.host_key.dropbear.clone();
     let folder = device.boot_folder();
-    let files = [
+    let mut files = vec![
         (format!("{folder}/{}/{}", boot_path::JOB, job_path::JOB), job),
         (format!("{folder}/{}/{}", boot_path::JOB, job_path::HOST_KEY), host_key),
         (format!("{folder}/{}/{}", boot_path::JOB, job_path::AUTHORIZED_KEYS), authorized.into()),
         (format!("{folder}/{}", boot_path::CMDLINE), cmdline.into_bytes()),
     ];
+    if let Some(chunks) = chunks(device)? {
+        files.push((format!("{folder}/{}/{}", boot_path::JOB, job_path::CHUNKS), chunks));
+    }
     let session = device.raspbian().await?;
     for (path, content) in &files {
         session.write(path, 0o600, content).await?;
@@ -31,8 +35,15 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     Ok(Learned::default())
 }
 
+/// The image's chunks, as MIGOS reads them.
+fn chunks<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(chunks) = &device.image_manifest()?.chunks else { return Ok(None) };
+    let text = serde_json::to_vec(chunks);
+    text.map(Some).map_err(|error| Failure::Failed(format!("failed to write the chunks: {error}")))
+}
+
 fn job<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Job, Failure> {
-    let (plan, image) = (device.plan(), device.image_manifest()?);
+    let (plan, image, chunks) = (device.plan(), device.image_manifest()?, chunks(device)?);
     let dead_man = device.world.plan.dead_man;
     Ok(Job {
         schema: JOB_SCHEMA,
@@ -52,14 +63,14 @@ fn job<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Job, Failure
         serial: plan.serial.clone(),
         disk_id: plan.disk_id.clone(),
         image: Image {
-            path: Some(IMAGE.to_owned()),
+            path: plan.streamed.is_none().then(|| IMAGE.to_owned()),
             url: None,
             size: image.size.0,
             sha256: image.sha256.to_string(),
             compression: image.compression,
             raw_size: image.raw_size.0,
             raw_sha256: image.raw_sha256.to_string(),
-            chunks_sha256: None,
+            chunks_sha256: chunks.map(|chunks| Sha256::of(&chunks).to_string()),
         },
         dead_man: DeadMan {
             contact_seconds: dead_man.contact.0.as_secs(),

@@ -8,7 +8,7 @@ use crate::port::{
     TransportError,
 };
 use crate::run::DeviceSecrets;
-use migos_contract::{Command, Status, boot_path};
+use migos_contract::{Command, Part, Status, boot_path};
 use migos_events::Learned;
 use migos_inventory::DeviceId;
 use migos_payload::archive::VerifiedPayload;
@@ -318,6 +318,18 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             return Err(Failure::Refused(format!("MIGOS runs on another board, serial {found}")));
         }
         Ok(status)
+    }
+
+    /// Gives MIGOS the part of the image that it wants.
+    pub(crate) async fn stream(&mut self, part: Part) -> Result<(), Failure> {
+        let (image, world, id) = (self.image()?, self.world.clone(), self.id.clone());
+        let total = image.size;
+        let progress = move |at| world.observer.progress(&id, at, total);
+        let sent = self.migos().await?.stream(&image, part, &progress).await;
+        if sent.as_ref().is_err_and(TransportError::is_transient) {
+            self.drop_session();
+        }
+        Ok(sent.map(drop)?)
     }
 
     /// True if `config.txt` is the one that we replaced the original with, and nothing else has changed.

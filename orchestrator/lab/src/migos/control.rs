@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use migos_contract::{Command, Configuration, DeadMan, Job, Part, State, Status};
+use migos_contract::{Chunks, Command, Configuration, DeadMan, Job, Part, State, Status};
 use russh::keys::{PrivateKey, PublicKey};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -40,6 +40,10 @@ pub(super) struct Control {
     trusted: Option<Job>,
     /// The unpacked image, in memory.
     image: Mutex<Option<Content>>,
+    /// The chunks of an image that is sent while the card is written.
+    chunks: Option<Chunks>,
+    /// Whether enough of the image is there to see that it fits the card.
+    beginning: Mutex<bool>,
     host_key: Option<PrivateKey>,
     authorized: Vec<PublicKey>,
     configuration: Mutex<Option<Configuration>>,
@@ -64,9 +68,13 @@ impl Control {
             (Ok(replaced), Ok(job)) => (replaced, job::check(&job, pi, &card).map(|()| job)),
             (Err(error), _) | (_, Err(error)) => (None, Err(error)),
         };
-        let image = match &trusted {
-            Ok(job) => job::image(job, &card, &pi.pool),
-            Err(error) => Err(error.clone()),
+        let (image, chunks) = match &trusted {
+            Ok(job) if job.image.path.is_none() => match folder.chunks(&card, job) {
+                Ok(chunks) => (Ok(None), Some(chunks)),
+                Err(error) => (Err(error), None),
+            },
+            Ok(job) => (job::image(job, &card, &pi.pool).map(Some), None),
+            Err(error) => (Err(error.clone()), None),
         };
         let (configuration, problem) = match &committed {
             Some(Ok(configuration)) => (Some(configuration.clone()), None),
@@ -78,8 +86,8 @@ impl Control {
         let error = trusted.as_ref().err().or(missing).cloned().or(problem);
         let state = match (&error, &committed, &image) {
             (None, None, _) => State::Ready,
-            (None, Some(_), Ok(_)) => State::Committed,
-            (None, Some(_), Err(_)) => State::NeedsImage,
+            (None, Some(_), Ok(Some(_))) => State::Committed,
+            (None, Some(_), Ok(None) | Err(_)) => State::NeedsImage,
             (Some(_), None, _) => State::Leaving,
             (Some(_), Some(_), _) => State::Failed,
         };
@@ -89,7 +97,9 @@ impl Control {
         Self {
             pi: Arc::clone(pi),
             trusted: trusted.ok(),
-            image: Mutex::new(image.ok()),
+            beginning: Mutex::new(chunks.is_none()),
+            image: Mutex::new(image.ok().flatten()),
+            chunks,
             host_key: folder.host_key(&card),
             authorized: folder.authorized_keys(&card),
             folder,
@@ -146,6 +156,10 @@ impl Control {
         self.configuration.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn beginning(&self) -> MutexGuard<'_, bool> {
+        self.beginning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn image(&self) -> MutexGuard<'_, Option<Content>> {
         self.image.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,8 +179,13 @@ impl Control {
     }
 
     fn wants(&self, state: State) -> Option<Part> {
-        let job = self.trusted.as_ref().filter(|_| state == State::NeedsImage)?;
-        Some(Part { offset: 0, length: job.image.size })
+        let job = self.trusted.as_ref()?;
+        let length = match state {
+            State::NeedsImage => job.image.size,
+            State::Ready if !*self.beginning() => self.chunks.as_ref()?.chunks.first()?.size,
+            _ => return None,
+        };
+        Some(Part { offset: 0, length })
     }
 
     fn configure(&self, input: &[u8]) -> Result<(), String> {
@@ -204,18 +223,31 @@ impl Control {
             | State::Failed
             | State::Unknown => return Ok(()),
         }
+        if !*self.beginning() {
+            return Err("the beginning of the image is still missing".to_owned());
+        }
         let configuration = self.configuration().clone().ok_or("there is no configuration")?;
         let switch = Switch { folder: &self.folder, hands: &self.hands, pool: &self.pi.pool };
         switch.commit(&configuration, self.replaced.as_deref())?;
-        self.enter(State::Committed, 0);
+        let state = match self.image().is_some() {
+            true => State::Committed,
+            false => State::NeedsImage,
+        };
+        self.enter(state, 0);
         Ok(())
     }
 
-    /// Takes the image again.
+    /// Takes the image, or before the commit the beginning of it.
     fn take_image(&self, input: &[u8]) -> Result<(), String> {
         let job = self.trusted.as_ref().ok_or("there is no sound job")?;
-        if self.progress.borrow().state != State::NeedsImage {
-            return Err("the image is at hand".to_owned());
+        let state = self.progress.borrow().state;
+        let part = self.wants(state).ok_or("the image is at hand")?;
+        if input.len() as u64 != part.length {
+            return Err("that is not what was asked for".to_owned());
+        }
+        if state == State::Ready {
+            *self.beginning() = true;
+            return Ok(());
         }
         let image = job::unpack(job, self.pi.pool.keep(input), &self.pi.pool)?;
         *self.image() = Some(image);

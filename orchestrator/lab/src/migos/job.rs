@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
-use migos_contract::{Compression, JOB_SCHEMA, Job, boot_path, job_path};
+use migos_contract::{Chunks, Compression, JOB_SCHEMA, Job, boot_path, job_path};
 use migos_payload::digest::Sha256;
 use russh::keys::{PrivateKey, PublicKey};
 
@@ -50,6 +50,19 @@ impl Folder {
         self.text(card, job_path::AUTHORIZED_KEYS)
             .map(|text| keys::read_authorized(&text))
             .unwrap_or_default()
+    }
+
+    /// The chunks of an image that is no file on the card.
+    pub(super) fn chunks(&self, card: &Card, job: &Job) -> Result<Chunks, String> {
+        let Some(sha256) = &job.image.chunks_sha256 else {
+            return Err("the job names neither an image on the card nor its chunks".to_owned());
+        };
+        let text = self.text(card, job_path::CHUNKS)?;
+        if Sha256::of(text.as_bytes()).to_string() != *sha256 {
+            return Err("the chunks are not those of the job".to_owned());
+        }
+        serde_json::from_str(&text)
+            .map_err(|error| format!("the chunks are not understood: {error}"))
     }
 
     /// Reads the job.

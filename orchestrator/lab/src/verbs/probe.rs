@@ -41,6 +41,10 @@ pub(super) fn identity(system: &Raspbian) -> Outcome {
     Ok(lines.0.into_bytes())
 }
 
+/// What a device with [`DeviceFaults::little_memory`](crate::faults::DeviceFaults::little_memory) has of it, in KiB: the lab's payload
+/// wants 256 MiB, and its images 8 MiB.
+const LITTLE_MEMORY: u64 = 324 << 10;
+
 /// `probe`
 pub(super) fn probe(system: &Raspbian) -> Outcome {
     let pi = &system.pi;
@@ -53,7 +57,7 @@ pub(super) fn probe(system: &Raspbian) -> Outcome {
     lines.add("kernel", &system.kernel.version);
     lines.add("machine", system.kernel.machine);
     lines.add("userland", pi.release.userland());
-    lines.add("memory", pi.model.memory);
+    lines.add("memory", if pi.faults.little_memory { LITTLE_MEMORY } else { pi.model.memory });
     lines.add("cmdline", &system.kernel.cmdline);
     add_disk(&mut lines, system);
     let version = match has_old_firmware(system) {

@@ -53,9 +53,13 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
             let (size, digest) = (ByteCount(payload.size()), device.payload.short());
             format!("{size} to {boot}, MIGOS {} (sha256 {digest})", plain(&payload.version))
         }),
-        Action::SendImage => {
-            image.map(|image| format!("{} (sha256 {})", image.size, image.sha256.short()))
-        }
+        Action::SendImage => match &device.streamed {
+            Some(reason) => Some(format!(
+                "not yet: it is sent while the card is written, past the point of no return; {}",
+                plain(reason)
+            )),
+            None => image.map(|image| format!("{} (sha256 {})", image.size, image.sha256.short())),
+        },
         Action::WriteTryboot => Some(format!("{boot}/tryboot.txt")),
         Action::RewriteConfig => Some(format!("{boot}/config.txt, its whole text meanwhile")),
         Action::Arm => Some(format!(

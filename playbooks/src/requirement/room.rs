@@ -1,0 +1,133 @@
+//! Room for the image: on the card until MIGOS takes it, then in memory. Where there is none, the image can be sent
+//! while the card is written.
+
+use super::{Candidate, finding};
+use crate::plan::{Class, Finding};
+use migos_payload::size::ByteCount;
+
+/// What the ramdisk needs besides the image in memory: its own unpacked tree and some air. The payload's
+/// own minimum comes on top.
+const MEMORY_MARGIN: ByteCount = ByteCount(64 << 20);
+
+/// What must stay free on the root file system, so that Raspbian goes on working.
+const CARD_MARGIN: ByteCount = ByteCount(64 << 20);
+
+/// Why the image is sent to a device while its card is written: it has no room for it beforehand, and may be.
+pub(crate) fn streamed(case: &Candidate<'_>) -> Option<String> {
+    memory(case).or_else(|| card(case)).filter(|_| may_be_streamed(case))
+}
+
+pub(super) fn has_memory(case: &Candidate<'_>) -> Option<Finding> {
+    let Some(payload) = case.payload else { return None };
+    let least = payload.minimum_memory + MEMORY_MARGIN;
+    if case.facts.memory < least {
+        let has = case.facts.memory;
+        return finding(
+            format!("it has {has} of memory, MIGOS needs {least} even without an image"),
+            "leave it out, or migrate it by hand",
+        );
+    }
+    refuse(case, memory(case)?, "use a smaller or better compressed image")
+}
+
+pub(super) fn has_room_on_the_card(case: &Candidate<'_>) -> Option<Finding> {
+    let (reason, remedy) = (card(case)?, "free space, for example with apt-get clean");
+    // Backups go there in any case.
+    match case.facts.root.free < CARD_MARGIN {
+        true => finding(reason, remedy),
+        false => refuse(case, reason, remedy),
+    }
+}
+
+fn memory(case: &Candidate<'_>) -> Option<String> {
+    let needed = case.payload?.minimum_memory + case.image?.size + MEMORY_MARGIN;
+    let has = case.facts.memory;
+    (has < needed).then(|| format!("it has {has} of memory, {needed} are needed to hold the image"))
+}
+
+fn card(case: &Candidate<'_>) -> Option<String> {
+    let needed = case.image?.size + CARD_MARGIN;
+    let free = case.facts.root.free;
+    (free < needed).then(|| format!("the root file system has {free} free, {needed} are needed"))
+}
+
+fn refuse(case: &Candidate<'_>, reason: String, remedy: &str) -> Option<Finding> {
+    if may_be_streamed(case) {
+        return None;
+    }
+    let class = Class::of(case.facts);
+    let stream = match (case.image?.chunks.is_some(), case.switch.may_stream(&class)) {
+        (true, _) => format!("name its class under `allow_streaming`: {class}"),
+        (false, true) => "make chunks of the image: migos-fleet image prepare".to_owned(),
+        (false, false) => format!(
+            "make chunks of the image (migos-fleet image prepare) and name its class under `allow_streaming`: {class}"
+        ),
+    };
+    finding(reason, format!("{remedy}; or {stream}"))
+}
+
+fn may_be_streamed(case: &Candidate<'_>) -> bool {
+    let in_chunks = case.image.is_some_and(|image| image.chunks.is_some());
+    in_chunks && case.switch.may_stream(&Class::of(case.facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Sample, reasons};
+    use migos_contract::Chunks;
+
+    fn small() -> Sample {
+        Sample::buster().probe("memory 948280", "memory 189000")
+    }
+
+    fn full() -> Sample {
+        Sample::buster().probe("root.space 4096 5000000", "root.space 4096 100")
+    }
+
+    fn may_stream(mut sample: Sample) -> Sample {
+        sample.allow_streaming = vec!["Pi 3B+".into()];
+        sample
+    }
+
+    fn in_chunks(mut sample: Sample) -> Sample {
+        if let Some(image) = &mut sample.image {
+            image.chunks = Some(Chunks { raw_size: 4 << 20, chunks: Vec::new() });
+        }
+        sample
+    }
+
+    #[test]
+    fn too_little_room_is_refused_with_both_numbers() {
+        let memory = "it has 193 MB of memory, 271 MB are needed to hold the image";
+        assert_eq!(reasons(&small()), [memory]);
+        let card = "the root file system has 409 kB free, 167 MB are needed";
+        assert_eq!(reasons(&full()), [card]);
+        assert_eq!(reasons(&may_stream(small())), [memory], "the image is in one piece");
+        assert_eq!(reasons(&in_chunks(full())), [card], "nobody has allowed it");
+    }
+
+    #[test]
+    fn what_may_be_streamed_needs_no_room() {
+        assert!(reasons(&in_chunks(may_stream(small()))).is_empty());
+        let half_full = full().probe("root.space 4096 100", "root.space 4096 20000");
+        assert_eq!(reasons(&half_full).len(), 1);
+        assert!(reasons(&in_chunks(may_stream(half_full))).is_empty());
+    }
+
+    #[test]
+    fn backups_need_room_in_any_case() {
+        assert_eq!(
+            reasons(&in_chunks(may_stream(full()))),
+            ["the root file system has 409 kB free, 167 MB are needed"]
+        );
+    }
+
+    #[test]
+    fn migos_itself_needs_memory_in_any_case() {
+        let tiny = Sample::buster().probe("memory 948280", "memory 100000");
+        assert_eq!(
+            reasons(&in_chunks(may_stream(tiny))),
+            ["it has 102 MB of memory, MIGOS needs 171 MB even without an image"]
+        );
+    }
+}
