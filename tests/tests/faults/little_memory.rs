@@ -8,6 +8,7 @@ use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_MANIFEST_SUFFIX, ImageManifest};
 use migos_payload::size::ByteCount;
 use migos_tests::fleet::{Home, STRAIGHT};
+use serde_json::Value;
 use std::fs;
 use std::io::Write;
 
@@ -45,15 +46,26 @@ fn make_chunks(home: &Home) {
 fn without_memory_for_the_image_it_is_sent_while_the_card_is_written() {
     let trial = Trial::start(2, "kiosk-001: [little-memory]\n");
     let home = &trial.bench.home;
-    let plan = || home.run(&["plan", "lab/inventory.yaml"]).unwrap().stdout;
-    let refused = plan();
-    assert!(refused.contains("344 MB are needed to hold the image"), "{refused}");
+    let plan = || -> Value {
+        let ended = home
+            .run(&["plan", "lab/inventory.yaml", "--policy", "quick.yaml", "--format", "json"])
+            .unwrap();
+        serde_json::from_str(&ended.stdout).expect(&ended.stderr)
+    };
+    let refused = plan()["set_aside"]["kiosk-001"].to_string();
+    assert!(refused.contains("343 MB are needed to hold the image"), "{refused}");
     assert!(refused.contains("migos-fleet image prepare"), "{refused}");
 
     make_chunks(home);
     trial.policy(&[("parallel: 8", "allow_streaming: [\"Pi \"]\nparallel: 8")]);
     let planned = plan();
-    assert!(planned.contains("it is sent while the card is written"), "{planned}");
+    let streamed = |name: &str| planned["devices"][name]["streamed"].as_str();
+    assert_eq!(streamed("kiosk-002"), None);
+    assert!(
+        streamed("kiosk-001").is_some_and(|why| why.contains("of memory")),
+        "{}",
+        planned["set_aside"]
+    );
     let met = trial.meet();
     assert_eq!(met.ended.code, Some(0), "{}", met.ended.stderr);
     for pi in trial.bench.lab().devices() {
