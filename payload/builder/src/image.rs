@@ -13,11 +13,11 @@ use migos_payload::digest::{Hasher, Sha256};
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
 use serde::Deserialize;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use tempfile::NamedTempFile;
 
 /// Bytes of a chunk when unpacked: the size of the blocks in which cards erase.
 const CHUNK: usize = 4 << 20;
@@ -84,7 +84,10 @@ pub fn prepare(
 ) -> Result<ImageManifest, PrepareError> {
     let failed = |source| PrepareError::Write { path: output.to_owned(), source };
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .map_err(failed)?;
     let mut raw = unpacked(source)?;
     let (mut all, mut packed_all) = (Hasher::default(), Hasher::default());
     let (mut chunks, mut size, mut raw_size) = (Vec::new(), 0, 0);
