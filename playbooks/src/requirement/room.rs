@@ -18,7 +18,7 @@ pub(crate) fn streamed(case: &Candidate<'_>) -> Option<String> {
 }
 
 pub(super) fn has_memory(case: &Candidate<'_>) -> Option<Finding> {
-    let Some(payload) = case.payload else { return None };
+    let payload = case.payload?;
     let least = payload.minimum_memory + MEMORY_MARGIN;
     if case.facts.memory < least {
         let has = case.facts.memory;
