@@ -43,6 +43,8 @@ pub struct Control {
     image: Option<VerifiedImage>,
     is_receiving: bool,
     dead_man: DeadMan,
+    /// Why MIGOS has not committed by itself, where it should.
+    excuse: Option<String>,
     switch: Box<dyn MakePermanent + Send>,
 }
 
@@ -69,6 +71,7 @@ impl Control {
             image: Some(image),
             is_receiving: false,
             dead_man,
+            excuse: None,
             switch,
         }
     }
@@ -99,6 +102,7 @@ impl Control {
             image,
             is_receiving: false,
             dead_man,
+            excuse: None,
             switch: Box::new(Already),
         };
         control.resume();
@@ -264,9 +268,15 @@ impl Control {
     pub fn tick(&mut self, now: Duration) {
         if self.state == State::Ready {
             if let Some(why) = self.dead_man.is_over(now) {
-                self.fail(why.to_owned());
+                let why = self.excuse.take().unwrap_or_else(|| why.to_owned());
+                self.fail(why);
             }
         }
+    }
+
+    /// Says why there is no commit yet, where nobody else would know: the dead-man's last words.
+    pub fn excuse(&mut self, why: String) {
+        self.excuse = Some(why);
     }
 
     /// Whole minutes until the dead-man leaves; nothing after the commit.
@@ -285,4 +295,4 @@ impl MakePermanent for Already {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,12 +6,14 @@
 
 mod boot_partition;
 mod card;
+mod handover;
 mod kernel;
 mod programs;
 mod session;
 
+use crate::network::Lease;
 use kernel::{log, restart};
-use programs::{Lease, take_lease};
+use programs::take_lease;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, wait};
 use std::process::Command;
@@ -47,19 +49,10 @@ pub fn live() -> ! {
 
 /// Takes what `udhcpc` tells: an event, and in the environment what came with it.
 pub fn dhcp_event(event: &str, variable: impl Fn(&str) -> Option<String>) {
-    let lease = || {
-        Some(Lease {
-            interface: variable("interface")?,
-            address: variable("ip")?,
-            prefix: variable("mask").unwrap_or_else(|| "24".to_owned()),
-            router: variable("router").and_then(|all| Some(all.split(' ').next()?.to_owned())),
-        })
-    };
     // At the other events an address that was given is kept: nobody else will have it so soon.
     if matches!(event, "bound" | "renew") {
-        match lease().map(|lease| take_lease(&lease)) {
-            Some(Ok(())) => {}
-            Some(Err(error)) => log(&format!("failed to set an address: {error}")),
+        match Lease::read(variable) {
+            Some(lease) => take_lease(&lease),
             None => log("a lease without an address"),
         }
     }

@@ -4,7 +4,7 @@ use super::Control;
 use crate::disk::BlockDisk;
 use crate::flash::{Flash, PIECE};
 use crate::image::VerifiedImage;
-use migos_contract::{Command, Configuration, Image as Promise, PROGRAM};
+use migos_contract::{Command, Configuration, Image as Promise, PROGRAM, Status};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -73,11 +73,25 @@ impl Server {
             Command::Configure => {
                 let read = input.take(LARGEST_INPUT).read_to_end(&mut text);
                 read.map_err(|error| format!("failed to read the configuration: {error}"))?;
-                self.try_configuration(&text)?;
+                return self.configure(&text);
             }
             Command::Status | Command::Log | Command::Commit { .. } | Command::Abort => {}
         }
         self.control().handle(&command, &text)
+    }
+
+    /// Takes a configuration, after it has been tried.
+    ///
+    /// # Errors
+    /// It is not understood, or cannot be written into the image; or it comes too late.
+    pub fn configure(&self, text: &[u8]) -> Result<(), String> {
+        self.try_configuration(text)?;
+        self.control().handle(&Command::Configure, text)
+    }
+
+    /// What is told of MIGOS.
+    pub fn status(&self) -> Status {
+        self.control().status()
     }
 
     /// Tries on a copy in memory what the flash will do past the commit. It takes some seconds, in which
@@ -102,7 +116,11 @@ impl Server {
         flash.try_files(&mut scratch).map_err(|error| error.to_string())
     }
 
-    fn take_image(&self, input: &mut impl Read) -> Result<(), String> {
+    /// Takes the image, or the part of it that is wanted, from whoever has it.
+    ///
+    /// # Errors
+    /// Nothing is wanted, or somebody else sends it already; or it is not what the job says.
+    pub fn take_image(&self, input: &mut impl Read) -> Result<(), String> {
         let promise = self.control().begin_image()?;
         let image = self.receive(&promise, input);
         let (image, refusal) = match image {

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
-const IMAGE: &[u8] = b"the image";
-const CONFIGURATION: &str = r#"{"files":{"config.json":"{}"}}"#;
+pub(crate) const IMAGE: &[u8] = b"the image";
+pub(crate) const CONFIGURATION: &str = r#"{"files":{"config.json":"{}"}}"#;
 
-fn job() -> Job {
+pub(crate) fn job() -> Job {
     let sha256: String = Sha256::digest(IMAGE).iter().map(|byte| format!("{byte:02x}")).collect();
     Job {
         schema: JOB_SCHEMA,
@@ -40,14 +40,14 @@ fn job() -> Job {
     }
 }
 
-fn image() -> VerifiedImage {
+pub(crate) fn image() -> VerifiedImage {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(IMAGE).unwrap();
     VerifiedImage::verify(file, &job().image).unwrap()
 }
 
 /// A card that takes the commit, or does not.
-struct Card(Result<(), String>);
+pub(crate) struct Card(pub(crate) Result<(), String>);
 
 impl MakePermanent for Card {
     fn make_permanent(&mut self, _: &Configuration) -> Result<(), String> {

@@ -5,7 +5,7 @@ use super::card::{Blocks, Candidate};
 use super::kernel::{self, Mount, log};
 use crate::control::MakePermanent;
 use crate::switch::{BootFiles, Mounted, Switch, SwitchError, job_file};
-use migos_contract::{Configuration, Job, boot_path, job_path};
+use migos_contract::{Configuration, Handover, Job, boot_path, job_path};
 use rustix::mount::MountFlags;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,10 +30,22 @@ pub(super) struct Found {
     pub(super) committed: Option<Result<Configuration, String>>,
     /// What had been put in the place of `config.txt`.
     pub(super) replaced: Option<Vec<u8>>,
+    /// What only this device may know.
+    pub(super) secrets: Secrets,
+}
+
+/// What only this device may know, in memory alone from now on.
+pub(super) struct Secrets {
     /// The SSH server's key.
     pub(super) host_key: Vec<u8>,
     /// Who may log in.
     pub(super) authorized_keys: Vec<u8>,
+    /// The key that opens the way home.
+    pub(super) call_home_key: Option<Vec<u8>>,
+    /// The networks and passwords of the radio.
+    pub(super) wifi: Option<Vec<u8>>,
+    /// What is to be configured without anybody's help.
+    pub(super) configuration: Option<Vec<u8>>,
 }
 
 impl BootPartition {
@@ -106,8 +118,27 @@ fn read(
             Err(source) => Err(SwitchError::Read { path, source }),
         }
     };
-    let (host_key, authorized_keys) = (file(job_path::HOST_KEY)?, file(job_path::AUTHORIZED_KEYS)?);
-    Ok(Found { card, boot, job, committed, replaced, host_key, authorized_keys })
+    // Before the commit nothing may be missing. After it, half of it is better than nothing.
+    let wanted = |is_wanted: bool, name: &str| match is_wanted.then(|| file(name)) {
+        None => Ok(None),
+        Some(Err(error)) if committed.is_some() => {
+            log(&error.to_string());
+            Ok(None)
+        }
+        Some(content) => content.map(Some),
+    };
+    let is_unattended = matches!(job.handover, Handover::Unattended(_)) && committed.is_none();
+    let secrets = Secrets {
+        host_key: file(job_path::HOST_KEY)?,
+        authorized_keys: file(job_path::AUTHORIZED_KEYS)?,
+        call_home_key: wanted(
+            matches!(job.handover, Handover::CallHome(_)),
+            job_path::CALL_HOME_KEY,
+        )?,
+        wifi: wanted(job.network.links.iter().any(|link| link.wifi), job_path::WIFI)?,
+        configuration: wanted(is_unattended, job_path::CONFIGURATION)?,
+    };
+    Ok(Found { card, boot, job, committed, replaced, secrets })
 }
 
 /// Makes MIGOS permanent on the card.

@@ -1,6 +1,7 @@
 //! From the kernel's start to the reset: what MIGOS does, in order.
 
-use super::boot_partition::{Found, OnCard, find, from_root};
+use super::boot_partition::{Found, OnCard, Secrets, find, from_root};
+use super::handover;
 use super::kernel::{self, Watchdog, log, restart, say};
 use super::programs;
 use crate::control::{Control, SOCKET, Server, Work, nameless};
@@ -137,20 +138,22 @@ fn come_up(shared: &Shared) -> Result<(), String> {
     } else {
         found.boot.note("MIGOS has come up");
     }
-    programs::start_network(found.job.host_name.clone());
+    programs::start_network(&found.job, found.secrets.wifi.as_deref());
     let image = match &found.job.image.path {
         Some(path) => from_root(&found.card, path, |path| load(path, &found.job)),
         None => Err("the job names no image on the card".to_owned()),
     };
-    let disk = found.card.disk.clone();
-    let (host_key, authorized_keys) = (found.host_key.clone(), found.authorized_keys.clone());
-    let control = control(found, image, obstacle)?;
+    let (disk, job) = (found.card.disk.clone(), found.job.clone());
+    let (control, secrets) = control(found, image, obstacle)?;
     let control = shared.control.get_or_init(|| Arc::new(Mutex::new(control)));
-    Server::new(Arc::clone(control), PathBuf::from(MEMORY))
+    let server = Server::new(Arc::clone(control), PathBuf::from(MEMORY));
+    server
+        .clone()
         .listen(Path::new(SOCKET))
         .map_err(|error| format!("failed to listen at {SOCKET}: {error}"))?;
-    programs::start_ssh(&host_key, &authorized_keys)
+    programs::start_ssh(&secrets.host_key, &secrets.authorized_keys)
         .map_err(|error| format!("failed to start the SSH server: {error}"))?;
+    handover::start(&job, secrets, server, control)?;
     flash_when_asked(shared, &disk)
 }
 
@@ -194,18 +197,18 @@ fn control(
     found: Found,
     image: Result<VerifiedImage, String>,
     obstacle: Option<String>,
-) -> Result<Control, String> {
+) -> Result<(Control, Secrets), String> {
     let serial = kernel::serial().unwrap_or_default();
-    let Found { card, boot, job, committed, replaced, .. } = found;
+    let Found { card, boot, job, committed, replaced, secrets } = found;
     if let Some(configuration) = committed {
         // Half overwritten, it is sent again.
         let image = image.map_err(|why| log(&why)).ok();
-        return Ok(Control::resumed(job, serial, configuration, image, obstacle));
+        return Ok((Control::resumed(job, serial, configuration, image, obstacle), secrets));
     }
     let image = image?;
     fits(&card.disk, &image, &job)?;
     let switch = OnCard { boot, job: job.clone(), replaced };
-    Ok(Control::ready(job, serial, image, Box::new(switch)))
+    Ok((Control::ready(job, serial, image, Box::new(switch)), secrets))
 }
 
 /// Asks before the commit what the flash would refuse after it.

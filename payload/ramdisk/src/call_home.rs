@@ -1,0 +1,138 @@
+//! The way home: MIGOS calls a host that the controller can reach, and asks there for a port that leads back to its own
+//! SSH server. Only that host is spoken to: its key is the job's, and no other is ever taken.
+
+use crate::programs::{Programs, Words, private_file, private_folder, words};
+use migos_contract::Bastion;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// A call that can be made again and again.
+#[derive(Debug, Clone)]
+pub struct CallHome {
+    words: Words,
+    home: PathBuf,
+}
+
+impl CallHome {
+    /// Lays out what the SSH client reads in a folder in memory. The key is in dropbear's form; the port on the host
+    /// leads to this port here.
+    ///
+    /// # Errors
+    /// The job's host is not one that can be called, or there is no memory.
+    pub fn new(
+        bastion: &Bastion,
+        local_port: u16,
+        folder: &Path,
+        key: &[u8],
+    ) -> Result<Self, String> {
+        let known = known_hosts(bastion)?;
+        let (ssh, key_file) = (folder.join(".ssh"), folder.join("key"));
+        private_folder(&ssh)
+            .and_then(|()| private_file(&ssh.join("known_hosts"), known.as_bytes()))
+            .and_then(|()| private_file(&key_file, key))
+            .map_err(|error| format!("failed to write {}: {error}", folder.display()))?;
+        let words = client(bastion, local_port, &key_file);
+        Ok(Self { words, home: folder.to_owned() })
+    }
+
+    /// Calls, and holds the line until it ends. Gives why it has ended.
+    pub fn call(&self, programs: &Programs) -> String {
+        let mut client = programs.command(&self.words);
+        client.env("HOME", &self.home).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut client = match client.spawn() {
+            Ok(client) => client,
+            Err(error) => return format!("{} does not start: {error}", self.words[0]),
+        };
+        let mut last = String::new();
+        // In the days that a call may last, much can be said: only the end of it is kept.
+        let lines = client.stderr.take().into_iter().flat_map(|said| BufReader::new(said).lines());
+        for line in lines.map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
+            last = line;
+        }
+        match (client.wait(), last.trim()) {
+            (Ok(status), "") => format!("the call home ended: {status}"),
+            (Err(error), _) => format!("the call home is lost: {error}"),
+            (Ok(_), last) => last.to_owned(),
+        }
+    }
+}
+
+/// The host's key as dropbear's client looks for it: by the name alone, whatever the port.
+fn known_hosts(bastion: &Bastion) -> Result<String, String> {
+    let Bastion { host, user, host_key, .. } = bastion;
+    // The client would take more of it: other hosts on the way, ports, options.
+    let is_plain = |text: &str, more: &str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain)
+    };
+    if !is_plain(host, ".-_:") || !is_plain(user, ".-_") {
+        return Err(format!("not a host that can be called: {user}@{host}"));
+    }
+    let is_base64 = |key: &str| is_plain(key, "+/=");
+    match host_key.split_whitespace().collect::<Vec<_>>()[..] {
+        [algorithm, key] if is_plain(algorithm, "-@.") && is_base64(key) => {
+            Ok(format!("{host} {algorithm} {key}\n"))
+        }
+        _ => Err(format!("the key of {host} is not an algorithm and a key")),
+    }
+}
+
+/// dropbear's client. A port that is taken ends the call, since a call that leads nowhere would never be made anew;
+/// so does silence.
+fn client(bastion: &Bastion, local_port: u16, key: &Path) -> Words {
+    let Bastion { host, port, user, listen, .. } = bastion;
+    let (port, key) = (port.to_string(), key.to_string_lossy());
+    let forward = format!("127.0.0.1:{listen}:127.0.0.1:{local_port}");
+    let keep_alive = "15";
+    #[rustfmt::skip]
+    let all = words(&[
+        "dbclient", "-N", "-T", "-K", keep_alive,
+        "-o", "ExitOnForwardFailure=yes", "-o", "DisableTrivialAuth=yes",
+        "-i", &key, "-R", &forward, "-l", user, "-p", &port, host,
+    ]);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn bastion() -> Bastion {
+        Bastion {
+            host: "bastion.example.com".to_owned(),
+            port: 2200,
+            user: "migos".to_owned(),
+            host_key: "ssh-ed25519 AAAAC3Nz".to_owned(),
+            listen: 40_001,
+        }
+    }
+
+    #[test]
+    fn the_client_knows_one_host_and_no_way_to_take_another() {
+        assert_eq!(known_hosts(&bastion()).unwrap(), "bastion.example.com ssh-ed25519 AAAAC3Nz\n");
+        let all = client(&bastion(), 22, Path::new("/run/key")).join(" ");
+        let expected = "dbclient -N -T -K 15 -o ExitOnForwardFailure=yes -o DisableTrivialAuth=yes \
+            -i /run/key -R 127.0.0.1:40001:127.0.0.1:22 -l migos -p 2200 bastion.example.com";
+        assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn what_the_client_would_take_for_something_else_is_refused() {
+        let refused = |change: &dyn Fn(&mut Bastion)| {
+            let mut bastion = bastion();
+            change(&mut bastion);
+            known_hosts(&bastion).unwrap_err()
+        };
+        for host in ["", "-y", "a,b", "a/22", "a b", "a\nb"] {
+            let why = refused(&|bastion| bastion.host = host.to_owned());
+            assert_eq!(why, format!("not a host that can be called: migos@{host}"));
+        }
+        assert!(refused(&|bastion| bastion.user = "-y".to_owned()).starts_with("not a host"));
+        for key in ["", "ssh-ed25519", "* ssh-ed25519 AAAA", "ssh-ed25519 AAAA\nother ssh-rsa AA"] {
+            let why = refused(&|bastion| bastion.host_key = key.to_owned());
+            assert_eq!(why, "the key of bastion.example.com is not an algorithm and a key");
+        }
+    }
+}
