@@ -6,7 +6,7 @@ pub(crate) use socket::nameless;
 pub use socket::{SOCKET, Server, call};
 
 use crate::dead_man::DeadMan;
-use crate::flash::check_names;
+use crate::flash::{Progress, check_names};
 use crate::image::VerifiedImage;
 use migos_contract::{Command, Configuration, Image as Promise, Job, Part, State, Status};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct Control {
     job: Job,
     serial: String,
     state: State,
-    written: u64,
+    progress: Progress,
     error: Option<String>,
     /// Why nothing may be written, whatever is sent: the card is in another board.
     obstacle: Option<String>,
@@ -59,10 +59,10 @@ impl Control {
     ) -> Self {
         let dead_man = DeadMan::new(job.dead_man);
         Self {
+            progress: nothing_of(&job),
             job,
             serial,
             state: State::Ready,
-            written: 0,
             error: None,
             obstacle: None,
             configuration: None,
@@ -89,10 +89,10 @@ impl Control {
             Err(error) => (None, Some(error)),
         };
         let mut control = Self {
+            progress: nothing_of(&job),
             job,
             serial,
             state: State::Failed,
-            written: 0,
             error,
             obstacle,
             configuration,
@@ -111,8 +111,8 @@ impl Control {
             state: self.state,
             nonce: self.job.nonce.clone(),
             serial: self.serial.clone(),
-            written: self.written,
-            total: self.job.image.raw_size,
+            written: self.progress.written,
+            total: self.progress.total,
             wants: self.wants(),
             configured: self.configuration.is_some(),
             error: self.error.clone(),
@@ -224,18 +224,19 @@ impl Control {
             },
             _ => return None,
         };
-        (self.state, self.written) = (State::Flashing, 0);
+        (self.state, self.progress) = (State::Flashing, nothing_of(&self.job));
         Some(work)
     }
 
-    /// So many bytes are written and read back.
-    pub fn has_written(&mut self, bytes: u64) {
-        self.written = bytes;
+    /// It is so far.
+    pub fn has_written(&mut self, progress: Progress) {
+        self.progress = progress;
     }
 
     /// The card is the image's.
     pub fn has_flashed(&mut self) {
-        (self.state, self.error, self.written) = (State::Flashed, None, self.job.image.raw_size);
+        (self.state, self.error) = (State::Flashed, None);
+        self.progress.written = self.progress.total;
     }
 
     /// It cannot go on. Before the commit it leaves.
@@ -273,6 +274,10 @@ impl Control {
     pub fn minutes_left(&self, now: Duration) -> Option<u64> {
         self.dead_man.minutes_left(now)
     }
+}
+
+fn nothing_of(job: &Job) -> Progress {
+    Progress { total: job.image.raw_size, written: 0 }
 }
 
 /// Past the commit nothing more has to be made permanent.

@@ -86,10 +86,10 @@ fn the_commit_wants_the_nonce_and_a_configuration_and_is_given_once() {
     assert_eq!(refusal(&mut control, &Command::Configure, CONFIGURATION), COMMITTED);
     let no_way = "the commit has been given: there is no way back";
     assert_eq!(refusal(&mut control, &Command::Abort, ""), no_way);
-    control.has_written(4);
-    assert_eq!((control.status().written, control.status().total), (4, 9));
+    control.has_written(Progress { total: 12, written: 4 });
+    assert_eq!((control.status().written, control.status().total), (4, 12));
     control.has_flashed();
-    assert_eq!((control.status().state, control.status().written), (State::Flashed, 9));
+    assert_eq!((control.status().state, control.status().written), (State::Flashed, 12));
 }
 
 #[test]

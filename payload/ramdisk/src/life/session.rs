@@ -5,7 +5,7 @@ use super::kernel::{self, Watchdog, log, restart, say};
 use super::programs;
 use crate::control::{Control, SOCKET, Server, Work, nameless};
 use crate::disk::BlockDisk;
-use crate::flash::{Flash, FlashError, PIECE};
+use crate::flash::{Flash, FlashError, PIECE, Progress};
 use crate::image::VerifiedImage;
 use migos_contract::{Job, State, Status};
 use std::collections::BTreeMap;
@@ -224,9 +224,9 @@ fn flash_when_asked(shared: &Shared, disk: &Path) -> Result<(), String> {
             thread::sleep(TICK);
             continue;
         };
-        let done = flash(&work, disk, &mut |bytes| {
+        let done = flash(&work, disk, &mut |progress| {
             if let Some(mut control) = shared.control() {
-                control.has_written(bytes);
+                control.has_written(progress);
             }
         });
         let Some(mut control) = shared.control() else { continue };
@@ -248,7 +248,7 @@ fn flash_when_asked(shared: &Shared, disk: &Path) -> Result<(), String> {
     }
 }
 
-fn flash(work: &Work, disk: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), String> {
+fn flash(work: &Work, disk: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), String> {
     let mut disk = BlockDisk::open(disk).map_err(|error| format!("failed to open it: {error}"))?;
     let flash = Flash {
         image: &work.image,
