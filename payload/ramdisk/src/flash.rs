@@ -17,7 +17,9 @@ mod boot_files;
 mod fat;
 mod layout;
 
-pub use boot_files::{FilesError, check_names, put_files};
+pub use boot_files::{FilesError, LOG_FILE, check_names, put_files};
+
+use boot_files::put_log;
 pub use layout::{Layout, LayoutError, Lifeboat};
 
 use crate::disk::Disk;
@@ -84,6 +86,18 @@ pub struct Progress {
     pub written: u64,
 }
 
+/// Whoever looks on while a card is rewritten.
+pub trait Observer {
+    /// It is so far.
+    fn has_written(&mut self, progress: Progress);
+
+    /// Something is done that belongs into the log.
+    fn note(&mut self, line: &str);
+
+    /// The log up to now; it is left on the new boot partition.
+    fn log(&self) -> String;
+}
+
 /// One image for one card.
 pub struct Flash<'a> {
     /// What is written.
@@ -134,7 +148,7 @@ impl Flash<'_> {
     fn new_sector(&self) -> Result<Sector, FlashError> {
         let mut sector = [0; SECTOR];
         self.image
-            .open()
+            .open(0..SECTOR as u64)
             .and_then(|mut image| image.read_exact(&mut sector))
             .map_err(|source| FlashError::Unpack { at: 0, source })?;
         Ok(sector)
@@ -145,43 +159,46 @@ impl Flash<'_> {
     /// # Errors
     /// After [`FlashError::Remains`] the card boots the image; after any other it boots what it booted
     /// before, or the lifeboat.
-    pub fn run(
-        &self,
-        disk: &mut dyn Disk,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), FlashError> {
+    pub fn run(&self, disk: &mut dyn Disk, observer: &mut dyn Observer) -> Result<(), FlashError> {
         let (first, image) = (SECTOR as u64, self.image.raw_size());
         let Some(Survey { old_table, layout, new_sector, in_use }) = self.survey(disk)? else {
-            progress(Progress { total: image, written: image });
+            observer.has_written(Progress { total: image, written: image });
             return Ok(());
         };
         let copied = match layout.lifeboat {
             Lifeboat::ToMake(_) => in_use.iter().map(|part| part.size).sum(),
             Lifeboat::Made | Lifeboat::None => 0,
         };
-        let mut done = Progress { total: image + copied, written: 0 };
-        progress(done);
-        let mut count = |bytes| {
-            done.written += bytes;
-            progress(done);
-        };
+        let mut meter =
+            Meter { observer, progress: Progress { total: image + copied, written: 0 } };
+        meter.count(0);
         // From here to its end the image may be written while the old boot partition still boots.
         let tail = match layout.lifeboat {
             Lifeboat::Made => image,
             Lifeboat::ToMake(_) | Lifeboat::None => layout.old.end().min(image),
         };
-        self.write_image(disk, tail, image, &mut count)?;
+        self.write_image(disk, tail, image, &mut |bytes| meter.count(bytes))?;
         if let Lifeboat::ToMake(place) = layout.lifeboat {
+            meter.note(&format!("bytes {tail} to {image} of the image are written"));
             for part in &in_use {
-                self.copy(disk, part.within(layout.old), part.within(place), &mut count)?;
+                let (from, to) = (part.within(layout.old), part.within(place));
+                self.copy(disk, from, to, &mut |bytes| meter.count(bytes))?;
             }
             let sector = old_table.with_boot_at(place).ok_or_else(too_far)?;
             write_checked(disk, 0, &sector)?;
+            meter.note(&format!(
+                "the lifeboat boots: {copied} of {} bytes are copied to byte {}",
+                place.size, place.start
+            ));
         }
-        self.write_image(disk, first, tail, &mut count)?;
+        self.write_image(disk, first, tail, &mut |bytes| meter.count(bytes))?;
         put_files(disk, layout.new, self.files)?;
+        meter.note("the image is written, with the device's own files");
+        if !self.files.contains_key(LOG_FILE) {
+            put_log(disk, layout.new, &meter.observer.log())?;
+        }
         write_checked(disk, 0, &new_sector)?;
-        count(first);
+        meter.count(first);
         for part in layout.remains(&in_use) {
             self.zero(disk, part).map_err(|error| FlashError::Remains(Box::new(error)))?;
         }
@@ -224,13 +241,12 @@ impl Flash<'_> {
         if from >= to {
             return Ok(());
         }
-        let mut image = self.image.open().map_err(|source| FlashError::Unpack { at: 0, source })?;
-        io::copy(&mut image.by_ref().take(from), &mut io::sink())
-            .map_err(|source| FlashError::Unpack { at: 0, source })?;
+        let unpack = |at| move |source| FlashError::Unpack { at, source };
+        let mut image = self.image.open(from..to).map_err(unpack(from))?;
         let mut piece = vec![0; self.piece];
         for (at, size) in self.pieces(from, to) {
             let piece = &mut piece[..size];
-            image.read_exact(piece).map_err(|source| FlashError::Unpack { at, source })?;
+            image.read_exact(piece).map_err(unpack(at))?;
             write_checked(disk, at, piece)?;
             count(size as u64);
         }
@@ -280,6 +296,23 @@ struct Survey {
     new_sector: Sector,
     /// The parts of the partition that boots now that hold something, counted from its start.
     in_use: Vec<Extent>,
+}
+
+/// Counts what is written.
+struct Meter<'a> {
+    observer: &'a mut dyn Observer,
+    progress: Progress,
+}
+
+impl Meter<'_> {
+    fn count(&mut self, bytes: u64) {
+        self.progress.written += bytes;
+        self.observer.has_written(self.progress);
+    }
+
+    fn note(&mut self, line: &str) {
+        self.observer.note(line);
+    }
 }
 
 fn too_far() -> FlashError {

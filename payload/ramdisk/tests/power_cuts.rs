@@ -25,10 +25,7 @@ fn undisturbed_the_card_is_the_image_with_the_files_and_nothing_else_of_before()
         let (start, end, size) = (new.start as usize, new.end() as usize, image.len());
         assert!(found[..start] == image[..start], "{geometry:?}");
         assert!(found[end..size] == image[end..], "{geometry:?}");
-        let files = all_files(&found[start..end]).into_iter().map(|(name, content)| {
-            (name.trim_start_matches('/').to_owned(), String::from_utf8(content).unwrap())
-        });
-        assert_eq!(files.collect::<BTreeMap<_, _>>(), scene.files);
+        assert_eq!(all_files(&found[start..end]), scene.all_new_files());
         let old = slice(&scene.card, boot_of(&scene.card).unwrap());
         for sector in old.chunks(SECTOR).filter(|sector| **sector != [0; SECTOR]) {
             let stays = found[size..].chunks(SECTOR).any(|found| found == sector);

@@ -2,11 +2,12 @@
 
 use crate::card::Card;
 use fatfs::{Dir, FileSystem, FormatVolumeOptions, FsOptions, format_volume};
-use migos_ramdisk::flash::{Flash, FlashError, Progress};
+use migos_ramdisk::flash::{Flash, FlashError, LOG_FILE, Observer, Progress};
 use migos_ramdisk::image::Image;
 use migos_ramdisk::table::{Extent, SECTOR, Table};
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
+use std::ops::Range;
 
 /// Small, so that there are many writes.
 pub(crate) const PIECE: usize = 16 << 10;
@@ -88,8 +89,8 @@ impl Image for Raw {
         self.0.len() as u64
     }
 
-    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(self.0.as_slice()))
+    fn open(&self, raw: Range<u64>) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(&self.0[raw.start as usize..raw.end as usize]))
     }
 }
 
@@ -169,6 +170,27 @@ pub(crate) fn boot_of(disk: &[u8]) -> Option<Extent> {
     Table::parse(disk[..SECTOR].try_into().unwrap())?.boot()
 }
 
+const LOG: &str = "     1.0 this is the log\n";
+
+/// Sees that it only goes on.
+#[derive(Default)]
+struct Last(Progress);
+
+impl Observer for Last {
+    fn has_written(&mut self, progress: Progress) {
+        assert!(progress.written >= self.0.written && progress.written <= progress.total);
+        self.0 = progress;
+    }
+
+    fn note(&mut self, line: &str) {
+        assert!(!line.is_empty());
+    }
+
+    fn log(&self) -> String {
+        LOG.to_owned()
+    }
+}
+
 pub(crate) struct Scene {
     pub(crate) card: Vec<u8>,
     pub(crate) image: Raw,
@@ -203,13 +225,26 @@ impl Scene {
 
     /// Gives how far it came.
     pub(crate) fn flash(&self, disk: &mut Card, no_lifeboat: bool) -> Result<Progress, FlashError> {
-        let flash = Flash { image: &self.image, files: &self.files, no_lifeboat, piece: PIECE };
-        let mut last = Progress::default();
-        let done = flash.run(disk, &mut |progress| {
-            assert!(progress.written >= last.written && progress.written <= progress.total);
-            last = progress;
-        });
-        done.map(|()| last)
+        self.flash_from(&self.image, disk, no_lifeboat)
+    }
+
+    /// The same with another source of the image.
+    pub(crate) fn flash_from(
+        &self,
+        image: &dyn Image,
+        disk: &mut Card,
+        no_lifeboat: bool,
+    ) -> Result<Progress, FlashError> {
+        let flash = Flash { image, files: &self.files, no_lifeboat, piece: PIECE };
+        let mut last = Last::default();
+        flash.run(disk, &mut last).map(|()| last.0)
+    }
+
+    /// The files of the new boot partition in the end.
+    pub(crate) fn all_new_files(&self) -> BTreeMap<String, Vec<u8>> {
+        let log = (LOG_FILE.to_owned(), LOG.to_owned());
+        let files = self.files.clone().into_iter().chain([log]);
+        files.map(|(name, text)| (format!("/{name}"), text.into_bytes())).collect()
     }
 
     /// What the image's place must hold in the end.
