@@ -1,6 +1,9 @@
 //! The image: in memory, verified once and unpacked as often as it is needed; or sent while the card is written.
 
 mod chunks;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod sample;
 mod streamed;
 
 pub use chunks::{ChunkTable, ChunksError};

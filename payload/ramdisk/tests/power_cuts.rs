@@ -4,6 +4,10 @@
 
 #[path = "power_cuts/card.rs"]
 mod card;
+#[path = "power_cuts/chunked.rs"]
+mod chunked;
+#[path = "../src/image/sample.rs"]
+mod sample;
 #[path = "power_cuts/scene.rs"]
 mod scene;
 

@@ -187,3 +187,6 @@ impl<F: FnMut(usize) -> io::Result<Arc<Vec<u8>>>> Read for ChunkReader<F> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;
