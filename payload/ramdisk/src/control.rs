@@ -6,13 +6,20 @@ pub(crate) use socket::nameless;
 pub use socket::{SOCKET, Server, call};
 
 use crate::dead_man::DeadMan;
-use crate::flash::check_names;
-use crate::image::VerifiedImage;
+use crate::flash::{Progress, check_names};
+use crate::image::{ChunkTable, Image, StreamError, StreamedImage, VerifiedImage};
 use migos_contract::{Command, Configuration, Image as Promise, Job, Part, State, Status};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Whoever writes the commit to the card.
+/// Whoever knows the card before it is rewritten.
 pub trait MakePermanent {
+    /// Asks what the flash would refuse, before the commit.
+    ///
+    /// # Errors
+    /// Why the image does not go onto this card.
+    fn fits(&self, image: &dyn Image) -> Result<(), String>;
+
     /// Makes MIGOS what every reset boots.
     ///
     /// # Errors
@@ -20,10 +27,29 @@ pub trait MakePermanent {
     fn make_permanent(&mut self, configuration: &Configuration) -> Result<(), String>;
 }
 
+/// Where the image comes from.
+pub enum Supply {
+    /// It is in memory.
+    Memory(VerifiedImage),
+    /// It is sent while the card is written.
+    Streamed(StreamedImage),
+    /// It was in memory before a reset, and is sent again; as chunks, where they are known.
+    Lost(Option<Arc<ChunkTable>>),
+}
+
+/// What the controller is to send now.
+#[derive(Debug)]
+pub enum Intake {
+    /// The whole file, into memory.
+    Whole(Promise, Option<Arc<ChunkTable>>),
+    /// A part of it.
+    Part(StreamedImage),
+}
+
 /// All that is to be written.
 pub struct Work {
-    /// The image, verified.
-    pub image: VerifiedImage,
+    /// The image.
+    pub image: Arc<dyn Image + Send + Sync>,
     /// The device's own files.
     pub configuration: Configuration,
     /// The job allows to go without a lifeboat.
@@ -35,12 +61,12 @@ pub struct Control {
     job: Job,
     serial: String,
     state: State,
-    written: u64,
+    progress: Progress,
     error: Option<String>,
     /// Why nothing may be written, whatever is sent: the card is in another board.
     obstacle: Option<String>,
     configuration: Option<Configuration>,
-    image: Option<VerifiedImage>,
+    image: Supply,
     is_receiving: bool,
     dead_man: DeadMan,
     /// Why MIGOS has not committed by itself, where it should.
@@ -49,26 +75,28 @@ pub struct Control {
 }
 
 const COMMITTED: &str = "the commit has been given";
+const NO_FIRST: &str =
+    "the first part of the image has not been sent: whether it goes onto this card is not known";
 const LEAVING: &str = "on the way back to Raspbian";
 
 impl Control {
-    /// Before the commit, with everything at hand.
+    /// Before the commit, with everything at hand; an image that is sent begins to come before the commit.
     pub fn ready(
         job: Job,
         serial: String,
-        image: VerifiedImage,
+        image: Supply,
         switch: Box<dyn MakePermanent + Send>,
     ) -> Self {
         let dead_man = DeadMan::new(job.dead_man);
         Self {
+            progress: nothing_of(&job),
             job,
             serial,
             state: State::Ready,
-            written: 0,
             error: None,
             obstacle: None,
             configuration: None,
-            image: Some(image),
+            image,
             is_receiving: false,
             dead_man,
             excuse: None,
@@ -82,7 +110,7 @@ impl Control {
         job: Job,
         serial: String,
         configuration: Result<Configuration, String>,
-        image: Option<VerifiedImage>,
+        image: Supply,
         obstacle: Option<String>,
     ) -> Self {
         let mut dead_man = DeadMan::new(job.dead_man);
@@ -92,10 +120,10 @@ impl Control {
             Err(error) => (None, Some(error)),
         };
         let mut control = Self {
+            progress: nothing_of(&job),
             job,
             serial,
             state: State::Failed,
-            written: 0,
             error,
             obstacle,
             configuration,
@@ -112,11 +140,11 @@ impl Control {
     /// What is told of it.
     pub fn status(&self) -> Status {
         Status {
-            state: self.state,
+            state: self.shown_state(),
             nonce: self.job.nonce.clone(),
             serial: self.serial.clone(),
-            written: self.written,
-            total: self.job.image.raw_size,
+            written: self.progress.written,
+            total: self.progress.total,
             wants: self.wants(),
             configured: self.configuration.is_some(),
             error: self.error.clone(),
@@ -124,7 +152,24 @@ impl Control {
     }
 
     fn wants(&self) -> Option<Part> {
-        (self.state == State::NeedsImage).then_some(Part { offset: 0, length: self.job.image.size })
+        match (self.state, &self.image) {
+            _ if self.is_receiving => None,
+            (State::NeedsImage, Supply::Lost(_)) => {
+                Some(Part { offset: 0, length: self.job.image.size })
+            }
+            (State::Ready | State::Committed | State::Flashing, Supply::Streamed(image)) => {
+                image.wants()
+            }
+            _ => None,
+        }
+    }
+
+    /// A flash that waits for the controller needs its image.
+    fn shown_state(&self) -> State {
+        match self.state {
+            State::Flashing if self.wants().is_some() => State::NeedsImage,
+            state => state,
+        }
     }
 
     /// Carries out a command; `input` is what came with it. [`Command::Stream`] is not carried out here:
@@ -148,6 +193,9 @@ impl Control {
             (State::Ready, _) => {}
             // Lost from the card since the commit: nothing can go on without.
             (State::Failed | State::NeedsImage, None) => {}
+            // Files that there is no place for can be changed: no boot partition of an image that is sent has
+            // been there to try them.
+            (State::Failed, Some(_)) if matches!(self.image, Supply::Streamed(_)) => {}
             (State::Leaving, _) => return Err(LEAVING.to_owned()),
             _ => return Err(COMMITTED.to_owned()),
         }
@@ -172,6 +220,9 @@ impl Control {
             _ => return Ok(()),
         }
         let configuration = self.configuration.as_ref().ok_or("there is no configuration")?;
+        if matches!(&self.image, Supply::Streamed(image) if !image.has_first()) {
+            return Err(NO_FIRST.to_owned());
+        }
         self.switch.make_permanent(configuration)?;
         self.dead_man.commit();
         self.state = State::Committed;
@@ -186,35 +237,60 @@ impl Control {
         Ok(())
     }
 
-    /// The image, to try a configuration on.
+    /// The image, to try a configuration on; none where it is not in memory.
     pub fn image(&self) -> Option<VerifiedImage> {
-        self.image.clone()
+        match &self.image {
+            Supply::Memory(image) => Some(image.clone()),
+            Supply::Streamed(_) | Supply::Lost(_) => None,
+        }
     }
 
-    /// The image that is asked for; nobody else may send it until [`end_image`](Self::end_image).
+    /// What is to be sent now; nobody else may send it until [`end_image`](Self::end_image) or
+    /// [`end_part`](Self::end_part).
     ///
     /// # Errors
-    /// None is asked for.
-    pub fn begin_image(&mut self) -> Result<Promise, String> {
+    /// Nothing is wanted.
+    pub fn begin_image(&mut self) -> Result<Intake, String> {
         self.dead_man.contact();
         if self.state == State::Leaving {
             return Err(LEAVING.to_owned());
         }
-        if self.image.is_some() {
-            return Err("the image is in memory already".to_owned());
-        }
-        if std::mem::replace(&mut self.is_receiving, true) {
+        if self.is_receiving {
             return Err("the image is being sent already".to_owned());
         }
-        Ok(self.job.image.clone())
+        let intake = match &self.image {
+            Supply::Memory(_) => return Err("the image is in memory already".to_owned()),
+            Supply::Lost(chunks) => Intake::Whole(self.job.image.clone(), chunks.clone()),
+            Supply::Streamed(_) if self.wants().is_none() => {
+                return Err(StreamError::NotWanted.to_string());
+            }
+            Supply::Streamed(image) => Intake::Part(image.clone()),
+        };
+        self.is_receiving = true;
+        Ok(intake)
     }
 
     /// Takes the image that was asked for, or notes that it was not to be had.
     pub fn end_image(&mut self, image: Option<VerifiedImage>) {
         self.is_receiving = false;
-        if image.is_some() {
-            self.image = image;
+        if let Some(image) = image {
+            self.image = Supply::Memory(image);
             self.resume();
+        }
+    }
+
+    /// A part has come, or what came of it. Before the commit that was the first, by which it shows whether
+    /// the image goes onto the card.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn end_part(&mut self) -> Result<(), String> {
+        self.is_receiving = false;
+        match (self.state, &self.image) {
+            (State::Ready, Supply::Streamed(image)) if image.has_first() => {
+                self.switch.fits(image).inspect_err(|_| image.forget_first())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -222,24 +298,29 @@ impl Control {
     pub fn begin_work(&mut self) -> Option<Work> {
         let work = match self.state {
             State::Committed => Work {
-                image: self.image.clone()?,
+                image: match &self.image {
+                    Supply::Memory(image) => Arc::new(image.clone()),
+                    Supply::Streamed(image) => Arc::new(image.clone()),
+                    Supply::Lost(_) => return None,
+                },
                 configuration: self.configuration.clone()?,
                 no_lifeboat: self.job.no_lifeboat,
             },
             _ => return None,
         };
-        (self.state, self.written) = (State::Flashing, 0);
+        (self.state, self.progress) = (State::Flashing, nothing_of(&self.job));
         Some(work)
     }
 
-    /// So many bytes are written and read back.
-    pub fn has_written(&mut self, bytes: u64) {
-        self.written = bytes;
+    /// It is so far.
+    pub fn has_written(&mut self, progress: Progress) {
+        self.progress = progress;
     }
 
     /// The card is the image's.
     pub fn has_flashed(&mut self) {
-        (self.state, self.error, self.written) = (State::Flashed, None, self.job.image.raw_size);
+        (self.state, self.error) = (State::Flashed, None);
+        self.progress.written = self.progress.total;
     }
 
     /// It cannot go on. Before the commit it leaves.
@@ -256,8 +337,8 @@ impl Control {
         }
         self.state = match (&self.configuration, &self.image) {
             (None, _) => State::Failed,
-            (Some(_), None) => State::NeedsImage,
-            (Some(_), Some(_)) => State::Committed,
+            (Some(_), Supply::Lost(_)) => State::NeedsImage,
+            (Some(_), Supply::Memory(_) | Supply::Streamed(_)) => State::Committed,
         };
         if self.state != State::Failed {
             self.error = None;
@@ -285,10 +366,18 @@ impl Control {
     }
 }
 
+fn nothing_of(job: &Job) -> Progress {
+    Progress { total: job.image.raw_size, written: 0 }
+}
+
 /// Past the commit nothing more has to be made permanent.
 struct Already;
 
 impl MakePermanent for Already {
+    fn fits(&self, _: &dyn Image) -> Result<(), String> {
+        Ok(())
+    }
+
     fn make_permanent(&mut self, _: &Configuration) -> Result<(), String> {
         Ok(())
     }

@@ -80,7 +80,7 @@ impl Source {
         };
         let mut input = self.open(part)?;
         let refused = |why| FetchError::Refused { url: self.url.clone(), why };
-        server.take_image(&mut input).map_err(refused)?;
+        server.take(&mut input).map_err(refused)?;
         Ok(true)
     }
 

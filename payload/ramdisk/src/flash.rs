@@ -4,7 +4,7 @@
 //! at all. So there are three times, parted by two writes of sector 0:
 //!
 //! 1. Sector 0 is the old one. Everything of the image that lies behind the old boot partition is written;
-//!    then the old boot partition is copied behind the image: the **lifeboat**.
+//!    then what the old boot partition holds is copied behind the image: the **lifeboat**.
 //! 2. Sector 0 names the lifeboat alone. The rest of the image is written, and the device's own files into
 //!    its boot partition.
 //! 3. Sector 0 is the image's. The lifeboat is zeroed, and what the image left of the old boot partition.
@@ -14,9 +14,12 @@
 //! `tests/power_cuts.rs` cuts the power at every write.
 
 mod boot_files;
+mod fat;
 mod layout;
 
-pub use boot_files::{FilesError, check_names, put_files};
+pub use boot_files::{FilesError, LOG_FILE, check_names, put_files};
+
+use boot_files::put_log;
 pub use layout::{Layout, LayoutError, Lifeboat};
 
 use crate::disk::Disk;
@@ -28,6 +31,10 @@ use thiserror::Error;
 
 /// Bytes written and read back at once: the size of the blocks in which a card erases.
 pub const PIECE: usize = 4 << 20;
+
+/// Parts of the old boot partition that are this much of a piece apart are copied as one: to copy the little in
+/// between costs less than one more write that waits for the card.
+const NEAR: u64 = 16;
 
 /// So often a piece is written before the card is given up.
 const TRIES: u32 = 3;
@@ -68,6 +75,27 @@ pub enum FlashError {
     /// The card boots the image, but remains of what was before could not be zeroed.
     #[error("the card is rewritten, but its remains could not be zeroed: {0}")]
     Remains(Box<FlashError>),
+}
+
+/// How far it is, in bytes written and read back: of the image, and of the copy of the old boot partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Of so many.
+    pub total: u64,
+    /// So many are done.
+    pub written: u64,
+}
+
+/// Whoever looks on while a card is rewritten.
+pub trait Observer {
+    /// It is so far.
+    fn has_written(&mut self, progress: Progress);
+
+    /// Something is done that belongs into the log.
+    fn note(&mut self, line: &str);
+
+    /// The log up to now; it is left on the new boot partition.
+    fn log(&self) -> String;
 }
 
 /// One image for one card.
@@ -120,7 +148,7 @@ impl Flash<'_> {
     fn new_sector(&self) -> Result<Sector, FlashError> {
         let mut sector = [0; SECTOR];
         self.image
-            .open()
+            .open(0..SECTOR as u64)
             .and_then(|mut image| image.read_exact(&mut sector))
             .map_err(|source| FlashError::Unpack { at: 0, source })?;
         Ok(sector)
@@ -128,42 +156,53 @@ impl Flash<'_> {
 
     /// Rewrites the card. Cut off at any instant, it is begun again in the same way, and ends the same.
     ///
-    /// `progress` is told the bytes of the image that are written and read back.
-    ///
     /// # Errors
     /// After [`FlashError::Remains`] the card boots the image; after any other it boots what it booted
     /// before, or the lifeboat.
-    pub fn run(
-        &self,
-        disk: &mut dyn Disk,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<(), FlashError> {
-        let Some(Survey { old_table, layout, new_sector }) = self.survey(disk)? else {
-            progress(self.image.raw_size());
+    pub fn run(&self, disk: &mut dyn Disk, observer: &mut dyn Observer) -> Result<(), FlashError> {
+        let (first, image) = (SECTOR as u64, self.image.raw_size());
+        let Some(Survey { old_table, layout, new_sector, in_use }) = self.survey(disk)? else {
+            observer.has_written(Progress { total: image, written: image });
             return Ok(());
         };
-        let (first, image, old_end) = (SECTOR as u64, layout.image, layout.old.end());
-        let mut done = 0;
-        let mut count = |bytes| {
-            done += bytes;
-            progress(done);
+        let copied = match layout.lifeboat {
+            Lifeboat::ToMake(_) => in_use.iter().map(|part| part.size).sum(),
+            Lifeboat::Made | Lifeboat::None => 0,
         };
-        let (tail, head) = match layout.lifeboat {
-            Lifeboat::Made => (image, image),
-            Lifeboat::ToMake(_) | Lifeboat::None => (old_end.min(image), old_end.min(image)),
+        let mut meter =
+            Meter { observer, progress: Progress { total: image + copied, written: 0 } };
+        meter.count(0);
+        // From here to its end the image may be written while the old boot partition still boots.
+        let tail = match layout.lifeboat {
+            Lifeboat::Made => image,
+            Lifeboat::ToMake(_) | Lifeboat::None => layout.old.end().min(image),
         };
-        self.write_image(disk, tail, image, &mut count)?;
+        self.write_image(disk, tail, image, &mut |bytes| meter.count(bytes))?;
         if let Lifeboat::ToMake(place) = layout.lifeboat {
-            self.copy(disk, layout.old.start, place.start, place.size)?;
+            meter.note(&format!("bytes {tail} to {image} of the image are written"));
+            for part in &in_use {
+                let (from, to) = (part.within(layout.old), part.within(place));
+                self.copy(disk, from, to, &mut |bytes| meter.count(bytes))?;
+            }
             let sector = old_table.with_boot_at(place).ok_or_else(too_far)?;
             write_checked(disk, 0, &sector)?;
+            meter.note(&format!(
+                "the lifeboat boots: {copied} of {} bytes are copied to byte {}",
+                place.size, place.start
+            ));
         }
-        self.write_image(disk, first, head, &mut count)?;
+        self.write_image(disk, first, tail, &mut |bytes| meter.count(bytes))?;
         put_files(disk, layout.new, self.files)?;
+        meter.note("the image is written, with the device's own files");
+        if !self.files.contains_key(LOG_FILE) {
+            put_log(disk, layout.new, &meter.observer.log())?;
+        }
         write_checked(disk, 0, &new_sector)?;
-        count(first);
-        self.zero(disk, image, layout.remains_end())
-            .map_err(|error| FlashError::Remains(Box::new(error)))
+        meter.count(first);
+        for part in layout.remains(&in_use) {
+            self.zero(disk, part).map_err(|error| FlashError::Remains(Box::new(error)))?;
+        }
+        Ok(())
     }
 
     /// Looks at both; nothing if sector 0 is the image's already. That is written last, so everything is,
@@ -182,7 +221,13 @@ impl Flash<'_> {
             self.no_lifeboat,
             self.piece as u64,
         )?;
-        Ok(Some(Survey { old_table, layout, new_sector }))
+        let whole = || vec![Extent { start: 0, size: layout.old.size }];
+        // What boots from behind the image and is no lifeboat may have held more than it holds now.
+        let is_known = layout.lifeboat != Lifeboat::Made || old_table.names_one_partition();
+        let near = self.piece as u64 / NEAR;
+        let in_use = is_known.then(|| fat::in_use(disk, layout.old, near)).flatten();
+        let in_use = in_use.unwrap_or_else(whole);
+        Ok(Some(Survey { old_table, layout, new_sector, in_use }))
     }
 
     /// Writes a part of the image to its place.
@@ -196,32 +241,38 @@ impl Flash<'_> {
         if from >= to {
             return Ok(());
         }
-        let mut image = self.image.open().map_err(|source| FlashError::Unpack { at: 0, source })?;
-        io::copy(&mut image.by_ref().take(from), &mut io::sink())
-            .map_err(|source| FlashError::Unpack { at: 0, source })?;
+        let unpack = |at| move |source| FlashError::Unpack { at, source };
+        let mut image = self.image.open(from..to).map_err(unpack(from))?;
         let mut piece = vec![0; self.piece];
         for (at, size) in self.pieces(from, to) {
             let piece = &mut piece[..size];
-            image.read_exact(piece).map_err(|source| FlashError::Unpack { at, source })?;
+            image.read_exact(piece).map_err(unpack(at))?;
             write_checked(disk, at, piece)?;
             count(size as u64);
         }
         Ok(())
     }
 
-    fn copy(&self, disk: &mut dyn Disk, from: u64, to: u64, size: u64) -> Result<(), FlashError> {
+    fn copy(
+        &self,
+        disk: &mut dyn Disk,
+        from: Extent,
+        to: Extent,
+        count: &mut dyn FnMut(u64),
+    ) -> Result<(), FlashError> {
         let mut piece = vec![0; self.piece];
-        for (at, size) in self.pieces(to, to + size) {
-            let (piece, from) = (&mut piece[..size], from + (at - to));
+        for (at, size) in self.pieces(to.start, to.end()) {
+            let (piece, from) = (&mut piece[..size], from.start + (at - to.start));
             disk.read_at(from, piece).map_err(|source| FlashError::Read { at: from, source })?;
             write_checked(disk, at, piece)?;
+            count(size as u64);
         }
         Ok(())
     }
 
-    fn zero(&self, disk: &mut dyn Disk, from: u64, to: u64) -> Result<(), FlashError> {
+    fn zero(&self, disk: &mut dyn Disk, part: Extent) -> Result<(), FlashError> {
         let zeros = vec![0; self.piece];
-        for (at, size) in self.pieces(from, to) {
+        for (at, size) in self.pieces(part.start, part.end()) {
             write_checked(disk, at, &zeros[..size])?;
         }
         Ok(())
@@ -243,6 +294,25 @@ struct Survey {
     old_table: Table,
     layout: Layout,
     new_sector: Sector,
+    /// The parts of the partition that boots now that hold something, counted from its start.
+    in_use: Vec<Extent>,
+}
+
+/// Counts what is written.
+struct Meter<'a> {
+    observer: &'a mut dyn Observer,
+    progress: Progress,
+}
+
+impl Meter<'_> {
+    fn count(&mut self, bytes: u64) {
+        self.progress.written += bytes;
+        self.observer.has_written(self.progress);
+    }
+
+    fn note(&mut self, line: &str) {
+        self.observer.note(line);
+    }
 }
 
 fn too_far() -> FlashError {

@@ -1,10 +1,21 @@
-//! The image in memory: verified once, unpacked as often as it is needed.
+//! The image: in memory, verified once and unpacked as often as it is needed; or sent while the card is written.
 
+mod chunks;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod sample;
+mod streamed;
+
+pub use chunks::{ChunkTable, ChunksError};
+pub use streamed::{StreamError, StreamedImage};
+
+use chunks::ChunkReader;
 use flate2::read::MultiGzDecoder;
 use migos_contract::{Compression, Image as Promise};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use thiserror::Error;
@@ -14,11 +25,11 @@ pub trait Image {
     /// The size when unpacked, in bytes.
     fn raw_size(&self) -> u64;
 
-    /// Unpacks it from the beginning.
+    /// Unpacks a part of it, given in bytes of the unpacked image.
     ///
     /// # Errors
     /// It cannot be read.
-    fn open(&self) -> io::Result<Box<dyn Read + '_>>;
+    fn open(&self, raw: Range<u64>) -> io::Result<Box<dyn Read + '_>>;
 }
 
 /// Why a file is not the job's image.
@@ -36,6 +47,9 @@ pub enum ImageError {
     /// The file unpacks to something else.
     #[error("the image unpacks to something else than the job says")]
     OtherContent,
+    /// One of its chunks is not what it has to be.
+    #[error(transparent)]
+    Chunk(ChunksError),
 }
 
 /// The job's image, in a file that lives in memory. It has been verified, packed and unpacked.
@@ -44,26 +58,40 @@ pub struct VerifiedImage {
     file: Arc<File>,
     compression: Compression,
     raw_size: u64,
+    chunks: Option<Arc<ChunkTable>>,
 }
 
 impl VerifiedImage {
-    /// Takes a file if it is what the job says, as it is and when unpacked.
+    /// Takes a file if it is what the job says, as it is and when unpacked. Where the chunks are known they
+    /// are what is unpacked and verified, here and whenever it is read.
     ///
     /// # Errors
     /// [`ImageError`] says in what it is not.
-    pub fn verify(file: File, promise: &Promise) -> Result<Self, ImageError> {
+    pub fn verify(
+        file: File,
+        promise: &Promise,
+        chunks: Option<Arc<ChunkTable>>,
+    ) -> Result<Self, ImageError> {
         let image = Self {
             file: Arc::new(file),
             compression: promise.compression,
             raw_size: promise.raw_size,
+            chunks,
         };
         let packed = sum(image.packed(), promise.size).map_err(ImageError::Read)?;
         if packed.as_ref() != Some(&promise.sha256) {
             return Err(ImageError::Damaged);
         }
+        if let Some(table) = &image.chunks {
+            for index in table.all() {
+                let packed = image.packed_chunk(table, index).map_err(ImageError::Read)?;
+                table.unpack(index, &packed).map_err(ImageError::Chunk)?;
+            }
+            return Ok(image);
+        }
         let raw = image
-            .open()
-            .and_then(|image| sum(image, promise.raw_size))
+            .unpacked()
+            .and_then(|raw| sum(raw, promise.raw_size))
             .map_err(ImageError::Unpack)?;
         match raw.as_ref() == Some(&promise.raw_sha256) {
             true => Ok(image),
@@ -74,6 +102,22 @@ impl VerifiedImage {
     fn packed(&self) -> FileReader<'_> {
         FileReader { file: &self.file, at: 0 }
     }
+
+    fn packed_chunk(&self, table: &ChunkTable, index: usize) -> io::Result<Vec<u8>> {
+        let part = table.part(&(index..index + 1));
+        let mut packed = vec![0; usize::try_from(part.length).unwrap_or(0)];
+        self.file.read_exact_at(&mut packed, part.offset)?;
+        Ok(packed)
+    }
+
+    /// The whole image, from its beginning.
+    fn unpacked(&self) -> io::Result<Box<dyn Read + '_>> {
+        let file = BufReader::with_capacity(1 << 16, self.packed());
+        Ok(match self.compression {
+            Compression::None => Box::new(file),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
+        })
+    }
 }
 
 impl Image for VerifiedImage {
@@ -81,12 +125,20 @@ impl Image for VerifiedImage {
         self.raw_size
     }
 
-    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        let file = BufReader::with_capacity(1 << 16, self.packed());
-        Ok(match self.compression {
-            Compression::None => Box::new(file),
-            Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
-        })
+    fn open(&self, raw: Range<u64>) -> io::Result<Box<dyn Read + '_>> {
+        if let Some(table) = &self.chunks {
+            return Ok(Box::new(ChunkReader::new(table, &raw, |_| {
+                |index| {
+                    let packed = self.packed_chunk(table, index)?;
+                    // Memory that fails is found out here, and not on the card.
+                    let chunk = table.unpack(index, &packed).map_err(io::Error::other)?;
+                    Ok(Arc::new(chunk))
+                }
+            })));
+        }
+        let mut image = self.unpacked()?;
+        io::copy(&mut image.by_ref().take(raw.start), &mut io::sink())?;
+        Ok(image)
     }
 }
 
@@ -158,11 +210,11 @@ mod tests {
     #[test]
     fn a_verified_image_unpacks_as_often_as_wanted() {
         let (file, promise) = packed(b"balena");
-        let image = VerifiedImage::verify(file, &promise).unwrap();
+        let image = VerifiedImage::verify(file, &promise, None).unwrap();
         for _ in 0..2 {
             let mut raw = String::new();
-            image.open().unwrap().read_to_string(&mut raw).unwrap();
-            assert_eq!(raw, "balena");
+            image.open(2..6).unwrap().read_to_string(&mut raw).unwrap();
+            assert_eq!(raw, "lena");
         }
     }
 
@@ -171,7 +223,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut Promise)| {
             let (file, mut promise) = packed(b"balena");
             change(&mut promise);
-            VerifiedImage::verify(file, &promise).unwrap_err()
+            VerifiedImage::verify(file, &promise, None).unwrap_err()
         };
         assert!(matches!(refused(&|p| p.size += 1), ImageError::Damaged));
         assert!(matches!(refused(&|p| p.size -= 1), ImageError::Damaged));

@@ -1,9 +1,10 @@
 //! The way from `migos-ctl` to `/init`: one line of words in, then what comes with them; one line out.
 
-use super::Control;
+use super::{Control, Intake};
 use crate::disk::BlockDisk;
 use crate::flash::{Flash, PIECE};
-use crate::image::VerifiedImage;
+use crate::image::{ChunkTable, VerifiedImage};
+use crate::log::Log;
 use migos_contract::{Command, Configuration, Image as Promise, PROGRAM, Status};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// Where `/init` listens.
 pub const SOCKET: &str = "/run/migos.sock";
@@ -21,18 +23,22 @@ pub const SOCKET: &str = "/run/migos.sock";
 /// More than any configuration is.
 const LARGEST_INPUT: u64 = 1 << 20;
 
+/// A sender from whom nothing comes for so long is gone: another may send.
+const SILENCE: Duration = Duration::from_secs(120);
+
 /// Answers the callers, each on a thread of its own: an image takes minutes to come.
 #[derive(Clone)]
 pub struct Server {
     control: Arc<Mutex<Control>>,
     /// A folder in memory.
     memory: PathBuf,
+    log: Log,
 }
 
 impl Server {
     /// Answers for this control; an image that is sent is kept in that folder.
-    pub fn new(control: Arc<Mutex<Control>>, memory: PathBuf) -> Self {
-        Self { control, memory }
+    pub fn new(control: Arc<Mutex<Control>>, memory: PathBuf, log: Log) -> Self {
+        Self { control, memory, log }
     }
 
     /// Listens at that path, from now until the end of the process.
@@ -52,24 +58,38 @@ impl Server {
     }
 
     fn serve(&self, stream: &UnixStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(SILENCE))?;
         let mut input = BufReader::new(stream);
         let mut line = Vec::new();
         input.by_ref().take(LARGEST_INPUT).read_until(b'\n', &mut line)?;
         let done = self.carry_out(&line, &mut input);
         let answer = match done {
-            Ok(()) => json!({ "status": self.control().status() }),
+            Ok(Command::Log) => json!({ "log": self.log.text() }),
+            Ok(_) => json!({ "status": self.control().status() }),
             Err(refusal) => json!({ "refused": refusal }),
         };
         writeln!(&mut &*stream, "{answer}")
     }
 
-    fn carry_out(&self, line: &[u8], input: &mut impl Read) -> Result<(), String> {
+    fn carry_out(&self, line: &[u8], input: &mut impl Read) -> Result<Command, String> {
         let words: Vec<String> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let command = Command::parse(&words).map_err(|error| error.to_string())?;
+        let done = self.obey(&command, input);
+        // What an input is refused for may repeat what is in it, and a configuration holds secrets.
+        match (&command, &done) {
+            (Command::Status | Command::Log, _) => {}
+            (Command::Configure, Err(_)) => self.log.add("configure: refused"),
+            (_, Ok(())) => self.log.add(&format!("{}: done", name(&command))),
+            (_, Err(why)) => self.log.add(&format!("{}: refused: {why}", name(&command))),
+        }
+        done.map(|()| command)
+    }
+
+    fn obey(&self, command: &Command, input: &mut impl Read) -> Result<(), String> {
         let mut text = Vec::new();
         match command {
-            Command::Stream => return self.take_image(input),
+            Command::Stream => return self.take(input),
             Command::Configure => {
                 let read = input.take(LARGEST_INPUT).read_to_end(&mut text);
                 read.map_err(|error| format!("failed to read the configuration: {error}"))?;
@@ -77,7 +97,7 @@ impl Server {
             }
             Command::Status | Command::Log | Command::Commit { .. } | Command::Abort => {}
         }
-        self.control().handle(&command, &text)
+        self.control().handle(command, &text)
     }
 
     /// Takes a configuration, after it has been tried.
@@ -116,34 +136,53 @@ impl Server {
         flash.try_files(&mut scratch).map_err(|error| error.to_string())
     }
 
-    /// Takes the image, or the part of it that is wanted, from whoever has it.
+    /// Takes what is wanted of the image.
     ///
     /// # Errors
-    /// Nothing is wanted, or somebody else sends it already; or it is not what the job says.
-    pub fn take_image(&self, input: &mut impl Read) -> Result<(), String> {
-        let promise = self.control().begin_image()?;
-        let image = self.receive(&promise, input);
-        let (image, refusal) = match image {
-            Ok(image) => (Some(image), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        self.control().end_image(image);
-        refusal
+    /// Nothing is, or something else came.
+    pub fn take(&self, input: &mut dyn Read) -> Result<(), String> {
+        let intake = self.control().begin_image()?;
+        match intake {
+            Intake::Part(image) => {
+                let taken = image.take(input).map_err(|error| error.to_string());
+                let ended = self.control().end_part();
+                ended.and(taken)
+            }
+            Intake::Whole(promise, chunks) => {
+                let image = self.receive(&promise, chunks, input);
+                let (image, refusal) = match image {
+                    Ok(image) => (Some(image), Ok(())),
+                    Err(error) => (None, Err(error)),
+                };
+                self.control().end_image(image);
+                refusal
+            }
+        }
     }
 
-    fn receive(&self, promise: &Promise, input: &mut impl Read) -> Result<VerifiedImage, String> {
+    fn receive(
+        &self,
+        promise: &Promise,
+        chunks: Option<Arc<ChunkTable>>,
+        input: &mut dyn Read,
+    ) -> Result<VerifiedImage, String> {
         let file = nameless(&self.memory)
             .and_then(|mut file| {
                 io::copy(&mut input.take(promise.size.saturating_add(1)), &mut file)?;
                 Ok(file)
             })
             .map_err(|error| format!("the image does not go into memory: {error}"))?;
-        VerifiedImage::verify(file, promise).map_err(|error| error.to_string())
+        VerifiedImage::verify(file, promise, chunks).map_err(|error| error.to_string())
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A command as it stands in the log.
+fn name(command: &Command) -> &str {
+    command.words().get(1).copied().unwrap_or_default()
 }
 
 /// A file without a name: its memory is free again as soon as nobody holds it.
@@ -167,13 +206,18 @@ pub fn call(
 ) -> u8 {
     // Without a reader there is nobody left to tell.
     match ask(socket, words, input) {
-        Ok(answer) => match (answer.get("status"), answer.get("refused").and_then(Value::as_str)) {
-            (Some(status), _) => u8::from(writeln!(out, "{status}").is_err()),
-            (None, refusal) => {
-                let _ = writeln!(err, "{}", refusal.unwrap_or("MIGOS answers what is no answer"));
-                1
+        Ok(answer) => {
+            let text = |key| answer.get(key).and_then(Value::as_str);
+            match (answer.get("status"), text("log"), text("refused")) {
+                (Some(status), _, _) => u8::from(writeln!(out, "{status}").is_err()),
+                (None, Some(log), _) => u8::from(write!(out, "{log}").is_err()),
+                (None, None, refusal) => {
+                    let refusal = refusal.unwrap_or("MIGOS answers what is no answer");
+                    let _ = writeln!(err, "{refusal}");
+                    1
+                }
             }
-        },
+        }
         Err(error) => {
             let _ = writeln!(err, "{PROGRAM}: MIGOS does not answer: {error}");
             2

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::log::Log;
 use migos_contract::{
     Compression, DeadMan as Limits, Handover, Image as Promise, JOB_SCHEMA, Network, PROGRAM,
     Strategy,
@@ -43,20 +44,24 @@ pub(crate) fn job() -> Job {
 pub(crate) fn image() -> VerifiedImage {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(IMAGE).unwrap();
-    VerifiedImage::verify(file, &job().image).unwrap()
+    VerifiedImage::verify(file, &job().image, None).unwrap()
 }
 
 /// A card that takes the commit, or does not.
 pub(crate) struct Card(pub(crate) Result<(), String>);
 
 impl MakePermanent for Card {
+    fn fits(&self, _: &dyn Image) -> Result<(), String> {
+        self.0.clone()
+    }
+
     fn make_permanent(&mut self, _: &Configuration) -> Result<(), String> {
         self.0.clone()
     }
 }
 
 fn ready() -> Control {
-    Control::ready(job(), job().serial, image(), Box::new(Card(Ok(()))))
+    Control::ready(job(), job().serial, Supply::Memory(image()), Box::new(Card(Ok(()))))
 }
 
 fn commit() -> Command {
@@ -86,16 +91,16 @@ fn the_commit_wants_the_nonce_and_a_configuration_and_is_given_once() {
     assert_eq!(refusal(&mut control, &Command::Configure, CONFIGURATION), COMMITTED);
     let no_way = "the commit has been given: there is no way back";
     assert_eq!(refusal(&mut control, &Command::Abort, ""), no_way);
-    control.has_written(4);
-    assert_eq!((control.status().written, control.status().total), (4, 9));
+    control.has_written(Progress { total: 12, written: 4 });
+    assert_eq!((control.status().written, control.status().total), (4, 12));
     control.has_flashed();
-    assert_eq!((control.status().state, control.status().written), (State::Flashed, 9));
+    assert_eq!((control.status().state, control.status().written), (State::Flashed, 12));
 }
 
 #[test]
 fn a_commit_that_does_not_reach_the_card_changes_nothing() {
     let card = Card(Err("the commit could not be written: bad block".to_owned()));
-    let mut control = Control::ready(job(), job().serial, image(), Box::new(card));
+    let mut control = Control::ready(job(), job().serial, Supply::Memory(image()), Box::new(card));
     control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
     assert!(refusal(&mut control, &commit(), "").ends_with("bad block"));
     assert_eq!(control.status().state, State::Ready);
@@ -145,20 +150,22 @@ fn after_a_power_cut_it_goes_on_or_asks_for_what_is_missing() {
     let configuration = || serde_json::from_str::<Configuration>(CONFIGURATION).unwrap();
     let resumed =
         |configured, image| Control::resumed(job(), job().serial, configured, image, None);
-    let mut control = resumed(Ok(configuration()), Some(image()));
+    let mut control = resumed(Ok(configuration()), Supply::Memory(image()));
     assert_eq!(control.status().state, State::Committed);
     assert_eq!(control.begin_image().unwrap_err(), "the image is in memory already");
 
-    let mut control = resumed(Ok(configuration()), None);
+    let mut control = resumed(Ok(configuration()), Supply::Lost(None));
     assert_eq!(control.status().state, State::NeedsImage);
-    assert_eq!(control.begin_image().unwrap(), job().image);
+    let wanted = control.begin_image().unwrap();
+    assert!(matches!(wanted, Intake::Whole(promise, None) if promise == job().image));
     assert_eq!(control.begin_image().unwrap_err(), "the image is being sent already");
     control.end_image(None);
     control.begin_image().unwrap();
     control.end_image(Some(image()));
     assert!(control.begin_work().is_some());
 
-    let mut control = resumed(Err("the commit is not understood".to_owned()), Some(image()));
+    let mut control =
+        resumed(Err("the commit is not understood".to_owned()), Supply::Memory(image()));
     assert_eq!(control.status().state, State::Failed);
     control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
     assert_eq!((control.status().state, control.status().error), (State::Committed, None));
@@ -168,7 +175,8 @@ fn after_a_power_cut_it_goes_on_or_asks_for_what_is_missing() {
 fn in_another_board_nothing_is_written_whatever_is_sent() {
     let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
     let other = Some("the job is for board 1, this is 2".to_owned());
-    let mut control = Control::resumed(job(), job().serial, configuration, None, other.clone());
+    let mut control =
+        Control::resumed(job(), job().serial, configuration, Supply::Lost(None), other.clone());
     control.begin_image().unwrap();
     control.end_image(Some(image()));
     assert_eq!((control.status().state, control.status().error), (State::Failed, other));
@@ -198,7 +206,11 @@ impl Listening {
     fn new(control: Control) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let control = Arc::new(Mutex::new(control));
-        let server = Server::new(Arc::clone(&control), folder.path().to_owned());
+        let server = Server::new(
+            Arc::clone(&control),
+            folder.path().to_owned(),
+            Log::new(|| Duration::ZERO),
+        );
         server.listen(&folder.path().join("socket")).unwrap();
         Self { folder, control }
     }
@@ -236,8 +248,13 @@ fn a_configuration_is_tried_on_the_image_before_it_is_taken() {
 #[test]
 fn an_image_comes_over_the_socket_and_a_wrong_one_is_refused() {
     let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
-    let listening =
-        Listening::new(Control::resumed(job(), job().serial, configuration, None, None));
+    let listening = Listening::new(Control::resumed(
+        job(),
+        job().serial,
+        configuration,
+        Supply::Lost(None),
+        None,
+    ));
     let (code, _, err) = listening.call(&[PROGRAM, "stream"], b"an image?");
     let damaged = "the image is damaged: its size or digest is not the job's\n";
     assert_eq!((code, err.as_str()), (1, damaged));

@@ -54,6 +54,27 @@ pub fn check_names<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<()
     }
 }
 
+/// The log's name in the root of the new boot partition.
+pub const LOG_FILE: &str = "migos.log";
+
+/// Leaves the log in the FAT partition at that place, unless there is no room: then it is done without.
+///
+/// # Errors
+/// As [`put_files`].
+pub(super) fn put_log(
+    disk: &mut dyn Disk,
+    partition: Extent,
+    text: &str,
+) -> Result<(), FilesError> {
+    let stats = open(Window { disk, partition, at: 0 })?.stats().map_err(FilesError::Open)?;
+    let (cluster, free) = (u64::from(stats.cluster_size()), u64::from(stats.free_clusters()));
+    // One more for a folder that grows by an entry.
+    if (text.len() as u64).div_ceil(cluster) + 1 > free {
+        return Ok(());
+    }
+    put_files(disk, partition, &BTreeMap::from([(LOG_FILE.to_owned(), text.to_owned())]))
+}
+
 /// Puts the files into the FAT partition at that place, over those of the same names, and reads them back
 /// from the medium. Folders have to be there: those that fatfs 0.3 makes have entries too many, which
 /// `fsck.fat` objects to (rust-fatfs, pull request 100). The same files into the same partition give the same bytes: no time is written.

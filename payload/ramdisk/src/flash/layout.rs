@@ -99,12 +99,17 @@ impl Layout {
         Ok(Self { old, new, image, lifeboat })
     }
 
-    /// From the image's end to here nothing may stay: the lifeboat, and what the image does not cover of
-    /// the old boot partition. Both hold the configuration.
-    pub fn remains_end(&self) -> u64 {
-        match self.lifeboat {
-            Lifeboat::ToMake(place) => place.end(),
-            Lifeboat::Made | Lifeboat::None => self.old.end(),
-        }
+    /// What must not stay, given the parts of the partition that boots now that hold something, counted from its start:
+    /// the same of the lifeboat, and all between it and the image. What the image does not cover of the old boot
+    /// partition lies there, and files that were removed may have left secrets where nothing stands now.
+    pub fn remains(&self, in_use: &[Extent]) -> Vec<Extent> {
+        let up_to = |end: u64| Extent { start: self.image, size: end.saturating_sub(self.image) };
+        let boat = match self.lifeboat {
+            Lifeboat::ToMake(place) => place,
+            Lifeboat::Made => self.old,
+            Lifeboat::None => return vec![up_to(self.old.end())],
+        };
+        let parts = in_use.iter().map(|part| part.within(boat));
+        std::iter::once(up_to(boat.start)).chain(parts).collect()
     }
 }

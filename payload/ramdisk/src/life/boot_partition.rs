@@ -4,9 +4,13 @@
 use super::card::{Blocks, Candidate};
 use super::kernel::{self, Mount, log};
 use crate::control::MakePermanent;
+use crate::disk::BlockDisk;
+use crate::flash::{Flash, PIECE};
+use crate::image::Image;
 use crate::switch::{BootFiles, Mounted, Switch, SwitchError, job_file};
 use migos_contract::{Configuration, Handover, Job, boot_path, job_path};
 use rustix::mount::MountFlags;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +30,8 @@ pub(super) struct Found {
     pub(super) boot: BootPartition,
     /// The job.
     pub(super) job: Job,
+    /// The image's list of chunks, if there has to be one.
+    pub(super) chunks: Option<Result<Vec<u8>, String>>,
     /// What was configured, if MIGOS is permanent.
     pub(super) committed: Option<Result<Configuration, String>>,
     /// What had been put in the place of `config.txt`.
@@ -138,11 +144,15 @@ fn read(
         wifi: wanted(job.network.links.iter().any(|link| link.wifi), job_path::WIFI)?,
         configuration: wanted(is_unattended, job_path::CONFIGURATION)?,
     };
-    Ok(Found { card, boot, job, committed, replaced, secrets })
+    let has_chunks = job.image.chunks_sha256.is_some();
+    let chunks = has_chunks.then(|| file(job_path::CHUNKS).map_err(|error| error.to_string()));
+    Ok(Found { card, boot, job, chunks, committed, replaced, secrets })
 }
 
 /// Makes MIGOS permanent on the card.
 pub(super) struct OnCard {
+    /// The card's device.
+    pub(super) disk: PathBuf,
     /// The boot partition.
     pub(super) boot: BootPartition,
     /// The job.
@@ -152,6 +162,13 @@ pub(super) struct OnCard {
 }
 
 impl MakePermanent for OnCard {
+    fn fits(&self, image: &dyn Image) -> Result<(), String> {
+        let (files, no_lifeboat) = (BTreeMap::new(), self.job.no_lifeboat);
+        let flash = Flash { image, files: &files, no_lifeboat, piece: PIECE };
+        let disk = BlockDisk::open_read_only(&self.disk).map_err(|error| error.to_string())?;
+        flash.check(&disk).map_err(|error| error.to_string())
+    }
+
     fn make_permanent(&mut self, configuration: &Configuration) -> Result<(), String> {
         let replaced = self.replaced.as_deref();
         self.boot

@@ -1,5 +1,6 @@
 //! The kernel's own interfaces: file systems, settings, the watchdog, the way out.
 
+use crate::log::Log;
 use rustix::fs::sync;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -8,6 +9,7 @@ use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What every program expects to find. All memory may be used: the image lives in `/run`.
@@ -37,8 +39,15 @@ pub(super) fn mount_all() -> io::Result<()> {
 /// Ten seconds in all.
 const UNMOUNT_TRIES: u32 = 200;
 
-/// Writes a line to the kernel's log, and so to its consoles.
+/// MIGOS's own log. What the programs say that it starts is in the kernel's alone.
+pub(super) fn own_log() -> &'static Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    LOG.get_or_init(|| Log::new(uptime))
+}
+
+/// Writes a line to MIGOS's log and to the kernel's, and so to its consoles.
 pub(super) fn log(line: &str) {
+    own_log().add(line);
     if let Ok(mut kmsg) = OpenOptions::new().write(true).open("/dev/kmsg") {
         // Each write is a line of its own. There is nobody else to tell.
         let _ = kmsg.write_all(format!("<4>migos: {line}\n").as_bytes());

@@ -4,12 +4,11 @@ use super::boot_partition::{Found, OnCard, Secrets, find, from_root};
 use super::handover;
 use super::kernel::{self, Watchdog, log, restart, say};
 use super::programs;
-use crate::control::{Control, SOCKET, Server, Work, nameless};
+use crate::control::{Control, MakePermanent, SOCKET, Server, Supply, Work, nameless};
 use crate::disk::BlockDisk;
-use crate::flash::{Flash, FlashError, PIECE};
-use crate::image::VerifiedImage;
+use crate::flash::{Flash, FlashError, Observer, PIECE, Progress};
+use crate::image::{ChunkTable, StreamedImage, VerifiedImage};
 use migos_contract::{Job, State, Status};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -139,14 +138,11 @@ fn come_up(shared: &Shared) -> Result<(), String> {
         found.boot.note("MIGOS has come up");
     }
     programs::start_network(&found.job, found.secrets.wifi.as_deref());
-    let image = match &found.job.image.path {
-        Some(path) => from_root(&found.card, path, |path| load(path, &found.job)),
-        None => Err("the job names no image on the card".to_owned()),
-    };
+    let image = supply(&found);
     let (disk, job) = (found.card.disk.clone(), found.job.clone());
     let (control, secrets) = control(found, image, obstacle)?;
     let control = shared.control.get_or_init(|| Arc::new(Mutex::new(control)));
-    let server = Server::new(Arc::clone(control), PathBuf::from(MEMORY));
+    let server = Server::new(Arc::clone(control), PathBuf::from(MEMORY), kernel::own_log().clone());
     server
         .clone()
         .listen(Path::new(SOCKET))
@@ -182,41 +178,69 @@ fn check(found: &Found) -> Result<(), String> {
     Ok(())
 }
 
+/// Finds out where the image comes from, and takes it into memory where that has room.
+fn supply(found: &Found) -> Result<Supply, String> {
+    let chunks = chunk_table(found);
+    match &found.job.image.path {
+        Some(path) if found.committed.is_none() => {
+            let chunks = chunks?;
+            let load = |path: &Path| load(path, &found.job, chunks.clone());
+            from_root(&found.card, path, load).map(Supply::Memory)
+        }
+        // Half overwritten, it is sent again; and without its chunks it is still known by its digest.
+        Some(path) => {
+            let chunks = chunks.map_err(|why| log(&why)).ok().flatten();
+            let load = |path: &Path| load(path, &found.job, chunks.clone());
+            let image = from_root(&found.card, path, load).map_err(|why| log(&why));
+            Ok(image.map_or_else(|()| Supply::Lost(chunks.clone()), Supply::Memory))
+        }
+        None => match chunks? {
+            Some(chunks) => Ok(Supply::Streamed(StreamedImage::new(chunks))),
+            None => Err("the job names no image on the card, and no chunks in which it could be \
+                         sent while the card is written"
+                .to_owned()),
+        },
+    }
+}
+
+fn chunk_table(found: &Found) -> Result<Option<Arc<ChunkTable>>, String> {
+    let Some(text) = &found.chunks else { return Ok(None) };
+    let table = ChunkTable::read(text.as_ref().map_err(Clone::clone)?, &found.job.image);
+    table.map(|table| Some(Arc::new(table))).map_err(|error| error.to_string())
+}
+
 /// Copies the image into memory and verifies it there.
-fn load(path: &Path, job: &Job) -> Result<VerifiedImage, String> {
+fn load(path: &Path, job: &Job, chunks: Option<Arc<ChunkTable>>) -> Result<VerifiedImage, String> {
     let copy = || {
         let mut file = nameless(Path::new(MEMORY))?;
         io::copy(&mut File::open(path)?, &mut file)?;
         Ok(file)
     };
     let file = copy().map_err(|error: io::Error| format!("it does not go into memory: {error}"))?;
-    VerifiedImage::verify(file, &job.image).map_err(|error| error.to_string())
+    VerifiedImage::verify(file, &job.image, chunks).map_err(|error| error.to_string())
 }
 
 fn control(
     found: Found,
-    image: Result<VerifiedImage, String>,
+    image: Result<Supply, String>,
     obstacle: Option<String>,
 ) -> Result<(Control, Secrets), String> {
     let serial = kernel::serial().unwrap_or_default();
-    let Found { card, boot, job, committed, replaced, secrets } = found;
+    let Found { card, boot, job, committed, replaced, secrets, .. } = found;
     if let Some(configuration) = committed {
-        // Half overwritten, it is sent again.
-        let image = image.map_err(|why| log(&why)).ok();
+        // Without its chunks an image that memory does not hold is known by nothing.
+        let (image, obstacle) = match image {
+            Ok(image) => (image, obstacle),
+            Err(why) => (Supply::Lost(None), obstacle.or(Some(why))),
+        };
         return Ok((Control::resumed(job, serial, configuration, image, obstacle), secrets));
     }
-    let image = image?;
-    fits(&card.disk, &image, &job)?;
-    let switch = OnCard { boot, job: job.clone(), replaced };
+    let (image, disk) = (image?, card.disk);
+    let switch = OnCard { disk, boot, job: job.clone(), replaced };
+    if let Supply::Memory(image) = &image {
+        switch.fits(image)?;
+    }
     Ok((Control::ready(job, serial, image, Box::new(switch)), secrets))
-}
-
-/// Asks before the commit what the flash would refuse after it.
-fn fits(disk: &Path, image: &VerifiedImage, job: &Job) -> Result<(), String> {
-    let files = BTreeMap::new();
-    let flash = Flash { image, files: &files, no_lifeboat: job.no_lifeboat, piece: PIECE };
-    let disk = BlockDisk::open_read_only(disk).map_err(|error| error.to_string())?;
-    flash.check(&disk).map_err(|error| error.to_string())
 }
 
 /// Waits for the commit and for all there is to write; what fails is begun again after a while.
@@ -227,11 +251,8 @@ fn flash_when_asked(shared: &Shared, disk: &Path) -> Result<(), String> {
             thread::sleep(TICK);
             continue;
         };
-        let done = flash(&work, disk, &mut |bytes| {
-            if let Some(mut control) = shared.control() {
-                control.has_written(bytes);
-            }
-        });
+        log("the card is being rewritten");
+        let done = flash(&work, disk, &mut Witness(shared));
         let Some(mut control) = shared.control() else { continue };
         match done {
             Ok(()) => {
@@ -251,15 +272,34 @@ fn flash_when_asked(shared: &Shared, disk: &Path) -> Result<(), String> {
     }
 }
 
-fn flash(work: &Work, disk: &Path, progress: &mut dyn FnMut(u64)) -> Result<(), String> {
+/// Tells the threads how the flash goes.
+struct Witness<'a>(&'a Shared);
+
+impl Observer for Witness<'_> {
+    fn has_written(&mut self, progress: Progress) {
+        if let Some(mut control) = self.0.control() {
+            control.has_written(progress);
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        log(line);
+    }
+
+    fn log(&self) -> String {
+        kernel::own_log().text()
+    }
+}
+
+fn flash(work: &Work, disk: &Path, observer: &mut dyn Observer) -> Result<(), String> {
     let mut disk = BlockDisk::open(disk).map_err(|error| format!("failed to open it: {error}"))?;
     let flash = Flash {
-        image: &work.image,
+        image: work.image.as_ref(),
         files: &work.configuration.files,
         no_lifeboat: work.no_lifeboat,
         piece: PIECE,
     };
-    match flash.run(&mut disk, progress) {
+    match flash.run(&mut disk, observer) {
         Ok(()) => Ok(()),
         // The card boots the image, and holds these secrets anyway.
         Err(error @ FlashError::Remains(_)) => {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::control::Supply;
 use crate::control::tests::{CONFIGURATION, Card, image, job};
 use crate::web::Web;
 use std::time::Duration;
@@ -31,7 +32,8 @@ fn lookout(web: &Web, expires: u64) -> Lookout {
 }
 
 fn ready() -> Mutex<Control> {
-    let mut control = Control::ready(job(), job().serial, image(), Box::new(Card(Ok(()))));
+    let mut control =
+        Control::ready(job(), job().serial, Supply::Memory(image()), Box::new(Card(Ok(()))));
     control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
     Mutex::new(control)
 }
@@ -86,7 +88,7 @@ fn a_commit_that_fails_is_tried_again_and_an_abort_is_heard() {
     let web = Web::answering(&[ANSWER, ANSWER]);
     let lookout = lookout(&web, NOW + 1);
     let card = Card(Err("bad block".to_owned()));
-    let mut control = Control::ready(job(), job().serial, image(), Box::new(card));
+    let mut control = Control::ready(job(), job().serial, Supply::Memory(image()), Box::new(card));
     control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
     let control = Mutex::new(control);
     assert!(lookout.attempt(&control, &job().nonce));
