@@ -55,7 +55,7 @@ fn another_file_is_refused_and_the_next_is_taken() {
         &answer("200 OK", "", IMAGE).replace("image", "im"),
         &answer("200 OK", "", IMAGE),
     ]);
-    let mut refusal = || {
+    let refusal = || {
         let why = board.source.serve(&board.server).unwrap_err().to_string();
         why.replace(&board.web.url("/image").to_string(), "URL")
     };
