@@ -3,9 +3,13 @@
 
 use crate::programs::{Programs, Words, private_file, private_folder, words};
 use migos_contract::Bastion;
-use std::io::{BufRead, BufReader};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+
+/// As many as the client's longest farewell has: another host's key, with both fingerprints.
+const LINES: usize = 3;
 
 /// A call that can be made again and again.
 #[derive(Debug, Clone)]
@@ -39,23 +43,36 @@ impl CallHome {
     /// Calls, and holds the line until it ends. Gives why it has ended.
     pub fn call(&self, programs: &Programs) -> String {
         let mut client = programs.command(&self.words);
-        client.env("HOME", &self.home).stdout(Stdio::null()).stderr(Stdio::piped());
+        client.env("HOME", &self.home);
+        client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut client = match client.spawn() {
             Ok(client) => client,
             Err(error) => return format!("{} does not start: {error}", self.words[0]),
         };
-        let mut last = String::new();
-        // In the days that a call may last, much can be said: only the end of it is kept.
-        let lines = client.stderr.take().into_iter().flat_map(|said| BufReader::new(said).lines());
-        for line in lines.map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
-            last = line;
+        if let Some(mut answer) = client.stdin.take() {
+            // A key of another kind than the known one it asks about, and where it is answered nothing it asks for ever.
+            let _ = answer.write_all(b"n\n");
         }
-        match (client.wait(), last.trim()) {
-            (Ok(status), "") => format!("the call home ended: {status}"),
+        let lines = client.stderr.take().into_iter().flat_map(|said| BufReader::new(said).lines());
+        let said = last_words(lines.map_while(Result::ok));
+        match (client.wait(), said) {
+            (Ok(status), said) if said.is_empty() => format!("the call home ended: {status}"),
+            (Ok(_), said) => said,
             (Err(error), _) => format!("the call home is lost: {error}"),
-            (Ok(_), last) => last.to_owned(),
         }
     }
+}
+
+/// In the days that a call may last, much can be said: only the end of it is kept.
+fn last_words(lines: impl Iterator<Item = String>) -> String {
+    let mut last = VecDeque::new();
+    for line in lines.filter(|line| !line.trim().is_empty()) {
+        if last.len() == LINES {
+            last.pop_front();
+        }
+        last.push_back(line.trim().to_owned());
+    }
+    Vec::from(last).join(" ")
 }
 
 /// The host's key as dropbear's client looks for it: by the name alone, whatever the port.
@@ -116,6 +133,12 @@ mod tests {
         let expected = "dbclient -N -T -K 15 -o ExitOnForwardFailure=yes -o DisableTrivialAuth=yes \
             -i /run/key -R 127.0.0.1:40001:127.0.0.1:22 -l migos -p 2200 bastion.example.com";
         assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn of_all_that_is_said_the_end_is_kept() {
+        let said = ["1", "2", "", " 3 ", "4"].map(str::to_owned);
+        assert_eq!(last_words(said.into_iter()), "2 3 4");
     }
 
     #[test]
