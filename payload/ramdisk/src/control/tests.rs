@@ -1,12 +1,13 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
+use crate::image::sample::{Sample, sample};
 use crate::log::Log;
 use migos_contract::{
     Compression, DeadMan as Limits, Handover, Image as Promise, JOB_SCHEMA, Network, PROGRAM,
     Strategy,
 };
 use sha2::{Digest, Sha256};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -275,4 +276,83 @@ fn without_anybody_listening_it_says_so() {
     assert_eq!(call(&nowhere, &words, &mut &b""[..], &mut out, &mut err), 2);
     let err = String::from_utf8(err).unwrap();
     assert!(err.starts_with("migos-ctl: MIGOS does not answer: "), "{err}");
+}
+
+/// A job whose image is sent, on a card that it fits or not.
+fn streamed(card: Result<(), String>) -> (Control, Sample) {
+    let raw: Vec<u8> = (0..4096_u32).map(|at| (at % 251) as u8).collect();
+    let sample = sample(&raw, 1024);
+    let table = ChunkTable::read(&sample.list, &sample.promise).unwrap();
+    let image = StreamedImage::new(Arc::new(table));
+    let job = Job { image: sample.promise.clone(), ..job() };
+    let serial = job.serial.clone();
+    (Control::ready(job, serial, Supply::Streamed(image), Box::new(Card(card))), sample)
+}
+
+fn of(sample: &Sample, part: Part) -> &[u8] {
+    &sample.file[part.offset as usize..(part.offset + part.length) as usize]
+}
+
+#[test]
+fn an_image_that_is_sent_begins_to_come_before_the_commit_and_goes_on_when_it_is_wanted() {
+    let (control, sample) = streamed(Ok(()));
+    let listening = Listening::new(control);
+    let status = || listening.control.lock().unwrap().status();
+    let (code, _, err) = listening.call(&[PROGRAM, "configure"], CONFIGURATION.as_bytes());
+    assert_eq!((code, err.as_str()), (0, ""));
+    let nonce = job().nonce;
+    let (code, _, err) = listening.call(&[PROGRAM, "commit", &nonce], b"");
+    assert_eq!((code, err), (1, format!("{NO_FIRST}\n")));
+    let first = status().wants.unwrap();
+    let (code, _, err) = listening.call(&[PROGRAM, "stream"], &sample.file[50..]);
+    assert!(code == 1 && err.contains("wanted again"), "{err}");
+    assert_eq!((status().state, status().wants), (State::Ready, Some(first)));
+    assert_eq!(listening.call(&[PROGRAM, "stream"], of(&sample, first)).0, 0);
+    assert_eq!(status().wants, None);
+    let (code, _, err) = listening.call(&[PROGRAM, "stream"], &sample.file);
+    assert_eq!((code, err.as_str()), (1, "no part of the image is wanted now\n"));
+    assert_eq!(listening.call(&[PROGRAM, "commit", &nonce], b"").0, 0);
+    assert_eq!(status().state, State::Committed);
+
+    let work = listening.control.lock().unwrap().begin_work().unwrap();
+    assert_eq!((status().state, status().wants), (State::Flashing, None));
+    let mut raw = work.image.open(1024..4096).unwrap();
+    let rest = status().wants.unwrap();
+    assert_eq!((status().state, rest.offset), (State::NeedsImage, first.length));
+    assert_eq!(rest.offset + rest.length, sample.promise.size);
+    let mut found = vec![0; 3072];
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| listening.call(&[PROGRAM, "stream"], of(&sample, rest)));
+        raw.read_exact(&mut found).unwrap();
+        assert_eq!(sender.join().unwrap().0, 0);
+    });
+    assert!(found.iter().enumerate().all(|(at, byte)| *byte == ((1024 + at) % 251) as u8));
+    assert_eq!((status().state, status().wants), (State::Flashing, None));
+}
+
+#[test]
+fn an_image_that_does_not_go_onto_the_card_is_refused_with_its_first_part() {
+    let (mut control, sample) = streamed(Err("no room".to_owned()));
+    control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
+    let wanted = control.status().wants.unwrap();
+    let Ok(Intake::Part(image)) = control.begin_image() else { panic!("a part is wanted") };
+    assert_eq!(control.status().wants, None);
+    assert_eq!(control.begin_image().unwrap_err(), "the image is being sent already");
+    image.take(&mut of(&sample, wanted)).unwrap();
+    assert_eq!(control.end_part().unwrap_err(), "no room");
+    assert_eq!(refusal(&mut control, &commit(), ""), NO_FIRST);
+    assert_eq!(control.status().wants, Some(wanted));
+}
+
+#[test]
+fn the_log_tells_what_was_asked_and_no_secret() {
+    let listening = Listening::new(ready());
+    let leaky = r#"{"files":"s3cret"}"#;
+    assert_eq!(listening.call(&[PROGRAM, "configure"], leaky.as_bytes()).0, 1);
+    assert_eq!(listening.call(&[PROGRAM, "commit", &"b".repeat(32)], b"").0, 1);
+    assert_eq!(listening.call(&[PROGRAM, "status"], b"").0, 0);
+    let (code, log, err) = listening.call(&[PROGRAM, "log"], b"");
+    assert_eq!((code, err.as_str()), (0, ""));
+    let lines = ["configure: refused", "commit: refused: the nonce is another job's"];
+    assert_eq!(log, lines.map(|line| format!("     0.0 {line}\n")).concat());
 }
