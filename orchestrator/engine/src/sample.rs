@@ -8,8 +8,8 @@ use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
 use migos_playbooks::plan::{
-    Boot, CheckedPlan, Class, DevicePlan, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
-    Proof, Stage, Tolerance,
+    Boot, CheckedPlan, Class, DevicePlan, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary,
+    Plan, PlanId, Proof, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
@@ -119,6 +119,7 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         boot_path: "/boot".into(),
         boot_read_only: false,
         boot: Boot::OneShot { update: None, proof: None },
+        handover: Handover::default(),
         disk_id: "738a4d67".into(),
         hostname: "kiosk".into(),
         payload,

@@ -239,6 +239,9 @@ pub struct Learned {
     /// The end of its permit to commit by itself, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permit_ends: Option<u64>,
+    /// The host key that its bastion has shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bastion_key: Option<String>,
     /// The device's numeric id on balena.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balena_id: Option<u64>,
@@ -257,6 +260,9 @@ impl Learned {
     pub fn add(&mut self, more: &Learned) {
         if more.boot_id.is_some() {
             self.boot_id.clone_from(&more.boot_id);
+        }
+        if more.bastion_key.is_some() {
+            self.bastion_key.clone_from(&more.bastion_key);
         }
         self.permit_ends = more.permit_ends.or(self.permit_ends);
         self.balena_id = more.balena_id.or(self.balena_id);

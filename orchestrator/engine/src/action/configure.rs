@@ -11,6 +11,22 @@ use std::collections::BTreeMap;
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
+    let configuration = configuration(device)?;
+    // Its nonce and serial number show, once more, that this is the device whose secrets these are.
+    device.ask_migos(&Command::Status).await?;
+    let migos = device.migos().await?;
+    let status = migos.migos(&Command::Configure, Some(&configuration)).await?;
+    if status.configured {
+        Ok(Learned::default())
+    } else {
+        Err(Failure::Failed("MIGOS did not take its configuration".into()))
+    }
+}
+
+/// The files that make the flashed card this one device.
+pub(super) fn configuration<T: Transport, B: BalenaApi>(
+    device: &Device<T, B>,
+) -> Result<Configuration, Failure> {
     let Some(id) = device.learned.balena_id else {
         return Err(Failure::Failed("it was not registered with balena".into()));
     };
@@ -25,14 +41,5 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
         hostname: &device.plan().hostname,
     });
     let text = text.map_err(|error| Failure::Failed(format!("no config.json: {error}")))?;
-    let configuration = Configuration { files: BTreeMap::from([(CONFIG_JSON.to_owned(), text)]) };
-    // Its nonce and serial number show, once more, that this is the device whose secrets these are.
-    device.ask_migos(&Command::Status).await?;
-    let migos = device.migos().await?;
-    let status = migos.migos(&Command::Configure, Some(&configuration)).await?;
-    if status.configured {
-        Ok(Learned::default())
-    } else {
-        Err(Failure::Failed("MIGOS did not take its configuration".into()))
-    }
+    Ok(Configuration { files: BTreeMap::from([(CONFIG_JSON.to_owned(), text)]) })
 }
