@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use migos_contract::Compression;
-use migos_inventory::{DeviceId, FleetSlug, HostKeys, Login, SiteName};
+use migos_inventory::{Bastion, DeviceId, FleetSlug, HostKeys, Login, PortRange, SiteName};
 use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
@@ -31,6 +31,32 @@ pub(crate) fn plan_with_proof(devices: usize) -> CheckedPlan {
     }
     plan.id = plan.digest().unwrap();
     plan.check().unwrap()
+}
+
+/// The same plan as [`plan`], with a third of the devices for each handover.
+pub(crate) fn plan_with_handovers(devices: usize) -> CheckedPlan {
+    let mut plan = Plan::clone(&plan(devices));
+    for (number, device) in (0..).zip(plan.devices.values_mut()) {
+        device.handover = match number % 3 {
+            0 => Handover::Attended,
+            1 => Handover::CallHome { bastion: bastion(), listen: 20_000 + number },
+            _ => Handover::Unattended,
+        };
+    }
+    plan.id = plan.digest().unwrap();
+    plan.check().unwrap()
+}
+
+fn bastion() -> Bastion {
+    Bastion {
+        host: "bastion".into(),
+        port: 22,
+        user: "callers".into(),
+        identity: None,
+        known_hosts: None,
+        ports: PortRange::DEFAULT,
+        reach: None,
+    }
 }
 
 /// A plan for so many devices in three stages: 1, a quarter, all; two sites.
