@@ -85,6 +85,7 @@ fn target(server: &Sshd) -> Target {
         key: LoginKey::File(server.key()),
         host_key: HostKey::Known { operator: None, accept_new: true },
         root: Root::Passwordless,
+        via: None,
     }
 }
 
