@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::disallowed_methods, reason = "files for tests")]
 
+#[path = "openssh/bastion.rs"]
+mod bastion;
 #[path = "openssh/contract.rs"]
 mod contract;
 #[path = "openssh/folders.rs"]

@@ -105,7 +105,10 @@ impl Transport for Ssh {
             Ok(session) => {
                 let way = session.way.rise.prefix().trim_end();
                 let way = if way.is_empty() { String::new() } else { format!(", root by `{way}`") };
-                log.line(&format!("connected to {host}:{port} as {user}{way}"));
+                let via = target.via.as_ref();
+                let via = via.map(|via| format!(", through {}:{}", via.host, via.port));
+                let via = via.unwrap_or_default();
+                log.line(&format!("connected to {host}:{port} as {user}{way}{via}"));
             }
             Err(error) => log.line(&format!("{error} (as {user}, {host}:{port})")),
         }
