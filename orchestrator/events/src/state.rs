@@ -63,7 +63,7 @@ pub struct IllegalTransition {
     /// The state.
     pub state: DeviceState,
     /// The event.
-    pub event: DeviceEvent,
+    pub event: Box<DeviceEvent>,
 }
 
 impl DeviceState {
@@ -74,7 +74,7 @@ impl DeviceState {
     pub fn next(&self, event: &DeviceEvent) -> Result<DeviceState, IllegalTransition> {
         use DeviceEvent as E;
         use DeviceState as S;
-        let illegal = || IllegalTransition { state: self.clone(), event: event.clone() };
+        let illegal = || IllegalTransition { state: self.clone(), event: Box::new(event.clone()) };
         let next = match (self, event) {
             (state, E::Noted { .. }) => state.clone(),
             (S::Running { .. }, E::Contradicted { .. }) => self.clone(),
