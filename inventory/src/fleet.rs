@@ -86,8 +86,11 @@ pub struct Device {
     pub device_type: Option<String>,
     /// What happens to the data on its card.
     pub data: Option<DataChoice>,
-    /// Who watches while it changes over.
+    /// Who gives the last permission while it changes over.
     pub handover: Handover,
+    /// The host through which it is reached while it changes over, with [`Handover::CallHome`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bastion: Option<Bastion>,
 }
 
 /// How to reach a device over SSH.
@@ -140,13 +143,77 @@ pub enum DataChoice {
     None,
 }
 
-/// Who watches while a device changes over.
+/// Who gives the last permission while a device changes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Handover {
-    /// The controller stays connected and gives the last permission itself.
+    /// The controller, on its own connection to the device.
     #[default]
     Attended,
+    /// The controller, through a [`Bastion`] that the device calls.
+    CallHome,
+    /// The device itself, within a permit that was given before it left Raspbian.
+    Unattended,
+}
+
+/// A host that devices call, and that the controller reaches them through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bastion {
+    /// Host name or address, as the devices see it.
+    pub host: String,
+    /// TCP port of its SSH server, as the devices see it.
+    pub port: u16,
+    /// The user that both the devices and the controller log in as.
+    pub user: String,
+    /// Path of the controller's private key, as written.
+    pub identity: Option<String>,
+    /// Path of the file of known host keys, as written.
+    pub known_hosts: Option<String>,
+    /// Ports of its loopback address that lead to devices.
+    pub ports: PortRange,
+    /// Where the controller sees it, if not where the devices do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
+}
+
+/// An address and port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// TCP ports from the first to the last; there is at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// The ports of a bastion that says nothing else: outside of those that systems give out by themselves.
+    pub const DEFAULT: PortRange = PortRange { first: 20_000, last: 29_999 };
+
+    /// The port at this place of the range, counted from 0.
+    pub fn get(self, place: usize) -> Option<u16> {
+        let place = u16::try_from(place).ok()?;
+        self.first.checked_add(place).filter(|port| *port <= self.last)
+    }
+}
+
+impl Bastion {
+    /// Where the controller sees it.
+    pub fn reach(&self) -> Reach {
+        let as_devices = || Reach { host: self.host.clone(), port: self.port };
+        self.reach.clone().unwrap_or_else(as_devices)
+    }
 }
 
 /// Variables that the inventory gives a device for people and scripts to use.

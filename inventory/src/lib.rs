@@ -24,8 +24,8 @@ mod select;
 pub mod yaml;
 
 pub use fleet::{
-    DataChoice, Device, Fleet, Handover, Hold, HostKeys, Login, PolicyChoice, SecretSource,
-    Settings, Vars,
+    Bastion, DataChoice, Device, Fleet, Handover, Hold, HostKeys, Login, PolicyChoice, PortRange,
+    Reach, SecretSource, Settings, Vars,
 };
 pub use fold::fold;
 pub use name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};

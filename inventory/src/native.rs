@@ -3,9 +3,11 @@
 //! What holds for a device comes from up to four layers, later ones winning: the top level,
 //! `defaults`, its groups, the device itself. The files here follow the text from outside in:
 //! `document` reads the whole file, `settings` what holds once, `layer` what can be said at every
-//! level, `login` how to reach a device; `resolve` lays the layers over each other and `unique`
+//! level, `login` how to reach a device, `bastion`
+//! the host it calls; `resolve` lays the layers over each other and `unique`
 //! checks that no two devices are one.
 
+mod bastion;
 mod document;
 mod layer;
 mod login;

@@ -268,22 +268,19 @@ fn what_this_version_does_not_do() {
     insta::assert_snapshot!(told("
 migos: 1
 data: [/home/pi/media]
-handover: call-home
 defaults: { ssh: { jump: ops@bastion.example.org, agent: true }, data: no, handover: attendet }
 devices: { kiosk-1: }
-"), @r#"
+"), @r###"
     kiosks.yaml:2:7: data: backing up paths is not part of this version yet
       hint: write `data: none` if nothing on the cards is needed
-    kiosks.yaml:3:11: handover: the handover `call-home` is not part of this version yet
-      hint: write `handover: attended`, or leave it out
-    kiosks.yaml:4:20: defaults.ssh.jump: jump hosts are not part of this version yet
+    kiosks.yaml:3:20: defaults.ssh.jump: jump hosts are not part of this version yet
       hint: run the controller where it reaches the devices directly, for instance on the jump host
-    kiosks.yaml:4:51: defaults.ssh.agent: SSH agents are not part of this version yet
+    kiosks.yaml:3:51: defaults.ssh.agent: SSH agents are not part of this version yet
       hint: name a private key with `identity:`
-    kiosks.yaml:4:72: defaults.data: expected `none`, found text "no"
-    kiosks.yaml:4:86: defaults.handover: expected `attended`, found text "attendet"
+    kiosks.yaml:3:72: defaults.data: expected `none`, found text "no"
+    kiosks.yaml:3:86: defaults.handover: expected `attended` or `call-home` or `unattended`, found text "attendet"
       hint: did you mean `attended`?
-    "#);
+    "###);
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! The plan: what will be done to which device, in which stages. Resolved, immutable, no choices left.
 
+mod handover;
+
+pub use handover::Handover;
+pub(crate) use handover::ports;
+
 use crate::facts::Facts;
 use crate::playbook::{Playbook, PlaybookError};
 use crate::policy::{Allow, Arrival, Budget, DeadMan, Prove};
 use crate::span::Span;
-use crate::step::{Reversal, Step, When};
+use crate::step::{Action, Step, When};
 use migos_inventory::{DeviceId, FleetSlug, Login, SiteName};
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
@@ -192,6 +197,9 @@ pub struct DevicePlan {
     pub fleet_id: u64,
     /// How it boots MIGOS, and why so.
     pub boot: Boot,
+    /// Who gives it the commit.
+    #[serde(default, skip_serializing_if = "Handover::is_attended")]
+    pub handover: Handover,
     /// True if its firmware resets a kernel that hangs before its own watchdog runs; if not, such a hang needs a
     /// power cycle.
     pub resets_a_hung_kernel: bool,
@@ -345,16 +353,18 @@ pub enum PlanCheckError {
     Unlisted(DeviceId),
 }
 
-impl Boot {
-    /// True if a device that boots MIGOS so takes this step.
+impl DevicePlan {
+    /// True if the device takes this step.
     pub fn takes(&self, step: &Step) -> bool {
-        match (step.when, self) {
-            (When::Always, _)
-            | (When::OneShot, Boot::OneShot { .. })
-            | (When::Update, Boot::OneShot { update: Some(_), .. })
-            | (When::Proof, Boot::OneShot { proof: Some(_), .. })
-            | (When::Rewrite, Boot::Rewrite { .. }) => true,
-            (When::OneShot | When::Update | When::Proof | When::Rewrite, _) => false,
+        match step.when {
+            When::Always => true,
+            When::OneShot => matches!(self.boot, Boot::OneShot { .. }),
+            When::Update => matches!(self.boot, Boot::OneShot { update: Some(_), .. }),
+            When::Proof => matches!(self.boot, Boot::OneShot { proof: Some(_), .. }),
+            When::Rewrite => matches!(self.boot, Boot::Rewrite { .. }),
+            When::Ordered => self.handover.is_ordered(),
+            When::CallHome => matches!(self.handover, Handover::CallHome { .. }),
+            When::Unattended => self.handover == Handover::Unattended,
         }
     }
 }
@@ -433,13 +443,13 @@ impl CheckedPlan {
 
     /// The first step for this device from the one of this index on.
     pub fn next_step(&self, device: &DeviceId, from: usize) -> Option<usize> {
-        let boot = &self.devices.get(device)?.boot;
-        (from..self.steps.len()).find(|n| self.steps.get(*n).is_some_and(|step| boot.takes(step)))
+        let plan = self.devices.get(device)?;
+        (from..self.steps.len()).find(|n| self.steps.get(*n).is_some_and(|step| plan.takes(step)))
     }
 
-    /// The index of the step that cannot be taken back.
+    /// The index of the step that orders the commit.
     pub fn commit_step(&self) -> usize {
-        let is_it = |step: &Step| step.reversal == Reversal::PointOfNoReturn;
+        let is_it = |step: &Step| step.action == Action::Commit;
         self.steps.iter().position(is_it).unwrap_or(self.steps.len())
     }
 }

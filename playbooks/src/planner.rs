@@ -3,8 +3,8 @@
 use crate::balena::FleetView;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
 use crate::plan::{
-    Boot, Class, DevicePlan, Finding, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
-    Proof, SetAside, Stage, Tolerance,
+    Boot, Class, DevicePlan, Finding, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
+    PlanId, Proof, SetAside, Stage, Tolerance, ports,
 };
 use crate::playbook::Playbook;
 use crate::policy::{Order, Policy};
@@ -58,9 +58,10 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
     let Situation { fleet, policy, playbook, .. } = *situation;
     let mut devices = BTreeMap::new();
     let mut set_aside = BTreeMap::new();
+    let ports = ports(fleet);
     for id in situation.selection {
         let Some(device) = fleet.devices.get(id) else { continue };
-        match judge(situation, device) {
+        match judge(situation, device, ports.get(id).copied()) {
             Ok(planned) => _ = devices.insert(id.clone(), planned),
             Err(why) => _ = set_aside.insert(id.clone(), why),
         }
@@ -109,7 +110,11 @@ fn digest(value: &impl Serialize) -> Result<Sha256, PlanError> {
 }
 
 /// A device's plan, or why it has none.
-fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAside> {
+fn judge(
+    situation: &Situation<'_>,
+    device: &Device,
+    listen: Option<u16>,
+) -> Result<DevicePlan, SetAside> {
     if let Some(hold) = &device.hold {
         return Err(SetAside::Held(hold.0.clone()));
     }
@@ -148,7 +153,16 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
         allow: &policy.allow,
     };
     let manifest = payload.map(|(_, manifest)| manifest);
-    let candidate = Candidate { device, facts, payload: manifest, image, fleet, switch };
+    let handover = how_it_commits(device, listen);
+    let candidate = Candidate {
+        device,
+        facts,
+        payload: manifest,
+        image,
+        fleet,
+        switch,
+        handover: handover.as_ref(),
+    };
     let findings = findings(&candidate);
     if !findings.is_empty() {
         return Err(SetAside::Refused(findings));
@@ -176,6 +190,7 @@ fn judge(situation: &Situation<'_>, device: &Device) -> Result<DevicePlan, SetAs
         fleet: fleet.slug.clone(),
         fleet_id: fleet.id,
         boot: how_it_boots(facts, boot, &switch).ok_or_else(unexplained)?,
+        handover: handover.ok_or_else(unexplained)?,
         resets_a_hung_kernel: resets_a_hung_kernel(facts, boot),
         tryboot_txt: texts.tryboot_txt,
         cmdline: texts.cmdline,
@@ -263,6 +278,17 @@ fn choose_image<'a>(
         Some(forced) => of_type(forced),
         None => facts.revision.board_type().device_types().iter().find_map(|name| of_type(name)),
     }
+}
+
+/// `None` if nobody could.
+pub(crate) fn how_it_commits(device: &Device, listen: Option<u16>) -> Option<Handover> {
+    Some(match device.handover {
+        migos_inventory::Handover::Attended => Handover::Attended,
+        migos_inventory::Handover::CallHome => {
+            Handover::CallHome { bastion: device.bastion.clone()?, listen: listen? }
+        }
+        migos_inventory::Handover::Unattended => Handover::Unattended,
+    })
 }
 
 /// `None` if it may not be switched at all.

@@ -118,12 +118,13 @@ mod tests {
     fn a_step_out_of_order_doubled_or_missing_is_refused() {
         let steps = Playbook::migrate().unwrap().steps;
         let mut swapped = steps.clone();
-        swapped.swap(20, 21);
+        let commit = ACTIONS.iter().position(|(action, _)| *action == Action::Commit).unwrap();
+        swapped.swap(commit - 1, commit);
         let error = Playbook::new(swapped).unwrap_err().to_string();
-        assert_eq!(error, "step Commit stands where Configure must");
-        let error = Playbook::new(steps[..23].to_vec()).unwrap_err().to_string();
+        assert_eq!(error, "step Commit (Ordered) stands where Configure (Ordered) must");
+        let error = Playbook::new(steps[..ACTIONS.len() - 1].to_vec()).unwrap_err().to_string();
         assert_eq!(error, "step nothing stands where AwaitBalena must");
-        let doubled = [&steps[..], &steps[23..]].concat();
+        let doubled = [&steps[..], &steps[ACTIONS.len() - 1..]].concat();
         let error = Playbook::new(doubled).unwrap_err().to_string();
         assert_eq!(error, "step AwaitBalena stands where nothing must");
     }
@@ -131,7 +132,8 @@ mod tests {
     #[test]
     fn a_false_reversal_is_refused() {
         let mut steps = Playbook::migrate().unwrap().steps;
-        steps[21].reversal = Reversal::Undo;
+        let commit = steps.iter_mut().find(|step| step.action == Action::Commit).unwrap();
+        commit.reversal = Reversal::Undo;
         let error = Playbook::new(steps).unwrap_err().to_string();
         assert_eq!(error, "step commit claims another reversal than its action has");
     }

@@ -51,6 +51,12 @@ pub enum When {
     OneShot,
     /// Those whose `config.txt` is replaced until MIGOS has put it back.
     Rewrite,
+    /// Those that the controller orders to commit, on its own connection or through a bastion.
+    Ordered,
+    /// Those of them whose MIGOS calls a bastion.
+    CallHome,
+    /// Those whose MIGOS commits by itself.
+    Unattended,
 }
 
 impl When {
@@ -113,10 +119,16 @@ pub enum Action {
     SendPayload,
     /// Send the image onto the root file system.
     SendImage,
+    /// Let the device's MIGOS in at the bastion, for one port only.
+    Admit,
+    /// Register the device with balena before it leaves Raspbian.
+    Preregister,
     /// Write the job and the ramdisk's kernel command line.
     WriteJob,
     /// Write `tryboot.txt`.
     WriteTryboot,
+    /// Write the permit by which MIGOS commits by itself.
+    Release,
     /// Set the one-shot flag and reboot.
     Arm,
     /// Replace `config.txt` until MIGOS has put it back.
@@ -131,14 +143,18 @@ pub enum Action {
     Configure,
     /// Order MIGOS to cross the point of no return.
     Commit,
+    /// Wait until MIGOS has committed by itself, or Raspbian has come back.
+    AwaitCommit,
     /// Wait until MIGOS has written the card.
     AwaitFlash,
+    /// Let the device's MIGOS in at the bastion no more.
+    Dismiss,
     /// Wait until balena sees the device well.
     AwaitBalena,
 }
 
 /// The actions of a migration, in the only order in which they make sense, and which devices they are for.
-pub const ACTIONS: [(Action, When); 24] = [
+pub const ACTIONS: [(Action, When); 29] = [
     (Action::Check, When::Always),
     (Action::Lock, When::Always),
     (Action::UpdateFirmware, When::Update),
@@ -152,16 +168,21 @@ pub const ACTIONS: [(Action, When); 24] = [
     (Action::ProveGone, When::Proof),
     (Action::SendPayload, When::Always),
     (Action::SendImage, When::Always),
+    (Action::Admit, When::CallHome),
+    (Action::Preregister, When::Unattended),
     (Action::WriteJob, When::Always),
     (Action::WriteTryboot, When::OneShot),
+    (Action::Release, When::Unattended),
     (Action::Arm, When::OneShot),
     (Action::RewriteConfig, When::Rewrite),
     (Action::Reboot, When::Rewrite),
-    (Action::AwaitMigos, When::Always),
-    (Action::Register, When::Always),
-    (Action::Configure, When::Always),
-    (Action::Commit, When::Always),
+    (Action::AwaitMigos, When::Ordered),
+    (Action::Register, When::Ordered),
+    (Action::Configure, When::Ordered),
+    (Action::Commit, When::Ordered),
+    (Action::AwaitCommit, When::Unattended),
     (Action::AwaitFlash, When::Always),
+    (Action::Dismiss, When::CallHome),
     (Action::AwaitBalena, When::Always),
 ];
 
@@ -181,6 +202,8 @@ impl Action {
             | Action::ProveReturn
             | Action::SendPayload
             | Action::SendImage
+            | Action::Admit
+            | Action::Preregister
             | Action::WriteJob
             | Action::WriteTryboot
             | Action::Arm
@@ -188,10 +211,14 @@ impl Action {
             | Action::Reboot
             | Action::AwaitMigos
             | Action::Register => Reversal::Undo,
-            Action::Commit => Reversal::PointOfNoReturn,
+            Action::Release | Action::Commit => Reversal::PointOfNoReturn,
             // MIGOS holds the configuration in memory only; and past the point of no return there is
             // nothing left to take back.
-            Action::Configure | Action::AwaitFlash | Action::AwaitBalena => Reversal::Nothing,
+            Action::Configure
+            | Action::AwaitCommit
+            | Action::AwaitFlash
+            | Action::Dismiss
+            | Action::AwaitBalena => Reversal::Nothing,
         }
     }
 
@@ -218,12 +245,17 @@ impl Action {
             | Action::ProveGone
             | Action::SendPayload
             | Action::SendImage
+            | Action::Admit
+            | Action::Preregister
             | Action::WriteJob
             | Action::WriteTryboot
+            | Action::Release
             | Action::Register
             | Action::Configure
             | Action::Commit
+            | Action::AwaitCommit
             | Action::AwaitFlash
+            | Action::Dismiss
             | Action::AwaitBalena => false,
         }
     }

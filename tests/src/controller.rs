@@ -17,13 +17,13 @@ use migos_engine::probe::probe_all;
 use migos_engine::rollout::{Order, Rollout};
 use migos_engine::run::RunDir;
 use migos_events::{History, Outcome, Record};
-use migos_inventory::{DeviceId, Fleet, HostKeys};
+use migos_inventory::{Bastion, DeviceId, Fleet, HostKeys};
 use migos_payload::archive::VerifiedPayload;
 use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_MANIFEST_SUFFIX, ImageManifest};
 use migos_playbooks::balena::FleetView;
 use migos_playbooks::facts::FactsByDevice;
-use migos_playbooks::plan::{CheckedPlan, Plan};
+use migos_playbooks::plan::{CheckedPlan, Handover, Plan};
 use migos_playbooks::planner::{Situation, plan};
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::Policy;
@@ -118,6 +118,23 @@ impl Ground {
                 accept_new: login.host_keys == HostKeys::AcceptNew,
             },
             root: Root::Passwordless,
+            via: None,
+        })
+    }
+
+    /// How to reach the bastion of a device.
+    fn bastion(&self, device: &DeviceId, bastion: &Bastion) -> Result<Target> {
+        let reach = bastion.reach();
+        let identity = bastion.identity.as_ref().context("the bastion's login has a key")?;
+        let operator = bastion.known_hosts.as_ref().map(|path| self.lab.join(path));
+        Ok(Target {
+            host: reach.host,
+            port: reach.port,
+            user: bastion.user.clone(),
+            key: LoginKey::File(self.lab.join(identity)),
+            host_key: HostKey::Known { operator, accept_new: false },
+            root: Root::NotNeeded,
+            ..self.target(device)?
         })
     }
 
@@ -254,6 +271,13 @@ impl Controller {
         let devices = self.plan.devices.keys();
         let targets: Result<_> =
             devices.map(|device| Ok((device.clone(), self.ground.target(device)?))).collect();
+        let bastions = self.plan.devices.iter().filter_map(|(id, device)| match &device.handover {
+            Handover::CallHome { bastion, .. } => {
+                Some(self.ground.bastion(id, bastion).map(|target| (id.clone(), target)))
+            }
+            Handover::Attended | Handover::Unattended => None,
+        });
+        let bastions: Result<_> = bastions.collect();
         Ok(World {
             run: self.run.id().clone(),
             plan: self.plan.clone(),
@@ -262,6 +286,7 @@ impl Controller {
             transport,
             balena,
             targets: targets?,
+            bastions: bastions?,
             payloads: self.ground.payloads.clone(),
             images: self.ground.contents(),
             secrets,

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::disallowed_methods, reason = "files for tests")]
 
+#[path = "openssh/bastion.rs"]
+mod bastion;
 #[path = "openssh/contract.rs"]
 mod contract;
 #[path = "openssh/folders.rs"]
@@ -85,6 +87,7 @@ fn target(server: &Sshd) -> Target {
         key: LoginKey::File(server.key()),
         host_key: HostKey::Known { operator: None, accept_new: true },
         root: Root::Passwordless,
+        via: None,
     }
 }
 

@@ -23,6 +23,7 @@ const TOP: Keys = Keys {
     ],
     refused: &[
         Refused { key: "ssh", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
+        Refused { key: "bastion", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
         Refused { key: "site", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
         Refused { key: "device_type", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
         Refused { key: "vars", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
@@ -30,7 +31,17 @@ const TOP: Keys = Keys {
 };
 
 const DEFAULTS: Keys = Keys {
-    known: &["balena", "ssh", "images", "data", "handover", "device_type", "site", "vars"],
+    known: &[
+        "balena",
+        "ssh",
+        "images",
+        "data",
+        "handover",
+        "bastion",
+        "device_type",
+        "site",
+        "vars",
+    ],
     refused: &[HOST, SERIAL, HOLD, PAYLOADS, POLICY],
 };
 
@@ -42,6 +53,7 @@ const GROUP: Keys = Keys {
         "images",
         "data",
         "handover",
+        "bastion",
         "device_type",
         "site",
         "vars",
@@ -75,6 +87,7 @@ const DEVICE: Keys = Keys {
         "images",
         "data",
         "handover",
+        "bastion",
         "device_type",
         "site",
         "vars",

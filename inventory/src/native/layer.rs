@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::bastion;
 use super::login::Ssh;
-use crate::fleet::{DataChoice, Handover};
+use crate::fleet::{Bastion, DataChoice, Handover};
 use crate::name::{FleetSlug, InvalidText, SiteName};
 use crate::problem::{Place, Report};
 use crate::yaml::{Field, KeyPath, Keys, Kind, Mapping, Refused};
@@ -53,6 +54,7 @@ pub(super) struct Layer {
     pub(super) images: BTreeMap<String, Said<String>>,
     pub(super) data: Option<Said<DataChoice>>,
     pub(super) handover: Option<Said<Handover>>,
+    pub(super) bastion: Option<Said<Bastion>>,
     pub(super) device_type: Option<Said<String>>,
     pub(super) site: Option<Said<SiteName>>,
     pub(super) vars: BTreeMap<String, Said<serde_yaml::Value>>,
@@ -75,6 +77,7 @@ impl Layer {
             images: level.get("images").map(|field| images(field, report)).unwrap_or_default(),
             data: Said::read(level.get("data"), |field| data(field, report)),
             handover: Said::read(level.get("handover"), |field| handover(field, report)),
+            bastion: Said::read(level.get("bastion"), |field| bastion::read(field, report)),
             device_type: Said::read(level.get("device_type"), |field| {
                 field.parse("a balena device type", device_type, report)
             }),
@@ -162,15 +165,10 @@ fn data(field: &Field<'_>, report: &mut Report) -> Option<DataChoice> {
 }
 
 fn handover(field: &Field<'_>, report: &mut Report) -> Option<Handover> {
-    match &field.node.kind {
-        Kind::Text(text) if matches!(text.as_str(), "call-home" | "unattended") => {
-            field.refuse_with_hint(
-                report,
-                format!("the handover `{text}` is not part of this version yet"),
-                "write `handover: attended`, or leave it out",
-            );
-            None
-        }
-        _ => field.one_of(&[("attended", Handover::Attended)], report),
-    }
+    let choices = [
+        ("attended", Handover::Attended),
+        ("call-home", Handover::CallHome),
+        ("unattended", Handover::Unattended),
+    ];
+    field.one_of(&choices, report)
 }

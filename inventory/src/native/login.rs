@@ -122,7 +122,7 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn user_name(text: &str) -> Result<String, InvalidText> {
+pub(super) fn user_name(text: &str) -> Result<String, InvalidText> {
     let fits = !text.starts_with('-')
         && text.chars().all(|c| !c.is_whitespace() && !matches!(c, '@' | ':' | '/' | '\\'));
     let (what, hint) = ("a user name", "write only the name of the user, such as pi");

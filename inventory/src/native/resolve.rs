@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::Document;
 use super::layer::{Layer, Said};
-use crate::fleet::{Device, Fleet, Login, Vars};
+use crate::fleet::{Device, Fleet, Handover, Login, Vars};
 use crate::fold::fold;
 use crate::name::{DeviceId, GroupName};
 use crate::problem::{Place, Report};
@@ -22,13 +22,18 @@ pub(super) fn fleet(document: &Document, report: &mut Report) -> Fleet {
         }
     }
     let mut clashes = Clashes::default();
+    let mut homeless = Homeless::default();
     let mut devices = BTreeMap::new();
     for named in &document.named {
         let id = &named.value;
         let groups = groups_of.remove(id).unwrap_or_default();
-        devices.insert(id.clone(), device(id, document, &groups, &mut clashes));
+        devices.insert(id.clone(), device(id, document, &groups, &mut clashes, &mut homeless));
     }
     clashes.tell(report);
+    // A bastion may be missing only because it could not be read.
+    if report.is_clean() {
+        homeless.tell(report);
+    }
     Fleet {
         settings: document.settings.clone(),
         devices,
@@ -46,6 +51,7 @@ fn device(
     document: &Document,
     groups: &[(&GroupName, &Layer)],
     clashes: &mut Clashes,
+    homeless: &mut Homeless,
 ) -> Device {
     let own = document.devices.get(id);
     let mut levels = Levels {
@@ -67,6 +73,11 @@ fn device(
         host_keys: levels.settle(|layer| layer.ssh.host_keys.as_ref()).unwrap_or_default(),
         sudo_password: levels.settle(|layer| layer.ssh.sudo_password.as_ref()),
     };
+    let handover = levels.said(|layer| layer.handover.as_ref());
+    let bastion = levels.settle(|layer| layer.bastion.as_ref());
+    if let (Some(said), None) = (handover, &bastion) {
+        homeless.note(id, said);
+    }
     Device {
         id: id.clone(),
         login,
@@ -79,7 +90,8 @@ fn device(
         images: levels.settle_map(|layer| &layer.images),
         device_type: levels.settle(|layer| layer.device_type.as_ref()),
         data: levels.settle(|layer| layer.data.as_ref()),
-        handover: levels.settle(|layer| layer.handover.as_ref()).unwrap_or_default(),
+        handover: handover.map(|said| said.value).unwrap_or_default(),
+        bastion,
     }
 }
 
@@ -99,18 +111,26 @@ impl<'a> Levels<'a, '_> {
         &mut self,
         get: impl Fn(&'a Layer) -> Option<&'a Said<T>>,
     ) -> Option<T> {
+        self.said(get).map(|said| said.value.clone())
+    }
+
+    /// The same, with where it is written.
+    fn said<T: PartialEq + 'a>(
+        &mut self,
+        get: impl Fn(&'a Layer) -> Option<&'a Said<T>>,
+    ) -> Option<&'a Said<T>> {
         if let Some(own) = self.own.and_then(&get) {
-            return Some(own.value.clone());
+            return Some(own);
         }
         let mut of_groups =
             self.groups.iter().filter_map(|(name, layer)| Some((*name, get(layer)?)));
         let Some((first_group, first)) = of_groups.next() else {
-            return self.below.into_iter().find_map(get).map(|said| said.value.clone());
+            return self.below.into_iter().find_map(get);
         };
         for (group, said) in of_groups.filter(|(_, said)| said.value != first.value) {
             self.clashes.note(self.id, (first_group, first), (group, said));
         }
-        Some(first.value.clone())
+        Some(first)
     }
 
     /// Settles every key of a mapping on its own.
@@ -126,6 +146,28 @@ impl<'a> Levels<'a, '_> {
             .into_iter()
             .filter_map(|key| Some((key.to_owned(), self.settle(|layer| get(layer).get(key))?)));
         settled.collect()
+    }
+}
+
+/// Devices that shall call home and know no host to call, by where it is said.
+#[derive(Default)]
+struct Homeless(BTreeMap<Place, (KeyPath, Vec<DeviceId>)>);
+
+impl Homeless {
+    fn note(&mut self, id: &DeviceId, said: &Said<Handover>) {
+        if said.value == Handover::CallHome {
+            let entry = self.0.entry(said.place);
+            entry.or_insert_with(|| (said.path.clone(), Vec::new())).1.push(id.clone());
+        }
+    }
+
+    fn tell(self, report: &mut Report) {
+        for (place, (path, devices)) in self.0 {
+            let message = format!("no bastion is named for {} to call", fold(&devices));
+            let hint =
+                "write `bastion: { host: …, user: … }` under `defaults:`, a group or a device";
+            report.add_with_hint(place, &path, message, hint);
+        }
     }
 }
 

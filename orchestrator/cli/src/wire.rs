@@ -4,7 +4,7 @@ use crate::failure::{Failure, Kind};
 use jiff::Timestamp;
 use migos_balena::{Balena, Token};
 use migos_engine::port::{Clock, Entropy, HostKey, LoginKey, Root, Target};
-use migos_inventory::{DeviceId, HostKeys, Login, SecretSource};
+use migos_inventory::{Bastion, DeviceId, HostKeys, Login, SecretSource};
 use migos_ssh::{Ssh, Timeouts, Transcript};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -181,7 +181,27 @@ pub(crate) fn target(base: &Path, device: &DeviceId, login: &Login) -> Result<Ta
         key: LoginKey::File(key),
         host_key: HostKey::Known { operator, accept_new: login.host_keys == HostKeys::AcceptNew },
         root,
+        via: None,
     })
+}
+
+/// How to reach the bastion that a device calls. Its host key must be known already, because the device is told of it.
+pub(crate) fn bastion(
+    base: &Path,
+    device: &DeviceId,
+    bastion: &Bastion,
+) -> Result<Target, Failure> {
+    let reach = bastion.reach();
+    let login = Login {
+        host: reach.host,
+        port: reach.port,
+        user: bastion.user.clone(),
+        identity: bastion.identity.clone(),
+        known_hosts: bastion.known_hosts.clone(),
+        host_keys: HostKeys::Strict,
+        sudo_password: None,
+    };
+    Ok(Target { root: Root::NotNeeded, ..target(base, device, &login)? })
 }
 
 /// The key that ssh itself would use.

@@ -13,7 +13,7 @@ use migos_events::{DeviceEvent, Event, History, Outcome, Progress, Record, RunId
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_playbooks::balena::{DeviceUuid, Heartbeat, Sighting};
 use migos_playbooks::plan::CheckedPlan;
-use migos_playbooks::step::Action;
+use migos_playbooks::step::Reversal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,7 +207,9 @@ impl<T: Transport, B: BalenaApi> Desk<T, B> {
         for record in records {
             let Event::Device { device, what } = &record.event else { continue };
             let state = match what {
-                DeviceEvent::StepStarted { step } if step.action == Action::Commit => {
+                DeviceEvent::StepStarted { step }
+                    if step.action.reversal() == Reversal::PointOfNoReturn =>
+                {
                     LedgerState::Committed
                 }
                 DeviceEvent::Migrated { .. } => LedgerState::Migrated,

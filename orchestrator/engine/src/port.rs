@@ -35,7 +35,7 @@ pub trait Transport: Send + Sync + 'static {
 
 /// A logged-in connection to one device, on Raspbian or in MIGOS.
 ///
-/// Every verb but [`migos`](Session::migos) is for Raspbian. Paths are absolute. A verb that writes
+/// Every verb but [`migos`](Session::migos), and those of a bastion, is for Raspbian. Paths are absolute. A verb that writes
 /// returns once the bytes are on the medium.
 pub trait Session: Send + Sync + 'static {
     /// Reads everything the planner wants to know, in one round trip; see
@@ -123,6 +123,13 @@ pub trait Session: Send + Sync + 'static {
     /// Gives the device back, if this owner has it.
     fn unlock(&self, owner: &str) -> impl Future<Output = Result<(), TransportError>> + Send;
 
+    /// At a bastion: lets a guest in; the same name again takes its place. Gives the host key that the bastion has
+    /// shown, as a known-hosts file has it.
+    fn admit(&self, guest: &Guest) -> impl Future<Output = Result<String, TransportError>> + Send;
+
+    /// At a bastion: lets the guest of this name in no more; one that is not there is fine.
+    fn dismiss(&self, name: &str) -> impl Future<Output = Result<(), TransportError>> + Send;
+
     /// Runs `migos-ctl` in MIGOS. `input` is for [`contract::Command::Configure`].
     fn migos(
         &self,
@@ -179,6 +186,21 @@ pub struct Target {
     pub host_key: HostKey,
     /// How to become root.
     pub root: Root,
+    /// The host through which it is reached; `host` and `port` are as that host sees them.
+    pub via: Option<Arc<Target>>,
+}
+
+/// A key that may offer one port of a bastion's loopback address to it, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guest {
+    /// What it is called there: one word.
+    pub name: String,
+    /// The key, as an `authorized_keys` line without options.
+    pub key: String,
+    /// The port.
+    pub listen: u16,
+    /// How long it is let in.
+    pub lease: Duration,
 }
 
 /// The key to log in with.

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use migos_contract::Compression;
-use migos_inventory::{DeviceId, FleetSlug, HostKeys, Login, SiteName};
+use migos_inventory::{Bastion, DeviceId, FleetSlug, HostKeys, Login, PortRange, SiteName};
 use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
 use migos_playbooks::plan::{
-    Boot, CheckedPlan, Class, DevicePlan, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
-    Proof, Stage, Tolerance,
+    Boot, CheckedPlan, Class, DevicePlan, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary,
+    Plan, PlanId, Proof, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
@@ -31,6 +31,32 @@ pub(crate) fn plan_with_proof(devices: usize) -> CheckedPlan {
     }
     plan.id = plan.digest().unwrap();
     plan.check().unwrap()
+}
+
+/// The same plan as [`plan`], with a third of the devices for each handover.
+pub(crate) fn plan_with_handovers(devices: usize) -> CheckedPlan {
+    let mut plan = Plan::clone(&plan(devices));
+    for (number, device) in (0..).zip(plan.devices.values_mut()) {
+        device.handover = match number % 3 {
+            0 => Handover::Attended,
+            1 => Handover::CallHome { bastion: bastion(), listen: 20_000 + number },
+            _ => Handover::Unattended,
+        };
+    }
+    plan.id = plan.digest().unwrap();
+    plan.check().unwrap()
+}
+
+fn bastion() -> Bastion {
+    Bastion {
+        host: "bastion".into(),
+        port: 22,
+        user: "callers".into(),
+        identity: None,
+        known_hosts: None,
+        ports: PortRange::DEFAULT,
+        reach: None,
+    }
 }
 
 /// A plan for so many devices in three stages: 1, a quarter, all; two sites.
@@ -120,6 +146,7 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         boot_path: "/boot".into(),
         boot_read_only: false,
         boot: Boot::OneShot { update: None, proof: None },
+        handover: Handover::default(),
         disk_id: "738a4d67".into(),
         hostname: "kiosk".into(),
         payload,

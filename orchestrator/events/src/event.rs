@@ -166,6 +166,14 @@ pub enum DeviceEvent {
         /// Why.
         cause: Cause,
     },
+    /// The step failed after the device was permitted to commit by itself; yet Raspbian is back, nothing can boot
+    /// MIGOS any more, and it has not committed. What was done before is taken back next.
+    CameBack {
+        /// The step.
+        step: StepRef,
+        /// Why.
+        cause: Cause,
+    },
     /// The device is in MIGOS and asks for the permit to cross the point of no return.
     CommitAsked,
     /// No permit: the device goes back to Raspbian and waits.
@@ -228,6 +236,12 @@ pub struct Learned {
     /// The boot id of the Raspbian that was there before the reboot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// The end of its permit to commit by itself, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit_ends: Option<u64>,
+    /// The host key that its bastion has shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bastion_key: Option<String>,
     /// The device's numeric id on balena.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balena_id: Option<u64>,
@@ -247,6 +261,10 @@ impl Learned {
         if more.boot_id.is_some() {
             self.boot_id.clone_from(&more.boot_id);
         }
+        if more.bastion_key.is_some() {
+            self.bastion_key.clone_from(&more.bastion_key);
+        }
+        self.permit_ends = more.permit_ends.or(self.permit_ends);
         self.balena_id = more.balena_id.or(self.balena_id);
         self.bytes_sent = match (self.bytes_sent, more.bytes_sent) {
             (Some(before), Some(now)) => Some(before.saturating_add(now)),

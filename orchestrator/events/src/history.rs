@@ -73,7 +73,7 @@ pub struct Progress {
     pub last_step: Option<StepRef>,
     /// True once one-shot boot has been proven on it in this run.
     pub proven: bool,
-    /// True once MIGOS has answered on it in this run.
+    /// True once MIGOS has answered on it in this run, or must have run.
     pub was_in_migos: bool,
     /// True once what was seen of it contradicted what was known.
     pub contradicted: bool,
@@ -147,7 +147,10 @@ impl Progress {
             }
             DeviceEvent::Contradicted { .. } => self.contradicted = true,
             DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
-            DeviceEvent::Migrated { uuid, .. } => self.uuid = Some(uuid.clone()),
+            DeviceEvent::Migrated { uuid, .. } => {
+                self.uuid = Some(uuid.clone());
+                self.was_in_migos = true;
+            }
             _ => {}
         }
         self.state = next;

@@ -16,6 +16,8 @@ pub enum DeviceState {
         step: StepRef,
         /// True once it has been performed.
         done: bool,
+        /// True once the permit to cross the point of no return was given.
+        permitted: bool,
     },
     /// In MIGOS, waiting for the permit to cross the point of no return.
     InMigos,
@@ -61,7 +63,7 @@ pub struct IllegalTransition {
     /// The state.
     pub state: DeviceState,
     /// The event.
-    pub event: DeviceEvent,
+    pub event: Box<DeviceEvent>,
 }
 
 impl DeviceState {
@@ -72,53 +74,70 @@ impl DeviceState {
     pub fn next(&self, event: &DeviceEvent) -> Result<DeviceState, IllegalTransition> {
         use DeviceEvent as E;
         use DeviceState as S;
-        let illegal = || IllegalTransition { state: self.clone(), event: event.clone() };
+        let illegal = || IllegalTransition { state: self.clone(), event: Box::new(event.clone()) };
         let next = match (self, event) {
             (state, E::Noted { .. }) => state.clone(),
             (S::Running { .. }, E::Contradicted { .. }) => self.clone(),
 
-            (S::Pending, E::StepStarted { step }) if step.n == 0 => started(*step),
+            (S::Pending, E::StepStarted { step }) if step.n == 0 => started(*step, false),
             // The same step again is a resumed controller's.
-            (S::Running { step: at, done: false }, E::StepStarted { step }) if step == at => {
-                started(*step)
-            }
-            (S::Running { step: at, done: true }, E::StepStarted { step })
-                if follows(*at, *step) && !needs_commit_permit(*step) =>
+            (S::Running { step: at, done: false, permitted }, E::StepStarted { step })
+                if step == at =>
             {
-                started(*step)
+                started(*step, *permitted)
             }
-            (S::Running { step: at, done: true }, E::StepSkipped { step })
+            (S::Running { step: at, done: true, permitted }, E::StepStarted { step })
+                if follows(*at, *step) && may_follow(*step, *permitted) =>
+            {
+                started(*step, *permitted)
+            }
+            (S::Running { step: at, done: true, permitted }, E::StepSkipped { step })
                 if follows(*at, *step) && is_proof(*step) =>
             {
-                S::Running { step: *step, done: true }
+                S::Running { step: *step, done: true, permitted: *permitted }
             }
-            (S::Running { step: at, done: true }, E::CommitAsked) if comes_before_commit(*at) => {
+            (S::Running { step: at, done: true, permitted: false }, E::CommitAsked)
+                if comes_before_commit(*at) =>
+            {
                 S::InMigos
             }
             (S::InMigos, E::CommitAsked) => S::InMigos,
-            (S::InMigos, E::StepStarted { step }) if needs_commit_permit(*step) => started(*step),
+            (S::InMigos, E::StepStarted { step }) if step.action == Action::Commit => {
+                started(*step, true)
+            }
             (S::Arriving | S::Late, E::StepStarted { step })
                 if step.action == Action::AwaitBalena =>
             {
                 self.clone()
             }
 
-            (S::Running { step: at, done: false }, E::StepRetried { step, .. }) if step == at => {
+            (S::Running { step: at, done: false, .. }, E::StepRetried { step, .. })
+                if step == at =>
+            {
                 self.clone()
             }
-            (S::Running { step: at, done: false }, E::StepDone { step, .. }) if step == at => {
-                S::Running { step: *step, done: true }
+            (S::Running { step: at, done: false, permitted }, E::StepDone { step, .. })
+                if step == at =>
+            {
+                S::Running { step: *step, done: true, permitted: *permitted }
             }
-            (S::Running { step: at, done: false }, E::StepFailed { step, cause })
-                if step == at && step.action <= Action::Commit =>
+            // Whether an order to commit was heard, its undo finds out.
+            (S::Running { step: at, done: false, permitted }, E::StepFailed { step, cause })
+                if step == at && (!permitted || step.action == Action::Commit) =>
             {
                 S::Undoing { step: None, then: Then::Fail(cause.clone()) }
             }
-            (S::Running { step, .. }, E::Recalled) if step.action < Action::Commit => {
+            (
+                S::Running { step: at, done: false, permitted: true },
+                E::CameBack { step, cause },
+            ) if step == at && may_come_back(*step) => {
+                S::Undoing { step: None, then: Then::Fail(cause.clone()) }
+            }
+            (S::Running { permitted: false, .. }, E::Recalled) => {
                 S::Undoing { step: None, then: Then::Wait }
             }
             (S::Pending | S::InMigos, E::Recalled) => S::Undoing { step: None, then: Then::Wait },
-            (S::Running { step, .. }, E::UndoOrdered) if step.action < Action::Commit => {
+            (S::Running { permitted: false, .. }, E::UndoOrdered) => {
                 S::Undoing { step: None, then: Then::Rest }
             }
             (
@@ -146,12 +165,8 @@ impl DeviceState {
             }
             (S::Undoing { .. }, E::Stuck { message }) => S::Stuck(message.clone()),
 
-            (S::Running { step, .. }, E::Stuck { message }) if step.action >= Action::Commit => {
-                S::Stuck(message.clone())
-            }
-            (S::Running { step, .. }, E::Lost { message }) if step.action >= Action::Commit => {
-                S::Lost(message.clone())
-            }
+            (S::Running { permitted: true, .. }, E::Stuck { message }) => S::Stuck(message.clone()),
+            (S::Running { permitted: true, .. }, E::Lost { message }) => S::Lost(message.clone()),
             (S::Arriving, E::Late) => S::Late,
             (S::Arriving | S::Late, E::Lost { message }) => S::Lost(message.clone()),
             (S::Arriving | S::Late, E::Stuck { message }) => S::Stuck(message.clone()),
@@ -181,7 +196,7 @@ impl DeviceState {
     /// True if the device may have crossed the point of no return: it can only be carried to its end.
     pub fn may_be_past_return(&self) -> bool {
         match self {
-            DeviceState::Running { step, .. } => step.action >= Action::Commit,
+            DeviceState::Running { permitted, .. } => *permitted,
             DeviceState::Arriving
             | DeviceState::Late
             | DeviceState::Migrated
@@ -196,10 +211,11 @@ impl DeviceState {
     }
 }
 
-fn started(step: StepRef) -> DeviceState {
+fn started(step: StepRef, permitted: bool) -> DeviceState {
+    let permitted = permitted || step.action.reversal() == Reversal::PointOfNoReturn;
     match step.action {
         Action::AwaitBalena => DeviceState::Arriving,
-        _ => DeviceState::Running { step, done: false },
+        _ => DeviceState::Running { step, done: false, permitted },
     }
 }
 
@@ -212,8 +228,22 @@ fn is_proof(step: StepRef) -> bool {
     step.action >= Action::ProveWrite && step.action <= Action::ProveGone
 }
 
-fn needs_commit_permit(step: StepRef) -> bool {
-    step.action.reversal() == Reversal::PointOfNoReturn
+/// The order to commit is asked for in MIGOS, and there is one permit only: a device that has one takes no step that
+/// belongs to those without, and the other way round.
+fn may_follow(step: StepRef, permitted: bool) -> bool {
+    match step.action {
+        Action::Commit => false,
+        Action::Release | Action::AwaitMigos | Action::Register | Action::Configure => !permitted,
+        action if action > Action::Commit => permitted,
+        _ => true,
+    }
+}
+
+/// A device that commits by itself may have found something amiss, until it is known to have committed.
+fn may_come_back(step: StepRef) -> bool {
+    step.action >= Action::Release
+        && step.action <= Action::AwaitCommit
+        && step.action != Action::Commit
 }
 
 fn comes_before_commit(step: StepRef) -> bool {
@@ -246,8 +276,13 @@ mod tests {
 
     /// Everything that a device without proof does before this action.
     fn upto(action: Action) -> Vec<DeviceEvent> {
+        upto_as(action, When::Ordered)
+    }
+
+    /// The same, by the way in which the device gets its commit.
+    fn upto_as(action: Action, handover: When) -> Vec<DeviceEvent> {
         let mut events = Vec::new();
-        let taken = |when: &When| matches!(when, When::Always | When::OneShot);
+        let taken = |when: &When| matches!(when, When::Always | When::OneShot) || *when == handover;
         let before = (0..n(action)).filter(|n| taken(&ACTIONS[*n].1));
         for step in before.map(step) {
             if step.action == Action::Commit {
@@ -344,5 +379,59 @@ mod tests {
             assert!(state.next(&DeviceEvent::StepStarted { step: step(0) }).is_err());
             assert!(state.next(&DeviceEvent::Late).is_err());
         }
+    }
+
+    #[test]
+    fn a_device_that_commits_by_itself_is_taken_back_only_after_it_came_back() {
+        let at = step(n(Action::AwaitCommit));
+        let mut events = upto_as(Action::AwaitCommit, When::Unattended);
+        events.push(DeviceEvent::StepStarted { step: at });
+        assert!(run(&events).unwrap().may_be_past_return());
+        for never in [
+            DeviceEvent::Recalled,
+            DeviceEvent::UndoOrdered,
+            DeviceEvent::StepFailed { step: at, cause: cause() },
+            DeviceEvent::CommitAsked,
+            DeviceEvent::UndoStarted { step: step(n(Action::Arm)) },
+        ] {
+            assert!(
+                run(&[&events[..], std::slice::from_ref(&never)].concat()).is_err(),
+                "{never:?}"
+            );
+        }
+        events.push(DeviceEvent::CameBack { step: at, cause: cause() });
+        events.push(DeviceEvent::Failed { cause: cause() });
+        assert_eq!(run(&events), Ok(DeviceState::Failed(cause())));
+    }
+
+    #[test]
+    fn nobody_comes_back_without_a_permit_or_once_it_is_known_to_have_committed() {
+        for (handover, action) in [
+            (When::Unattended, Action::WriteTryboot),
+            (When::Unattended, Action::AwaitFlash),
+            (When::Ordered, Action::AwaitMigos),
+            (When::Ordered, Action::Commit),
+            (When::Ordered, Action::AwaitFlash),
+        ] {
+            let at = step(n(action));
+            let mut events = upto_as(action, handover);
+            if action == Action::Commit {
+                events.push(DeviceEvent::CommitAsked);
+            }
+            events.push(DeviceEvent::StepStarted { step: at });
+            assert!(run(&events).is_ok(), "{action:?}");
+            events.push(DeviceEvent::CameBack { step: at, cause: cause() });
+            assert!(run(&events).is_err(), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn one_device_never_gets_both_permits() {
+        let mut events = upto_as(Action::AwaitCommit, When::Unattended);
+        let configure = DeviceEvent::StepStarted { step: step(n(Action::Configure)) };
+        assert!(run(&[&events[..], &[configure]].concat()).is_err());
+        events = upto(Action::Arm);
+        let watch = DeviceEvent::StepStarted { step: step(n(Action::AwaitCommit)) };
+        assert!(run(&[&events[..], &[watch]].concat()).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,8 +122,8 @@ async fn raspbian(
         Ok(system) => system,
         Err(error) => return dark(pi, &format!("Raspbian did not start: {error}"), None).await,
     };
-    match listen(pi, pi.shown_key(), Arc::new(system), power).await {
-        Ok(serving) => {
+    match listen(pi, pi.address, pi.shown_key(), Arc::new(system), power).await {
+        Ok((_, serving)) => {
             pi.enter(State::Raspbian);
             serving.await;
         }
@@ -130,16 +131,19 @@ async fn raspbian(
     }
 }
 
-/// Opens the port, so that whoever is told that the system is up can connect; the result serves.
+/// Opens the port, so that whoever is told that the system is up can connect; gives its address, and what serves.
 pub(crate) async fn listen(
     pi: &VirtualPi,
+    address: SocketAddr,
     host_key: PrivateKey,
     shell: Arc<dyn Shell>,
     power: watch::Receiver<()>,
-) -> io::Result<impl Future<Output = ()> + use<>> {
-    let listener = TcpListener::bind(pi.address).await?;
+) -> io::Result<(SocketAddr, impl Future<Output = ()> + use<>)> {
+    let listener = TcpListener::bind(address).await?;
     let other_board = pi.other_board.subscribe();
-    Ok(server::serve(listener, host_key, shell, Arc::clone(&pi.meter), power, other_board))
+    let address = listener.local_addr()?;
+    let meter = Arc::clone(&pi.meter);
+    Ok((address, server::serve(listener, host_key, shell, meter, power, other_board)))
 }
 
 /// Nothing runs, for good or until a reset.

@@ -4,12 +4,15 @@
 //! needs stands under the payload's folder on the boot partition, what it is told comes in over
 //! SSH.
 
+mod call_home;
 mod control;
 mod flash;
 mod job;
 mod switch;
+mod unattended;
 
 use std::future::pending;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use migos_contract::State as Doing;
@@ -31,32 +34,60 @@ pub(crate) async fn run(pi: Arc<VirtualPi>, boot: MigosBoot, power: watch::Recei
     let committed = control.is_committed();
     // After the commit nothing but the network can fail, and the fault is about a first meeting.
     let hangs = !boot.has_drivers || (pi.faults.hangs_in_migos && !committed);
-    let serving = match control.host_key() {
-        Some(key) if !hangs => life::listen(&pi, key, Arc::clone(&control) as _, power).await.ok(),
-        _ => None,
+    let reachable = async {
+        if hangs {
+            return pending().await;
+        }
+        serve(&pi, &control, power).await;
     };
     pi.enter(State::Migos);
-    let serving = async {
-        match serving {
-            Some(serving) => serving.await,
-            None => pending().await,
-        }
-    };
     tokio::select! {
-        () = serving => {}
-        () = work(&pi, &control, started) => {}
+        () = reachable => {}
+        () = work(&pi, &control, started, !hangs) => {}
+    }
+}
+
+/// Lets the controller in, by the way that the job says.
+async fn serve(pi: &Arc<VirtualPi>, control: &Arc<Control>, power: watch::Receiver<()>) {
+    let Some(host_key) = control.host_key() else { return pending().await };
+    let shell = Arc::clone(control);
+    let Some((bastion, key)) = control.way_home() else {
+        return match life::listen(pi, pi.address, host_key, shell, power).await {
+            Ok((_, serving)) => serving.await,
+            Err(_) => pending().await,
+        };
+    };
+    // Nobody else is told this address.
+    let unknown = (Ipv4Addr::LOCALHOST, 0).into();
+    match life::listen(pi, unknown, host_key, shell, power.clone()).await {
+        Ok((server, serving)) => {
+            let calling = call_home::call(Arc::clone(pi), bastion, key, server, power);
+            tokio::select! {
+                () = serving => {}
+                () = calling => {}
+            }
+        }
+        Err(_) => pending().await,
     }
 }
 
 /// Waits for orders or for its time to run out, and does what is due.
-async fn work(pi: &Arc<VirtualPi>, control: &Arc<Control>, started: Instant) {
+async fn work(pi: &Arc<VirtualPi>, control: &Arc<Control>, started: Instant, has_network: bool) {
     let mut progress = control.subscribe();
     loop {
         let now = progress.borrow_and_update().clone();
         match now.state {
             Doing::Ready => {
                 let deadline = control.deadline(started, now.contacted);
+                let permit = control.permit().filter(|_| has_network);
+                let deciding = async {
+                    match &permit {
+                        Some(permit) => unattended::decide(control, permit).await,
+                        None => pending().await,
+                    }
+                };
                 tokio::select! {
+                    () = deciding => {}
                     changed = progress.changed() => if changed.is_err() { return },
                     () = sleep_until(deadline) => {
                         tracing::info!(device = pi.name, "the dead-man's time has run out");

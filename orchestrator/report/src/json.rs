@@ -3,11 +3,11 @@
 use crate::states::{cause, own_time, progress, word};
 use migos_events::{DeviceState, History, Outcome, exit_code};
 use migos_inventory::DeviceId;
-use migos_playbooks::plan::{DevicePlan, Plan};
+use migos_playbooks::plan::{DevicePlan, Handover, Plan};
 use serde_json::{Map, Value, json};
 
 /// The version of the form: minor versions add keys, major ones change or remove some.
-const FORMAT: &str = "1.0";
+const FORMAT: &str = "1.1";
 
 /// The summary of a run as one JSON object: `summary.json`, and `--format json`.
 ///
@@ -35,6 +35,14 @@ fn device_json(plan: &Plan, history: &History, id: &DeviceId, device: &DevicePla
     let progress = progress(history, id);
     let mut object = Map::new();
     object.insert("state".into(), word(&progress.state).into());
+    let handover = match device.handover {
+        Handover::Attended => None,
+        Handover::CallHome { .. } => Some("call-home"),
+        Handover::Unattended => Some("unattended"),
+    };
+    if let Some(handover) = handover {
+        object.insert("handover".into(), handover.into());
+    }
     if let Some(time) = own_time(&progress, history.elapsed) {
         object.insert("seconds".into(), time.as_secs().into());
     }
@@ -106,7 +114,7 @@ mod tests {
             }
           },
           "exit_code": 8,
-          "format": "1.0",
+          "format": "1.1",
           "outcome": "stopped",
           "plan": "64879f7d6b960a01909762d911a32d4582c20010c5641ee90278b644a9e3b525",
           "run": "7f3a2c-01",

@@ -143,7 +143,8 @@ impl RunLines {
                 let sent = learned.bytes_sent.map(|bytes| format!(", {} sent", ByteCount(bytes)));
                 (Tone::Plain, "Done", step(*at) + &sent.unwrap_or_default())
             }
-            DeviceEvent::StepFailed { step: at, cause } => {
+            DeviceEvent::StepFailed { step: at, cause }
+            | DeviceEvent::CameBack { step: at, cause } => {
                 (Tone::Bad, "Fails", format!("{}: {}", step(*at), plain(&cause.message)))
             }
             DeviceEvent::CommitAsked => {

@@ -5,15 +5,15 @@ use jiff::Timestamp;
 use migos_events::{
     Cause, CauseKind, DeviceEvent, Event, History, Learned, Outcome, Record, RunId, StepRef,
 };
-use migos_inventory::{DeviceId, FleetSlug, HostKeys, Login, SiteName};
+use migos_inventory::{Bastion, DeviceId, FleetSlug, HostKeys, Login, PortRange, SiteName};
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::File;
 use migos_payload::size::ByteCount;
 use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::plan::{
-    Boot, Class, DevicePlan, Finding, Gate, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
-    Proof, SetAside, Stage, Tolerance,
+    Boot, Class, DevicePlan, Finding, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
+    PlanId, Proof, SetAside, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
@@ -75,6 +75,7 @@ fn device(name: &str, board: &str) -> DevicePlan {
         machine_id: "6f".repeat(16),
         boot_sums: BTreeMap::new(),
         boot: Boot::OneShot { update: None, proof: None },
+        handover: Handover::default(),
         boot_read_only: false,
         boot_path: if north { "/boot" } else { "/boot/firmware" }.into(),
         disk_id: "738a4d67".into(),
@@ -89,6 +90,19 @@ fn device(name: &str, board: &str) -> DevicePlan {
             "[all]\nos_prefix=migos/\ninitramfs initrd.migos followkernel\n{watchdog}\n[all]\n"
         ),
         cmdline: "console=tty1 panic=10 rdinit=/init".into(),
+    }
+}
+
+/// A host that devices call.
+pub(crate) fn bastion() -> Bastion {
+    Bastion {
+        host: "bastion.example.org".into(),
+        port: 22,
+        user: "callers".into(),
+        identity: None,
+        known_hosts: None,
+        ports: PortRange::DEFAULT,
+        reach: None,
     }
 }
 
@@ -357,7 +371,7 @@ pub(crate) fn step(action: Action) -> StepRef {
 
 /// The steps of a device that boots once without proof, before this one.
 fn before(action: Action) -> impl DoubleEndedIterator<Item = StepRef> {
-    let taken = |when| matches!(when, When::Always | When::OneShot);
+    let taken = |when| matches!(when, When::Always | When::OneShot | When::Ordered);
     let steps = ACTIONS.iter().filter(move |(_, when)| taken(*when)).map(|(action, _)| *action);
     steps.filter(move |other| *other < action).map(step)
 }

@@ -92,8 +92,8 @@ pub(crate) fn tone(state: &DeviceState) -> Tone {
 /// The number by which people know the step of this index: its place among those that the device takes,
 /// from 1.
 pub(crate) fn number(plan: &Plan, device: &DeviceId, n: usize) -> usize {
-    let boot = plan.devices.get(device).map(|device| &device.boot);
-    let taken = |step: &&Step| boot.is_none_or(|boot| boot.takes(step));
+    let device = plan.devices.get(device);
+    let taken = |step: &&Step| device.is_none_or(|device| device.takes(step));
     plan.steps.iter().take(n).filter(taken).count() + 1
 }
 

@@ -51,6 +51,7 @@ impl Kind<'_> {
         self.plan.class == device.class
             && self.plan.boot_read_only == device.boot_read_only
             && warning(self.plan) == warning(device)
+            && self.plan.handover.is_ordered() == device.handover.is_ordered()
             && self.steps == steps
     }
 }
@@ -60,7 +61,7 @@ fn kinds(plan: &Plan) -> Vec<Kind<'_>> {
     let mut kinds: Vec<Kind<'_>> = Vec::new();
     let ordered = plan.stages.iter().flat_map(|stage| &stage.devices);
     for (id, device) in ordered.filter_map(|id| plan.devices.get_key_value(id)) {
-        let taken = plan.steps.iter().filter(|step| device.boot.takes(step));
+        let taken = plan.steps.iter().filter(|step| device.takes(step));
         let steps: Vec<_> = taken.map(|step| (step, words(plan, device, step))).collect();
         match kinds.iter_mut().find(|kind| kind.is_like(device, &steps)) {
             Some(kind) => kind.devices.push(id),
@@ -93,9 +94,14 @@ fn in_full(plan: &Plan, kind: &Kind<'_>, style: Style) -> String {
                 );
             }
             text += &rule(style, "point of no return");
-            text += &note(
-                "no way back but a new card: Raspbian and all data on the card are lost from here on",
-            );
+            text += &note(match step.action {
+                Action::Release => {
+                    "from here on nobody can call it back: it commits by itself, or goes back to Raspbian by itself"
+                }
+                _ => {
+                    "no way back but a new card: Raspbian and all data on the card are lost from here on"
+                }
+            });
         }
         text += &danger(kind, step, style);
         text += &lines(plan, n, step, words, style);

@@ -3,7 +3,7 @@
 use crate::Style;
 use crate::words::{Tone, paint, plain};
 use migos_inventory::{DeviceId, fold};
-use migos_playbooks::plan::{Boot, DevicePlan, Plan};
+use migos_playbooks::plan::{Boot, DevicePlan, Handover, Plan};
 use migos_playbooks::policy::{Allow, Prove};
 use std::collections::BTreeMap;
 
@@ -29,6 +29,13 @@ pub(crate) fn strategy(plan: &Plan, style: Style) -> String {
             "The vendor's firmware update is installed first on {updated}: it has no undo, and is proven."
         ));
     }
+    let commits_by_itself = |device: &DevicePlan| device.handover == Handover::Unattended;
+    if let Some(unattended) = names(plan, commits_by_itself) {
+        loud.push(format!(
+            "Handover unattended: {unattended} cross the point of no return by themselves, and their config.json \
+             with its key rests on the card from before the reboot on."
+        ));
+    }
     if plan.allow.contains(&Allow::UnguardedKernel) {
         loud.push(
             "Allowed: unguarded-kernel. A kernel that panics early hangs until somebody cuts the power."
@@ -46,6 +53,11 @@ pub(crate) fn strategy(plan: &Plan, style: Style) -> String {
         text += &format!(
             "  Strategy one-shot{whom}: config.txt and cmdline.txt stay untouched; {proof}.\n"
         );
+    }
+    let calls_home = |device: &DevicePlan| matches!(device.handover, Handover::CallHome { .. });
+    if let Some(callers) = names(plan, calls_home) {
+        text +=
+            &format!("  Handover call-home: MIGOS is reached through a bastion on {callers}.\n");
     }
     if let Some(unguarded) = names(plan, |device| !device.resets_a_hung_kernel) {
         text += &format!(
@@ -101,6 +113,101 @@ mod tests {
          4  ! update-reboot    reboot into the same Raspbian, on the new firmware                   undo: wait for Raspbian
          5  · update-seen      look whether the new firmware can boot once, and whether there
                                still is room
+        "###);
+    }
+
+    #[test]
+    fn who_gives_the_commit_is_said_and_secrets_on_the_card_loudly() {
+        let mut plan = sample::plan();
+        for device in plan.devices.values_mut() {
+            device.handover = match device.boot_path.as_str() {
+                "/boot" => Handover::Unattended,
+                _ => Handover::CallHome { bastion: sample::bastion(), listen: 20_000 },
+            };
+        }
+        let style = Style { color: false, width: 120 };
+        insta::assert_snapshot!(strategy(&plan, style), @r###"
+        Handover unattended: kiosk-[001-003] cross the point of no return by themselves, and their config.json with its key rests on the card from before the reboot on.
+        Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
+        Handover call-home: MIGOS is reached through a bastion on kiosk-[061-062].
+        Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
+        "###);
+        let text = steps::text(&plan, style);
+        insta::assert_snapshot!(text, @r###"
+
+        What happens to kiosk-[001-003] (3 devices, Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
+          · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
+           1  · check            compare identity and boot files with the plan
+           2  + lock             take the device for this run: other controllers are turned away      undo: release
+                                 meanwhile
+           3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
+                                 all of /boot
+           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot,   undo: delete
+                                 MIGOS 1.4.2 (sha256 8ec5a17a)
+           5  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
+                                 6a9d88ba)
+           6  + preregister      register with balena: fleet acme/kiosks at                           undo: delete the record
+                                 https://api.balena-cloud.com
+           7  + write-job        write the job for MIGOS: with its config.json and key for balena,    undo: delete
+                                 which rest on the card
+                 +kernel command line: console=tty1 panic=10 rdinit=/init
+           8  + write-tryboot    write tryboot.txt: /boot/tryboot.txt                                 undo: delete
+                 +[all]
+                 +os_prefix=migos/
+                 +initramfs initrd.migos followkernel
+                 +arm_64bit=0
+                 +[all]
+               an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
+          ───────────── point of no return ─────────────
+               from here on nobody can call it back: it commits by itself, or goes back to Raspbian by itself
+           9  ‼ release          permit MIGOS to make itself permanent: it does so once it has
+                                 verified the image and reached https://api.balena-cloud.com;
+                                 Raspbian returns by itself if it has not within 30m
+          10  ! arm              reboot once into MIGOS: Raspbian returns by itself if MIGOS has not  undo: falls back by itself
+                                 committed within 30m
+          11  · await-commit     wait until MIGOS has made itself permanent
+          12  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9
+                                 GB unpacked
+          13  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
+                                 20m, lost after 2h
+
+        What happens to kiosk-[061-062] (2 devices, Pi 4B, debian 12, kernel 6.6.20-v8)
+           1  · check            compare identity and boot files with the plan
+           2  + lock             take the device for this run: other controllers are turned away      undo: release
+                                 meanwhile
+           3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
+                                 all of /boot/firmware
+           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to          undo: delete
+                                 /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
+           5  + send-image       send the balenaOS image, verified from the card: 180 MB (sha256      undo: delete
+                                 1797b8a2)
+           6  + admit            let MIGOS call the bastion: callers@bastion.example.org, port 22; a  undo: delete the key
+                                 key of its own may offer one port there, for a day
+           7  + write-job        write the job for MIGOS                                              undo: delete
+                 +kernel command line: console=tty1 panic=10 rdinit=/init
+           8  + write-tryboot    write tryboot.txt: /boot/firmware/tryboot.txt                        undo: delete
+                 +[all]
+                 +os_prefix=migos/
+                 +initramfs initrd.migos followkernel
+                 +arm_64bit=1
+                 +enable_uart=1
+                 +[all]
+           9  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
+                                 to MIGOS within 10m
+          10  ! await-migos      wait for MIGOS: Raspbian returns by itself without a commit within   undo: reboot
+                                 30m
+          11  + register         register with balena: fleet acme/kiosks at                           undo: delete the record
+                                 https://api.balena-cloud.com
+          12  · configure        hand over the device's configuration
+               an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
+          ───────────── point of no return ─────────────
+               no way back but a new card: Raspbian and all data on the card are lost from here on
+          13  ‼ commit           make MIGOS permanent
+          14  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64,
+                                 1.9 GB unpacked
+          15  · dismiss          close the bastion to it again: bastion.example.org
+          16  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
+                                 20m, lost after 2h
         "###);
     }
 }

@@ -4,13 +4,14 @@ use crate::host_key::{Expected, Guard, GuardError};
 use crate::known_hosts::HostName;
 use crate::timeouts::Timeouts;
 use migos_engine::port::TransportError;
+use russh::keys::PublicKey;
 use russh::{Preferred, SshId, cipher, client};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,6 +32,10 @@ const CIPHERS: &[cipher::Name] = &[
 /// A connection before or after login.
 pub(crate) struct Connection {
     pub(crate) handle: client::Handle<Guard>,
+    /// The host key that was accepted.
+    pub(crate) shown: Arc<OnceLock<PublicKey>>,
+    /// The connection that this one goes through, and that lives as long.
+    pub(crate) via: Option<Box<Connection>>,
 }
 
 impl fmt::Debug for Connection {
@@ -46,13 +51,51 @@ pub(crate) async fn connect(
     expected: Expected,
     timeouts: &Timeouts,
 ) -> Result<Connection, TransportError> {
-    let unreachable = |why: String| TransportError::Unreachable(format!("{host}:{port}: {why}"));
-    let stream = dial(host, port, timeouts.connect).await.map_err(unreachable)?;
+    let stream = dial(host, port, timeouts.connect).await;
+    let stream = stream.map_err(|why| unreachable(host, port, why))?;
+    shake_hands(stream, None, host, port, expected, timeouts).await
+}
+
+/// The same, through a host that is logged in to; `host` and `port` are as that host sees them.
+pub(crate) async fn connect_via(
+    via: Connection,
+    host: &str,
+    port: u16,
+    expected: Expected,
+    timeouts: &Timeouts,
+) -> Result<Connection, TransportError> {
+    let opening = via.handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0);
+    let channel = match timeout(timeouts.connect, opening).await {
+        Ok(Ok(channel)) => channel,
+        Ok(Err(error)) => return Err(unreachable(host, port, error.to_string())),
+        Err(_) => {
+            let seconds = timeouts.connect.as_secs();
+            return Err(unreachable(host, port, format!("no answer within {seconds} s")));
+        }
+    };
+    let stream = channel.into_stream();
+    shake_hands(stream, Some(Box::new(via)), host, port, expected, timeouts).await
+}
+
+fn unreachable(host: &str, port: u16, why: String) -> TransportError {
+    TransportError::Unreachable(format!("{host}:{port}: {why}"))
+}
+
+async fn shake_hands(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    via: Option<Box<Connection>>,
+    host: &str,
+    port: u16,
+    expected: Expected,
+    timeouts: &Timeouts,
+) -> Result<Connection, TransportError> {
+    let unreachable = |why| unreachable(host, port, why);
     let config = Arc::new(config(&expected, timeouts));
-    let guard = Guard { host: HostName::new(host, port), expected };
+    let shown = Arc::new(OnceLock::new());
+    let guard = Guard { host: HostName::new(host, port), expected, shown: shown.clone() };
     let handshake = client::connect_stream(config, stream, guard);
     match timeout(timeouts.key_exchange, handshake).await {
-        Ok(Ok(handle)) => Ok(Connection { handle }),
+        Ok(Ok(handle)) => Ok(Connection { handle, shown, via }),
         Ok(Err(GuardError::Key(error))) => Err(error),
         Ok(Err(GuardError::Protocol(error))) => Err(unreachable(error.to_string())),
         Err(_) => Err(unreachable(format!(

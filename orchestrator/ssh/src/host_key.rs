@@ -5,6 +5,7 @@ use migos_engine::port::TransportError;
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Preferred, client};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use tokio::task;
 
 /// Which key is right, with all that was found about it before the connection is made.
@@ -50,6 +51,8 @@ fn is_rsa(algorithm: &Algorithm) -> bool {
 pub(crate) struct Guard {
     pub(crate) host: HostName,
     pub(crate) expected: Expected,
+    /// The key that was accepted.
+    pub(crate) shown: Arc<OnceLock<PublicKey>>,
 }
 
 /// Why no session came to be.
@@ -70,7 +73,10 @@ impl client::Handler for Guard {
         &mut self,
         offered: &PublicKeyOrCertificate,
     ) -> Result<bool, GuardError> {
-        self.check(offered.public_key()).await.map_err(GuardError::Key)?;
+        let offered = offered.public_key();
+        self.check(offered.clone()).await.map_err(GuardError::Key)?;
+        // A connection that renews its keys shows the same again.
+        let _ = self.shown.set(offered);
         Ok(true)
     }
 }

@@ -10,11 +10,12 @@ use crate::verb::{Verb, command_line, exit, failure};
 use crate::{quote, send};
 use bytes::Bytes;
 use migos_contract as contract;
-use migos_engine::port::{self, Content, Packed, Sent, Tier, TransportError};
+use migos_engine::port::{self, Content, Guest, Packed, Sent, Tier, TransportError};
 use migos_payload::digest::Sha256;
 use migos_playbooks::facts::{self, Identity, Tree};
 use migos_playbooks::plan::FirmwareKind;
 use russh::Disconnect;
+use russh::keys::PublicKey;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -227,6 +228,27 @@ impl port::Session for Session {
         self.verb(Verb::Unlock, &[owner], Input::Nothing).await.map(drop)
     }
 
+    async fn admit(&self, guest: &Guest) -> Result<String, TransportError> {
+        let refused = |message: &str| TransportError::Refused {
+            verb: Verb::Admit.name(),
+            message: message.to_owned(),
+        };
+        let mut words = guest.key.split(' ');
+        let (Some(kind), Some(key)) = (words.next(), words.next()) else {
+            return Err(refused("not a key"));
+        };
+        let (port, seconds) = (guest.listen.to_string(), guest.lease.as_secs().to_string());
+        let args = [&*guest.name, &*port, &*seconds, kind, key];
+        self.verb(Verb::Admit, &args, Input::Nothing).await?;
+        let shown = self.connection.shown.get().ok_or_else(|| refused("it showed no host key"))?;
+        let shown = PublicKey::new(shown.key_data().clone(), "").to_openssh();
+        shown.map_err(|error| refused(&error.to_string()))
+    }
+
+    async fn dismiss(&self, name: &str) -> Result<(), TransportError> {
+        self.verb(Verb::Dismiss, &[name], Input::Nothing).await.map(drop)
+    }
+
     async fn migos(
         &self,
         command: &contract::Command,
@@ -263,8 +285,12 @@ impl port::Session for Session {
 
     async fn close(self) {
         let end = async {
-            let _ = self.connection.handle.disconnect(Disconnect::ByApplication, "", "").await;
-            let _ = self.connection.handle.await;
+            let mut next = Some(self.connection);
+            while let Some(Connection { handle, via, .. }) = next {
+                let _ = handle.disconnect(Disconnect::ByApplication, "", "").await;
+                let _ = handle.await;
+                next = via.map(|via| *via);
+            }
         };
         let _ = timeout(self.timeouts.close, end).await;
         self.log.line("disconnected");

@@ -1,6 +1,6 @@
 //! Opens sessions.
 
-use crate::connect::connect;
+use crate::connect::{Connection, connect, connect_via};
 use crate::host_key::{Expected, unusable};
 use crate::keys::{KeyFiles, key_pair};
 use crate::known_hosts::{Files, HostName};
@@ -13,6 +13,7 @@ use migos_engine::port::{HostKey, KeyPair, Seed, Target, Transport, TransportErr
 use russh::keys::PublicKey;
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use tokio::sync::Mutex;
 use tokio::task;
 
@@ -55,14 +56,41 @@ impl Ssh {
         Ok(Expected::Known { files, known, accept_new })
     }
 
+    /// Connects and logs in, through other hosts where the target says so.
+    fn reach<'a>(&'a self, target: &'a Target) -> Reaching<'a> {
+        Box::pin(async move {
+            let Target { host, port, .. } = target;
+            let key = self.key_files.key(&target.key).await?;
+            let expected = self.expected(target).await?;
+            let mut connection = match &target.via {
+                None => connect(host, *port, expected, &self.timeouts).await?,
+                Some(next) => {
+                    let via = self.reach(next).await.map_err(|error| on_the_way(next, error))?;
+                    connect_via(via, host, *port, expected, &self.timeouts).await?
+                }
+            };
+            login(&mut connection, target, key, &self.timeouts).await?;
+            Ok(connection)
+        })
+    }
+
     async fn open(&self, target: &Target, log: &Log) -> Result<Session, TransportError> {
-        let key = self.key_files.key(&target.key).await?;
-        let expected = self.expected(target).await?;
-        let mut connection = connect(&target.host, target.port, expected, &self.timeouts).await?;
-        login(&mut connection, target, key, &self.timeouts).await?;
+        let connection = self.reach(target).await?;
         let way = root::find(&connection, target, &self.timeouts).await?;
         let (timeouts, log) = (self.timeouts, log.clone());
         Ok(Session { connection, way, timeouts, log, turn: Mutex::new(()) })
+    }
+}
+
+type Reaching<'a> = Pin<Box<dyn Future<Output = Result<Connection, TransportError>> + Send + 'a>>;
+
+/// A host on the way that is away says nothing about the device; that it refuses, neither.
+fn on_the_way(host: &Target, error: TransportError) -> TransportError {
+    let place = format!("on the way, at {}:{}", host.host, host.port);
+    match error {
+        TransportError::Unreachable(why) => TransportError::Unreachable(why),
+        TransportError::Login(why) => TransportError::Login(format!("{place}: {why}")),
+        other => other,
     }
 }
 
@@ -77,7 +105,10 @@ impl Transport for Ssh {
             Ok(session) => {
                 let way = session.way.rise.prefix().trim_end();
                 let way = if way.is_empty() { String::new() } else { format!(", root by `{way}`") };
-                log.line(&format!("connected to {host}:{port} as {user}{way}"));
+                let via = target.via.as_ref();
+                let via = via.map(|via| format!(", through {}:{}", via.host, via.port));
+                let via = via.unwrap_or_default();
+                log.line(&format!("connected to {host}:{port} as {user}{way}{via}"));
             }
             Err(error) => log.line(&format!("{error} (as {user}, {host}:{port})")),
         }

@@ -49,11 +49,15 @@ pub enum Verb {
     Lock,
     /// OWNER: the device is given back.
     Unlock,
+    /// NAME PORT SECONDS TYPE KEY: at a bastion, a key may offer one port.
+    Admit,
+    /// NAME: at a bastion, that key may no more.
+    Dismiss,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 17] = [
+    pub const ALL: [Verb; 19] = [
         Verb::Probe,
         Verb::Identity,
         Verb::Read,
@@ -71,6 +75,8 @@ impl Verb {
         Verb::Pack,
         Verb::Lock,
         Verb::Unlock,
+        Verb::Admit,
+        Verb::Dismiss,
     ];
 
     /// Its name, as devices and people see it.
@@ -93,6 +99,8 @@ impl Verb {
             Verb::Pack => "pack",
             Verb::Lock => "lock",
             Verb::Unlock => "unlock",
+            Verb::Admit => "admit",
+            Verb::Dismiss => "dismiss",
         }
     }
 
@@ -114,8 +122,14 @@ impl Verb {
             Verb::Tree => script!("prelude.sh", "listing.sh", "tree.sh"),
             Verb::Backup => script!("prelude.sh", "writing.sh", "listing.sh", "backup.sh"),
             Verb::Pack => script!("prelude.sh", "pack.sh"),
-            Verb::Lock => script!("prelude.sh", "writing.sh", "owner.sh", "lock.sh"),
-            Verb::Unlock => script!("prelude.sh", "writing.sh", "owner.sh", "unlock.sh"),
+            Verb::Lock => script!("prelude.sh", "writing.sh", "alone.sh", "owner.sh", "lock.sh"),
+            Verb::Unlock => {
+                script!("prelude.sh", "writing.sh", "alone.sh", "owner.sh", "unlock.sh")
+            }
+            Verb::Admit => script!("prelude.sh", "writing.sh", "alone.sh", "guests.sh", "admit.sh"),
+            Verb::Dismiss => {
+                script!("prelude.sh", "writing.sh", "alone.sh", "guests.sh", "dismiss.sh")
+            }
         }
     }
 }
@@ -173,12 +187,16 @@ pub mod exit {
 /// Where the device's lock is kept: one line, `OWNER BOOT-ID UNTIL`, the last in seconds of uptime.
 const LOCK: &str = "/var/lib/migos/lock";
 
+/// Where a bastion keeps the keys that may log in.
+const GUESTS: &str = "~/.ssh/authorized_keys";
+
 /// What a verb's exit code other than 0 means; `said` is the last line of its standard error.
 pub(crate) fn failure(verb: Verb, args: &[&str], code: u32, said: &str) -> TransportError {
     let path = || {
         let written = match verb {
             Verb::Backup => args.get(1),
             Verb::Lock | Verb::Unlock => Some(&LOCK),
+            Verb::Admit | Verb::Dismiss => Some(&GUESTS),
             _ => args.first(),
         };
         written.copied().unwrap_or_default().to_owned()

@@ -14,7 +14,7 @@ pub(crate) mod room;
 
 use crate::balena::BalenaFleet;
 use crate::facts::Facts;
-use crate::plan::{Class, Finding, Update};
+use crate::plan::{Class, Finding, Handover, Update};
 use crate::policy::{Allow, Prove, Strategy};
 use migos_inventory::Device;
 use migos_payload::image::ImageManifest;
@@ -36,6 +36,8 @@ pub struct Candidate<'a> {
     pub fleet: Option<&'a BalenaFleet>,
     /// How it may boot MIGOS, by the policy.
     pub switch: Switch<'a>,
+    /// Who gives it the commit; `None` if its bastion has no port left for it.
+    pub handover: Option<&'a Handover>,
 }
 
 /// How devices may boot MIGOS, by the policy.
@@ -111,6 +113,7 @@ const ALL: &[Requirement] = &[
     card::is_large_enough,
     network::is_on_ethernet,
     network::has_its_address_from_dhcp,
+    network::has_a_port_at_its_bastion,
     balena::may_lose_its_data,
     balena::has_a_fleet,
     balena::has_an_image,

@@ -26,6 +26,16 @@ pub(super) fn has_its_address_from_dhcp(case: &Candidate<'_>) -> Option<Finding>
     )
 }
 
+pub(super) fn has_a_port_at_its_bastion(case: &Candidate<'_>) -> Option<Finding> {
+    match case.handover {
+        Some(_) => None,
+        None => finding(
+            "its bastion has no port left for it",
+            "give `bastion: { ports: … }` as many ports as there are devices that call it",
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sample::{Sample, reasons};
@@ -41,5 +51,14 @@ mod tests {
             reasons(&fixed),
             ["its address is fixed by hand (static ip_address=192.168.1.12/24)"]
         );
+    }
+
+    #[test]
+    fn a_device_that_calls_home_needs_a_port_of_its_own() {
+        let bastion = "bastion: { host: b, user: u, ports: 20000-20000 }";
+        let called = Sample::buster().inventory(&format!("handover: call-home, {bastion}"));
+        assert_eq!(reasons(&called), Vec::<String>::new());
+        let crowded = called.before("a-kiosk: { handover: call-home, ", bastion);
+        assert_eq!(reasons(&crowded), ["its bastion has no port left for it"]);
     }
 }

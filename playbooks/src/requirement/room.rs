@@ -3,6 +3,7 @@
 
 use super::{Candidate, finding};
 use crate::plan::{Class, Finding};
+use migos_inventory::Handover;
 use migos_payload::size::ByteCount;
 
 /// What the ramdisk needs besides the image in memory: its own unpacked tree and some air. The payload's
@@ -55,6 +56,12 @@ fn refuse(case: &Candidate<'_>, reason: String, remedy: &str) -> Option<Finding>
     if may_be_streamed(case) {
         return None;
     }
+    if case.device.handover == Handover::Unattended {
+        return finding(
+            reason,
+            format!("{remedy}; it cannot be sent later to a device with `handover: unattended`"),
+        );
+    }
     let class = Class::of(case.facts);
     let stream = match (case.image?.chunks.is_some(), case.switch.may_stream(&class)) {
         (true, _) => format!("name its class under `allow_streaming`: {class}"),
@@ -66,9 +73,11 @@ fn refuse(case: &Candidate<'_>, reason: String, remedy: &str) -> Option<Finding>
     finding(reason, format!("{remedy}; or {stream}"))
 }
 
+/// Without anybody at the other end there is nobody to send it.
 fn may_be_streamed(case: &Candidate<'_>) -> bool {
     let in_chunks = case.image.is_some_and(|image| image.chunks.is_some());
-    in_chunks && case.switch.may_stream(&Class::of(case.facts))
+    let is_attended = case.device.handover != Handover::Unattended;
+    in_chunks && is_attended && case.switch.may_stream(&Class::of(case.facts))
 }
 
 #[cfg(test)]
@@ -112,6 +121,13 @@ mod tests {
         let half_full = full().probe("root.space 4096 100", "root.space 4096 20000");
         assert_eq!(reasons(&half_full).len(), 1);
         assert!(reasons(&in_chunks(may_stream(half_full))).is_empty());
+    }
+
+    #[test]
+    fn nobody_streams_to_an_unattended_device() {
+        let unattended = in_chunks(may_stream(small())).inventory("handover: unattended");
+        let memory = "it has 193 MB of memory, 271 MB are needed to hold the image";
+        assert_eq!(reasons(&unattended), [memory]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 use super::{Candidate, Switch, findings};
 use crate::balena::BalenaFleet;
 use crate::facts;
+use crate::plan::ports;
+use crate::planner::how_it_commits;
 use crate::policy::{Allow, Prove, Strategy};
 use migos_contract::Compression;
 use migos_inventory::{DeviceId, FleetSlug};
@@ -34,8 +36,10 @@ pub(crate) struct Sample {
 pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
     let fleet = migos_inventory::parse("inventory.yaml", &sample.inventory).unwrap();
     let facts = facts::parse(&sample.probe).unwrap();
+    let device = &fleet.devices[&DeviceId::new("kiosk-001").unwrap()];
+    let handover = how_it_commits(device, ports(&fleet).get(&device.id).copied());
     let candidate = Candidate {
-        device: &fleet.devices[&DeviceId::new("kiosk-001").unwrap()],
+        device,
         facts: &facts,
         payload: sample.payload.as_ref().filter(|manifest| manifest.fits(facts.revision)),
         image: sample.image.as_ref(),
@@ -48,6 +52,7 @@ pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
             allow_streaming: &sample.allow_streaming,
             allow: &sample.allow,
         },
+        handover: handover.as_ref(),
     };
     findings(&candidate).into_iter().map(|finding| finding.reason).collect()
 }
@@ -100,6 +105,13 @@ impl Sample {
     /// With one more setting of the device in the inventory.
     pub(crate) fn inventory(mut self, setting: &str) -> Sample {
         self.inventory = self.inventory.replace("host: ", &format!("{setting}, host: "));
+        self
+    }
+
+    /// With another device before it.
+    pub(crate) fn before(mut self, head: &str, rest: &str) -> Sample {
+        self.inventory =
+            self.inventory.replace("devices:\n", &format!("devices:\n  {head}{rest} }}\n"));
         self
     }
 

@@ -149,6 +149,7 @@ pi ALL=(ALL) NOPASSWD: ALL
 asks ALL=(ALL) ALL
 END
 chmod 440 etc/sudoers
+chown 1000:1000 home/pi
 chmod 600 etc/shadow
 printf 'auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n' >etc/pam.d/sudo
 printf 'passwd: files\ngroup: files\nshadow: files\nhosts: files\n' >etc/nsswitch.conf
@@ -221,7 +222,7 @@ ListenAddress $address
 Port $port
 HostKey /etc/ssh/host_ed25519
 HostKey /etc/ssh/host_ecdsa
-AuthorizedKeysFile /etc/ssh/authorized_keys
+AuthorizedKeysFile /etc/ssh/authorized_keys .ssh/authorized_keys
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 KbdInteractiveAuthentication no

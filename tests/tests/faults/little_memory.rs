@@ -37,8 +37,10 @@ fn make_chunks(home: &Home) {
             chunks: Some(Chunks { raw_size: CHUNK as u64, chunks }),
             ..serde_json::from_slice(&text).unwrap()
         };
-        fs::write(&path, file).unwrap();
-        fs::write(beside, serde_json::to_vec(&manifest).unwrap()).unwrap();
+        let name = format!("lab/images/{}", path.file_name().unwrap().display());
+        home.write(&name, file).unwrap();
+        let beside = format!("{name}{IMAGE_MANIFEST_SUFFIX}");
+        home.write(&beside, serde_json::to_vec(&manifest).unwrap()).unwrap();
     }
 }
 

@@ -4,10 +4,10 @@
 use migos_contract as contract;
 use migos_engine::journal::Journal;
 use migos_engine::port::{
-    BalenaApi, BalenaError, Content, KeyPair, Packed, Registration, Seed, Sent, Session, Target,
-    Tier, Transport, TransportError,
+    BalenaApi, BalenaError, Content, Guest, KeyPair, Packed, Registration, Seed, Sent, Session,
+    Target, Tier, Transport, TransportError,
 };
-use migos_events::{DeviceEvent, DeviceState, Event, History, Record};
+use migos_events::{DeviceEvent, DeviceState, Event, History, Record, StepRef};
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_payload::digest::Sha256;
 use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Sighting};
@@ -35,6 +35,8 @@ pub(crate) enum Verb {
     Abort,
     Register,
     Withdraw,
+    Admit,
+    Dismiss,
 }
 
 /// The watch over one run.
@@ -89,13 +91,23 @@ pub(crate) fn judge(records: &[Record], device: &DeviceId, verb: Verb) -> Result
 
 /// Which verbs a permitted step, or the taking back of one, may use. A lock is renewed by every new connection.
 fn may(state: &DeviceState, verb: Verb) -> bool {
+    // A released device that cannot be rebooted is made sure of before anything is taken back.
+    const MADE_SURE: [Verb; 3] = [Verb::Remove, Verb::Abort, Verb::Write];
+    let leaves = |step: &StepRef| step.action >= Action::Arm && step.action <= Action::AwaitCommit;
+    if let DeviceState::Running { step, done: false, permitted: true } = state
+        && leaves(step)
+        && MADE_SURE.contains(&verb)
+    {
+        return true;
+    }
     let verbs: &[Verb] = match state {
-        DeviceState::Running { step, done: false } => match step.action {
+        DeviceState::Running { step, done: false, .. } => match step.action {
             Action::UpdateFirmware => &[Verb::Update],
             Action::Backup => &[Verb::Backup],
             Action::ProveWrite
             | Action::WriteJob
             | Action::WriteTryboot
+            | Action::Release
             | Action::RewriteConfig => &[Verb::Write],
             Action::ProveArm | Action::Arm => &[Verb::Arm],
             Action::UpdateReboot | Action::ProveReturn | Action::Reboot => &[Verb::Reboot],
@@ -104,7 +116,11 @@ fn may(state: &DeviceState, verb: Verb) -> bool {
             Action::UpdateSeen => &[Verb::Reboot],
             Action::ProveGone => &[Verb::Reboot, Verb::Remove],
             Action::SendPayload | Action::SendImage => &[Verb::Send],
-            Action::Register => &[Verb::Register],
+            Action::Preregister | Action::Register => &[Verb::Register],
+            Action::Admit => &[Verb::Admit],
+            Action::Dismiss => &[Verb::Dismiss],
+            // A reboot that hangs is forced.
+            Action::AwaitCommit => &[Verb::Reboot],
             Action::Configure => &[Verb::Configure],
             Action::Commit => &[Verb::Commit],
             Action::Check | Action::Lock | Action::AwaitFlash | Action::AwaitBalena => &[],
@@ -123,7 +139,8 @@ fn may(state: &DeviceState, verb: Verb) -> bool {
             | Action::Reboot
             | Action::AwaitMigos => &[Verb::Remove, Verb::Reboot, Verb::Abort],
             Action::RewriteConfig => &[Verb::Write],
-            Action::Register => &[Verb::Withdraw],
+            Action::Preregister | Action::Register => &[Verb::Withdraw],
+            Action::Admit => &[Verb::Dismiss],
             _ => &[],
         },
         _ => return false,
@@ -260,6 +277,16 @@ impl<S: Session> Session for WatchedSession<S> {
     async fn unlock(&self, owner: &str) -> Result<(), TransportError> {
         self.before(Verb::Lock);
         self.real.unlock(owner).await
+    }
+
+    async fn admit(&self, guest: &Guest) -> Result<String, TransportError> {
+        self.before(Verb::Admit);
+        self.real.admit(guest).await
+    }
+
+    async fn dismiss(&self, name: &str) -> Result<(), TransportError> {
+        self.before(Verb::Dismiss);
+        self.real.dismiss(name).await
     }
 
     async fn migos(

@@ -123,7 +123,7 @@ fn do_everything_again(
 
 /// The steps of a device that boots MIGOS in one of these ways. When balena sees it, nobody has done anything.
 fn steps(ways: &[When]) -> impl Iterator<Item = Action> {
-    let fits = |when| when == When::Always || ways.contains(&when);
+    let fits = |when| matches!(when, When::Always | When::Ordered) || ways.contains(&when);
     let acts = ACTIONS.into_iter().filter(|(action, _)| *action != Action::AwaitBalena);
     acts.filter(move |(_, when)| fits(*when)).map(|(action, _)| action)
 }

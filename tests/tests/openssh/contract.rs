@@ -164,6 +164,8 @@ fn every_verb_but_the_probe_has_cases() {
     let cases = cases();
     for verb in Verb::ALL {
         let has = cases.iter().any(|case| case.verb == verb && case.exit == 0);
-        assert_eq!(has, verb != Verb::Probe, "{verb:?}");
+        // The facts have a form of their own, and no Pi is a bastion.
+        let elsewhere = matches!(verb, Verb::Probe | Verb::Admit | Verb::Dismiss);
+        assert_eq!(has, !elsewhere, "{verb:?}");
     }
 }

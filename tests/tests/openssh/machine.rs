@@ -100,7 +100,7 @@ async fn a_taker_that_was_killed_is_in_nobodys_way() {
     let guard = server.path("/run/migos.guard");
     // The server itself lives.
     fs::write(&guard, "1\n").unwrap();
-    assert_eq!(session.lock("run-1", MINUTE).await, held("the lock is being changed"));
+    assert_eq!(session.lock("run-1", MINUTE).await, held("somebody else holds /run/migos.guard"));
     assert!(guard.exists() && !server.path(LOCK).exists());
     fs::write(&guard, "999999\n").unwrap();
     session.lock("run-1", MINUTE).await.unwrap();

@@ -3,6 +3,7 @@
 use crate::Client;
 use migos_engine::port::Session as _;
 use migos_playbooks::facts::parse;
+use migos_playbooks::plan::Handover;
 use migos_playbooks::policy::{Prove, Strategy};
 use migos_playbooks::requirement::{Candidate, Switch, findings};
 use migos_tests::sshd::{Sshd, Userland};
@@ -27,7 +28,8 @@ async fn a_boot_partition_that_is_not_fat_is_refused() {
         allow: &allow,
     };
     let (payload, image, fleet) = (None, None, None);
-    let alone = Candidate { device, facts: &facts, payload, image, fleet, switch };
+    let handover = Some(&Handover::Attended);
+    let alone = Candidate { device, facts: &facts, payload, image, fleet, switch, handover };
     let found = findings(&alone);
     let refusal = found.iter().find(|finding| finding.reason.contains("vfat")).unwrap();
     assert_eq!(refusal.reason, "/boot is ext4, not vfat: the firmware cannot boot from it");

@@ -3,7 +3,7 @@
 
 use migos_contract as contract;
 use migos_engine::port::{
-    Content, KeyPair, Packed, Seed, Sent, Session, Target, Tier, Transport, TransportError,
+    Content, Guest, KeyPair, Packed, Seed, Sent, Session, Target, Tier, Transport, TransportError,
 };
 use migos_inventory::DeviceId;
 use migos_payload::digest::Sha256;
@@ -195,6 +195,15 @@ impl Session for RefusingSession {
 
     async fn unlock(&self, owner: &str) -> Result<(), TransportError> {
         self.real.unlock(owner).await
+    }
+
+    async fn admit(&self, guest: &Guest) -> Result<String, TransportError> {
+        self.before("admit").await?;
+        self.real.admit(guest).await
+    }
+
+    async fn dismiss(&self, name: &str) -> Result<(), TransportError> {
+        self.real.dismiss(name).await
     }
 
     async fn migos(

@@ -18,7 +18,7 @@ use migos_engine::rollout::{Order, Rollout};
 use migos_engine::run::{RunDir, RunLock, write_whole};
 use migos_events::{History, Outcome, exit_code};
 use migos_inventory::DeviceId;
-use migos_playbooks::plan::CheckedPlan;
+use migos_playbooks::plan::{CheckedPlan, Handover};
 use migos_report::{Live, RunLines, summary, summary_json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,8 +59,11 @@ pub(super) async fn carry_out(
     let lines = RunLines::new(&plan, style, global.verbose > 0);
     let live = Live::new(&plan, style, !global.no_progress);
     let screen = Arc::new(Screen::new(lines, live, &past));
-    let mut targets = BTreeMap::new();
+    let (mut targets, mut bastions) = (BTreeMap::new(), BTreeMap::new());
     for (id, device) in &plan.devices {
+        if let Handover::CallHome { bastion, .. } = &device.handover {
+            bastions.insert(id.clone(), wire::bastion(&sources.base, id, bastion)?);
+        }
         targets.insert(id.clone(), wire::target(&sources.base, id, &device.login)?);
     }
     let own = run.clone();
@@ -77,6 +80,7 @@ pub(super) async fn carry_out(
         transport,
         balena,
         targets,
+        bastions,
         payloads: stock.payloads,
         images: stock.images,
         secrets,

@@ -1,6 +1,6 @@
 //! Arm: set the one-shot flag and reboot. The flag is gone at the next reset, whatever happens.
 
-use super::Failure;
+use super::{Failure, release};
 use crate::executor::Device;
 use crate::port::{BalenaApi, Session, Transport, TransportError};
 use migos_events::Learned;
@@ -12,6 +12,10 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     if device.taken_up && device.migos().await.is_ok() {
         return Ok(Learned::default());
     }
+    if release::may_have_left(device).await {
+        return Ok(Learned::default());
+    }
+    release::may_leave(device)?;
     set_flag_and_reboot(device).await
 }
 

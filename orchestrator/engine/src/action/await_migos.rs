@@ -61,7 +61,7 @@ async fn last_words<T: Transport, B: BalenaApi>(device: &mut Device<T, B>) -> Op
     Some(String::from_utf8_lossy(&text).trim().lines().last()?.to_owned())
 }
 
-async fn why_it_came_back<T: Transport, B: BalenaApi>(
+pub(super) async fn why_it_came_back<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
     forced: bool,
 ) -> String {

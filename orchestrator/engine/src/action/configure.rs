@@ -11,21 +11,7 @@ use std::collections::BTreeMap;
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
-    let Some(id) = device.learned.balena_id else {
-        return Err(Failure::Failed("it was not registered with balena".into()));
-    };
-    let text = config_json(&Registered {
-        api: &device.world.plan.api,
-        fleet: device.plan().fleet_id,
-        device_type: &device.image_manifest()?.device_type,
-        uuid: &device.secrets.uuid.0,
-        device_key: &device.secrets.device_key,
-        id,
-        at: device.world.clock.now().as_second(),
-        hostname: &device.plan().hostname,
-    });
-    let text = text.map_err(|error| Failure::Failed(format!("no config.json: {error}")))?;
-    let configuration = Configuration { files: BTreeMap::from([(CONFIG_JSON.to_owned(), text)]) };
+    let configuration = configuration(device)?;
     // Its nonce and serial number show, once more, that this is the device whose secrets these are.
     let mut status = device.ask_migos(&Command::Status).await?;
     // A small board is sent the image later, and wants only its beginning now: whether it fits the card is seen by that.
@@ -40,4 +26,25 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     } else {
         Err(Failure::Failed("MIGOS did not take its configuration".into()))
     }
+}
+
+/// The files that make the flashed card this one device.
+pub(super) fn configuration<T: Transport, B: BalenaApi>(
+    device: &Device<T, B>,
+) -> Result<Configuration, Failure> {
+    let Some(id) = device.learned.balena_id else {
+        return Err(Failure::Failed("it was not registered with balena".into()));
+    };
+    let text = config_json(&Registered {
+        api: &device.world.plan.api,
+        fleet: device.plan().fleet_id,
+        device_type: &device.image_manifest()?.device_type,
+        uuid: &device.secrets.uuid.0,
+        device_key: &device.secrets.device_key,
+        id,
+        at: device.world.clock.now().as_second(),
+        hostname: &device.plan().hostname,
+    });
+    let text = text.map_err(|error| Failure::Failed(format!("no config.json: {error}")))?;
+    Ok(Configuration { files: BTreeMap::from([(CONFIG_JSON.to_owned(), text)]) })
 }

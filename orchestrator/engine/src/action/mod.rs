@@ -4,14 +4,18 @@
 //! Waiting for balena has no file, because nothing is done to the device then: the rollout core sees the
 //! arrival in what balena tells about the whole fleet.
 
+mod admit;
 mod arm;
+mod await_commit;
 mod await_flash;
 mod await_migos;
 mod backup;
 mod check;
 mod commit;
 mod configure;
+mod dismiss;
 mod lock;
+mod preregister;
 mod prove_arm;
 mod prove_gone;
 mod prove_return;
@@ -19,6 +23,7 @@ mod prove_seen;
 mod prove_write;
 mod reboot;
 mod register;
+mod release;
 mod rewrite_config;
 mod send_image;
 mod send_payload;
@@ -27,6 +32,8 @@ mod update_reboot;
 mod update_seen;
 mod write_job;
 mod write_tryboot;
+
+pub(crate) use release::bring_back;
 
 use crate::executor::Device;
 use crate::port::{BalenaApi, BalenaError, Transport, TransportError};
@@ -107,8 +114,11 @@ pub(crate) async fn perform<T: Transport, B: BalenaApi>(
         Action::ProveGone => prove_gone::perform(device).await,
         Action::SendPayload => send_payload::perform(device).await,
         Action::SendImage => send_image::perform(device).await,
+        Action::Admit => admit::perform(device).await,
+        Action::Preregister => preregister::perform(device).await,
         Action::WriteJob => write_job::perform(device).await,
         Action::WriteTryboot => write_tryboot::perform(device).await,
+        Action::Release => release::perform(device).await,
         Action::Arm => arm::perform(device).await,
         Action::RewriteConfig => rewrite_config::perform(device).await,
         Action::Reboot => reboot::perform(device).await,
@@ -116,7 +126,9 @@ pub(crate) async fn perform<T: Transport, B: BalenaApi>(
         Action::Register => register::perform(device).await,
         Action::Configure => configure::perform(device).await,
         Action::Commit => commit::perform(device).await,
+        Action::AwaitCommit => await_commit::perform(device).await,
         Action::AwaitFlash => await_flash::perform(device).await,
+        Action::Dismiss => dismiss::perform(device).await,
         Action::AwaitBalena => Ok(Learned::default()),
     }
 }
@@ -135,6 +147,8 @@ pub(crate) async fn undo<T: Transport, B: BalenaApi>(
         Action::ProveReturn => prove_return::undo(device).await,
         Action::SendPayload => send_payload::undo(device).await,
         Action::SendImage => send_image::undo(device).await,
+        Action::Admit => admit::undo(device).await,
+        Action::Preregister => preregister::undo(device).await,
         Action::WriteJob => write_job::undo(device).await,
         Action::WriteTryboot => write_tryboot::undo(device).await,
         Action::Arm => arm::undo(device).await,
@@ -149,8 +163,11 @@ pub(crate) async fn undo<T: Transport, B: BalenaApi>(
         | Action::ProveSeen
         | Action::ProveGone
         | Action::Configure
+        | Action::Release
         | Action::Commit
+        | Action::AwaitCommit
         | Action::AwaitFlash
+        | Action::Dismiss
         | Action::AwaitBalena => Ok(()),
     }
 }

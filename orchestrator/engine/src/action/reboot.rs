@@ -1,6 +1,6 @@
 //! Reboot without a flag: what `config.txt` says now is what boots.
 
-use super::Failure;
+use super::{Failure, release};
 use crate::executor::Device;
 use crate::port::{BalenaApi, Session, Tier, Transport, TransportError};
 use migos_events::Learned;
@@ -12,6 +12,10 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     if device.taken_up && device.migos().await.is_ok() {
         return Ok(Learned::default());
     }
+    if release::may_have_left(device).await {
+        return Ok(Learned::default());
+    }
+    release::may_leave(device)?;
     in_good_order(device).await
 }
 

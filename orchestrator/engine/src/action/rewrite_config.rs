@@ -1,7 +1,7 @@
 //! Rewrite `config.txt`: for boards without one-shot boot. MIGOS puts the original back before anything else;
 //! until then a power cut does not lead back to Raspbian.
 
-use super::Failure;
+use super::{Failure, release};
 use crate::executor::Device;
 use crate::port::{BalenaApi, Session, Transport};
 use migos_contract::{boot_path, job_path};
@@ -14,6 +14,10 @@ const LIMIT: u64 = 1 << 20;
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
+    if release::may_have_left(device).await {
+        return Ok(Learned::default());
+    }
+    release::may_leave(device)?;
     let ours = device.plan().tryboot_txt.clone();
     let [config, original] = paths(device);
     // Both are looked at: the one that boots Raspbian, and, after a cut, the one that boots MIGOS.

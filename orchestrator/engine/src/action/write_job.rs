@@ -1,20 +1,32 @@
 //! Write the job: what MIGOS needs to come up, and the ramdisk's kernel command line.
 
 use super::Failure;
+use super::configure::configuration;
 use crate::executor::{Device, IMAGE};
 use crate::port::{BalenaApi, Session, Transport};
 use migos_contract::{
-    DeadMan, Handover, Image, JOB_SCHEMA, Job, Network, Restore, Strategy, boot_path, job_path,
+    self as contract, DeadMan, Image, JOB_SCHEMA, Job, Network, Restore, Strategy, boot_path,
+    job_path,
 };
 use migos_events::Learned;
 use migos_payload::digest::Sha256;
-use migos_playbooks::plan::Boot;
+use migos_playbooks::plan::{Boot, Handover};
 
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
-    let job = serde_json::to_vec_pretty(&job(device)?)
-        .map_err(|error| Failure::Failed(format!("failed to write the job: {error}")))?;
+    // The permit to commit by itself is written by another step, once it is given.
+    write(device, 0).await?;
+    Ok(Learned::default())
+}
+
+/// Writes the job; a permit to commit by itself ends at this time, in seconds since 1970.
+pub(super) async fn write<T: Transport, B: BalenaApi>(
+    device: &mut Device<T, B>,
+    permit_ends: u64,
+) -> Result<(), Failure> {
+    let unwritten = |error| Failure::Failed(format!("failed to write the job: {error}"));
+    let job = serde_json::to_vec_pretty(&job(device, permit_ends)?).map_err(unwritten)?;
     let cmdline = format!("{} migos.job={}\n", device.plan().cmdline, device.secrets.nonce);
     let authorized = format!("{}\n", device.world.run_key.public_line);
     let host_key = device.host_key.dropbear.clone();
@@ -28,11 +40,24 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     if let Some(chunks) = chunks(device)? {
         files.push((format!("{folder}/{}/{}", boot_path::JOB, job_path::CHUNKS), chunks));
     }
+    let mut secret = |name: &str, content| {
+        files.push((format!("{folder}/{}/{name}", boot_path::JOB), content));
+    };
+    match device.plan().handover {
+        Handover::Attended => {}
+        Handover::CallHome { .. } => {
+            secret(job_path::CALL_HOME_KEY, device.call_home_key().dropbear.clone());
+        }
+        Handover::Unattended => {
+            let configuration = serde_json::to_vec(&configuration(device)?).map_err(unwritten)?;
+            secret(job_path::CONFIGURATION, configuration);
+        }
+    }
     let session = device.raspbian().await?;
     for (path, content) in &files {
         session.write(path, 0o600, content).await?;
     }
-    Ok(Learned::default())
+    Ok(())
 }
 
 /// The image's chunks, as MIGOS reads them.
@@ -42,7 +67,35 @@ fn chunks<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Option<Ve
     text.map(Some).map_err(|error| Failure::Failed(format!("failed to write the chunks: {error}")))
 }
 
-fn job<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Job, Failure> {
+fn handover<T: Transport, B: BalenaApi>(
+    device: &Device<T, B>,
+    permit_ends: u64,
+) -> Result<contract::Handover, Failure> {
+    Ok(match &device.plan().handover {
+        Handover::Attended => contract::Handover::Attended,
+        Handover::CallHome { bastion, listen } => {
+            let Some(host_key) = device.learned.bastion_key.clone() else {
+                return Err(Failure::Failed("its bastion has not shown its host key".into()));
+            };
+            contract::Handover::CallHome(contract::Bastion {
+                host: bastion.host.clone(),
+                port: bastion.port,
+                user: bastion.user.clone(),
+                host_key,
+                listen: *listen,
+            })
+        }
+        Handover::Unattended => contract::Handover::Unattended(contract::Unattended {
+            api: device.world.plan.api.clone(),
+            expires: permit_ends,
+        }),
+    })
+}
+
+fn job<T: Transport, B: BalenaApi>(
+    device: &Device<T, B>,
+    permit_ends: u64,
+) -> Result<Job, Failure> {
     let (plan, image, chunks) = (device.plan(), device.image_manifest()?, chunks(device)?);
     let dead_man = device.world.plan.dead_man;
     Ok(Job {
@@ -59,7 +112,7 @@ fn job<T: Transport, B: BalenaApi>(device: &Device<T, B>) -> Result<Job, Failure
                 sha256: sha256.to_string(),
             }),
         },
-        handover: Handover::Attended,
+        handover: handover(device, permit_ends)?,
         serial: plan.serial.clone(),
         disk_id: plan.disk_id.clone(),
         image: Image {

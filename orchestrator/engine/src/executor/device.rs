@@ -15,7 +15,7 @@ use migos_payload::archive::VerifiedPayload;
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_playbooks::facts::Identity;
-use migos_playbooks::plan::{Boot, DevicePlan};
+use migos_playbooks::plan::{Boot, DevicePlan, Handover};
 use migos_playbooks::step::{Action, Step};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub struct Device<T: Transport, B: BalenaApi> {
     pub(crate) host_key: Arc<KeyPair>,
     /// What earlier steps found out.
     pub(crate) learned: Learned,
+    /// True if it commits by itself and may be on its way to that already.
+    pub(crate) may_have_left: bool,
     /// True if an earlier controller had begun the step that is now performed again.
     pub(crate) taken_up: bool,
     /// True while the device is locked for this run.
@@ -128,6 +130,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             secrets,
             host_key,
             learned,
+            may_have_left: false,
             taken_up: false,
             locked: false,
             taking_back: false,
@@ -235,7 +238,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
     pub(super) fn out_of_time(&mut self, step: &Step) -> Failure {
         let message = format!("not done after {} s{}", step.limit.0.as_secs(), self.last_failure());
         match step.action {
-            Action::Commit | Action::AwaitFlash => Failure::Lost(message),
+            Action::Commit | Action::AwaitCommit | Action::AwaitFlash => Failure::Lost(message),
             _ => Failure::Failed(message),
         }
     }
@@ -246,13 +249,48 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
     }
 
     fn migos_target(&self) -> Result<Target, Failure> {
+        let target = self.target()?.clone();
+        let (host, port, via) = match &self.plan.handover {
+            // Seen from the bastion.
+            Handover::CallHome { .. } => {
+                let (bastion, listen) = self.bastion()?;
+                ("127.0.0.1".to_owned(), listen, Some(Arc::new(bastion.clone())))
+            }
+            Handover::Attended | Handover::Unattended => (target.host, target.port, target.via),
+        };
         Ok(Target {
+            device: target.device,
+            host,
+            port,
             user: "root".into(),
             key: LoginKey::Own(self.world.run_key.clone()),
             host_key: HostKey::Pinned(self.host_key.clone()),
             root: Root::NotNeeded,
-            ..self.target()?.clone()
+            via,
         })
+    }
+
+    /// The bastion that its MIGOS calls, and the port there that leads to it.
+    pub(crate) fn bastion(&self) -> Result<(&Target, u16), Failure> {
+        match (&self.plan.handover, self.world.bastions.get(&self.id)) {
+            (Handover::CallHome { listen, .. }, Some(bastion)) => Ok((bastion, *listen)),
+            _ => Err(Failure::Failed("it has no bastion to call".into())),
+        }
+    }
+
+    /// A session at its bastion.
+    pub(crate) async fn at_bastion(&self) -> Result<T::Session, Failure> {
+        let (bastion, _) = self.bastion()?;
+        let session = self.world.transport.connect(bastion).await;
+        session.map_err(|error| match Failure::from(error) {
+            Failure::Transient(message) => Failure::Transient(format!("its bastion: {message}")),
+            failure => Failure::Failed(format!("its bastion: {}", failure.message())),
+        })
+    }
+
+    /// The key that its MIGOS calls home with.
+    pub(crate) fn call_home_key(&self) -> KeyPair {
+        self.world.transport.key_pair(&self.secrets.call_home_key)
     }
 
     /// Ends the connection, if there is one.

@@ -33,6 +33,8 @@ pub struct World<T: Transport, B: BalenaApi> {
     pub balena: B,
     /// How to reach each device on Raspbian.
     pub targets: BTreeMap<DeviceId, Target>,
+    /// How to reach the bastion of each device that calls home.
+    pub bastions: BTreeMap<DeviceId, Target>,
     /// The payloads of the plan.
     pub payloads: BTreeMap<Sha256, Arc<VerifiedPayload>>,
     /// The images of the plan.

@@ -4,7 +4,7 @@ use super::{Device, World};
 use crate::action::{self, Failure};
 use crate::port::{BalenaApi, Transport};
 use crate::rollout::Said;
-use migos_events::{Cause, CauseKind, DeviceState, Progress, StepRef, Then};
+use migos_events::{Cause, CauseKind, DeviceState, Learned, Progress, StepRef, Then};
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::CheckedPlan;
 use migos_playbooks::step::{Action, Reversal, Step};
@@ -84,7 +84,8 @@ pub(crate) async fn run<T: Transport, B: BalenaApi>(
             // The core sees a task that ended in the middle, and pauses the run.
             Err(message) => return link.note(message).await,
         };
-    let mut task = Task { device, link, touched: progress.touched.clone() };
+    let permitted = progress.state.may_be_past_return();
+    let mut task = Task { device, link, touched: progress.touched.clone(), permitted };
     task.device.locked = task.touched.iter().any(|step| step.action == Action::Lock);
     // An error is a dispatcher that is gone; whatever the task knew is in the journal already.
     let _ = task.run(&progress.state).await;
@@ -95,12 +96,14 @@ struct Task<T: Transport, B: BalenaApi> {
     link: Link,
     /// Steps that were started and can be taken back.
     touched: BTreeSet<StepRef>,
+    /// True once the permit to cross the point of no return was given.
+    permitted: bool,
 }
 
 impl<T: Transport, B: BalenaApi> Task<T, B> {
     async fn run(mut self, state: &DeviceState) -> Result<(), Gone> {
         let from = match state {
-            DeviceState::Running { step, done } => step.n + usize::from(*done),
+            DeviceState::Running { step, done, .. } => step.n + usize::from(*done),
             DeviceState::InMigos => self.plan().commit_step(),
             DeviceState::Undoing { then, .. } => return self.take_back(then).await,
             _ => 0,
@@ -119,6 +122,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
             if step.action == Action::AwaitBalena {
                 break;
             }
+            self.permitted |= step.reversal == Reversal::PointOfNoReturn;
             if step.reversal == Reversal::Undo {
                 self.touched.insert(StepRef { n, action: step.action });
             }
@@ -137,6 +141,23 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
                 }
                 Performed::Failed(Failure::Contradiction(message)) => {
                     return self.link.say(Said::Contradicted(message)).await;
+                }
+                Performed::Failed(failure) if self.commits_by_itself(step.action) => {
+                    let cause = cause(step.action, &failure);
+                    if let Err(why) = self.bring_back(step.action).await {
+                        if step.action == Action::AwaitCommit {
+                            let message = format!("{}; {}", failure.message(), why.message());
+                            return self.link.say(Said::Lost(message)).await;
+                        }
+                        // It may be on its way already: the step that waits for its commit finds out.
+                        self.link.note(failure.message().to_owned()).await;
+                        self.device.may_have_left = true;
+                        self.link.say(Said::Done(n, Learned::default())).await?;
+                        next = self.next_step(n + 1);
+                        continue;
+                    }
+                    self.link.say(Said::CameBack(n, cause.clone())).await?;
+                    return self.take_back(&Then::Fail(cause)).await;
                 }
                 Performed::Failed(failure) => {
                     let cause = cause(step.action, &failure);
@@ -165,7 +186,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         let link = self.link.clone();
         tokio::select! {
             performed = self.perform_to_the_end(n, step) => return performed,
-            () = link.closed(), if step.action < Action::Commit => {}
+            () = link.closed(), if !self.permitted => {}
         }
         self.device.drop_session();
         Ok(Performed::BrokenOff)
@@ -227,13 +248,43 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
 
     fn all_that_can_be_taken_back(&self) -> Vec<StepRef> {
         let steps = self.plan().steps.iter().enumerate();
-        let boot = &self.device.plan().boot;
+        let plan = self.device.plan();
         let registered = self.device.learned.balena_id.is_some();
         steps
-            .filter(|(_, step)| step.reversal == Reversal::Undo && boot.takes(step))
-            .filter(|(_, step)| step.action != Action::Register || registered)
+            .filter(|(_, step)| step.reversal == Reversal::Undo && plan.takes(step))
+            .filter(|(_, step)| !registers(step.action) || registered)
             .map(|(n, step)| StepRef { n, action: step.action })
             .collect()
+    }
+
+    /// True from its permit on until it is known to have committed.
+    fn commits_by_itself(&self, action: Action) -> bool {
+        self.permitted && action <= Action::AwaitCommit && action != Action::Commit
+    }
+
+    /// Makes sure that a released device is back on Raspbian for good, so that steps may be taken back.
+    async fn bring_back(&mut self, action: Action) -> Result<(), Failure> {
+        self.device.taking_back = true;
+        if action == Action::Release {
+            // Nothing has been told to boot MIGOS yet.
+            return Ok(());
+        }
+        let deadline = Instant::now() + UNDO_PATIENCE + self.device.world.plan.dead_man.commit.0;
+        let mut pause = super::Patience::default();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let failure = match timeout(left, action::bring_back(&mut self.device)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure::Failed("it does not come back".into()),
+            };
+            self.device.drop_session();
+            if Instant::now() >= deadline || !matches!(failure, Failure::Transient(_)) {
+                self.device.taking_back = false;
+                return Err(failure);
+            }
+            pause.pause().await;
+        }
     }
 
     async fn undo(&mut self, action: Action) -> Result<(), Failure> {
@@ -271,11 +322,15 @@ enum Performed {
     BrokenOff,
 }
 
+fn registers(action: Action) -> bool {
+    matches!(action, Action::Register | Action::Preregister)
+}
+
 fn cause(action: Action, failure: &Failure) -> Cause {
     let kind = match failure {
         Failure::Refused(_) => CauseKind::Refused,
         Failure::Transient(_) if action == Action::Check => CauseKind::Away,
-        Failure::Transient(_) if action != Action::Register => CauseKind::Unreachable,
+        Failure::Transient(_) if !registers(action) => CauseKind::Unreachable,
         _ => CauseKind::Step,
     };
     Cause { kind, message: failure.message().to_owned() }

@@ -19,7 +19,7 @@ use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::plan::{CheckedPlan, Class, SetAside};
 use migos_playbooks::policy::Prove;
-use migos_playbooks::step::{Reversal, When};
+use migos_playbooks::step::{Action, When};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +61,8 @@ pub enum Said {
     Done(usize, Learned),
     /// The step failed, and the device can still go back.
     Failed(usize, Cause),
+    /// The step failed, and yet the device that was permitted to commit is back on Raspbian for good.
+    CameBack(usize, Cause),
     /// May I take this step back?
     AskUndo(StepRef),
     /// The step is taken back.
@@ -359,6 +361,10 @@ impl Turn<'_> {
                 Some(step) => DeviceEvent::StepFailed { step, cause },
                 None => return,
             },
+            Said::CameBack(n, cause) => match step(n) {
+                Some(step) => DeviceEvent::CameBack { step, cause },
+                None => return,
+            },
             Said::UndoDone(step) => DeviceEvent::UndoDone { step },
             Said::Noted(message) => DeviceEvent::Noted { message },
             Said::Stuck(message) => DeviceEvent::Stuck { message },
@@ -386,7 +392,7 @@ impl Turn<'_> {
         }
         let Some(step) = self.rollout.plan.steps.get(n) else { return };
         let is_proof = step.when == When::Proof;
-        let is_commit = step.reversal == Reversal::PointOfNoReturn;
+        let is_commit = step.action == Action::Commit;
         let step = StepRef { n, action: step.action };
         let past_return = self.rollout.state(device).may_be_past_return();
         if is_commit && !past_return {

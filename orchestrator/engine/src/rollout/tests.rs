@@ -4,7 +4,7 @@
 use super::*;
 use crate::sample;
 use migos_events::CauseKind;
-use migos_playbooks::step::{ACTIONS, Action};
+use migos_playbooks::step::{ACTIONS, Action, Reversal};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -22,6 +22,8 @@ fn rollout(plan: &Arc<CheckedPlan>, past: &[Record]) -> Rollout {
 enum Fate {
     Arrives,
     FailsAt(Action),
+    /// Permitted to commit by itself, it goes back.
+    Declines,
     UndoFails,
     SilentInFlash,
     Contradicts,
@@ -69,7 +71,7 @@ impl World {
                 Effect::Record(record) => self.journal.push(record),
                 Effect::Launch(device, progress) => {
                     let task = match &progress.state {
-                        DeviceState::Running { step, done } => {
+                        DeviceState::Running { step, done, .. } => {
                             self.asking(&device, step.n + usize::from(*done))
                         }
                         DeviceState::InMigos => Task::Asking(self.plan.commit_step()),
@@ -152,6 +154,10 @@ impl World {
                         let said = Said::Contradicted("Raspbian answers".into());
                         self.input(Input::Said(device.clone(), said));
                         return self.end_task(device);
+                    }
+                    Fate::Declines if action == Action::AwaitCommit => {
+                        self.fail(device, n, cause.clone());
+                        Said::CameBack(n, cause)
                     }
                     Fate::FailsAt(bad) if bad == action => self.fail(device, n, cause),
                     Fate::UndoFails if action == Action::Arm => self.fail(device, n, cause),
@@ -317,6 +323,40 @@ fn every_prefix_of_a_journal_resumes_to_the_same_end() {
 }
 
 #[test]
+fn a_device_that_declines_to_commit_is_taken_back_from_every_prefix() {
+    let plan = Arc::new(sample::plan_with_handovers(9));
+    let fates = fates(&[(5, Fate::Declines)]);
+    let mut whole = World::new(plan.clone(), fates.clone(), Vec::new());
+    assert_eq!(whole.run(), Outcome::Finished);
+    let tally = whole.rollout.history().tally();
+    assert_eq!((tally.migrated, tally.failed), (8, 1));
+    for cut in 0..whole.journal.len() - 1 {
+        let past = whole.journal[..cut].to_vec();
+        let mut resumed = World::new(plan.clone(), fates.clone(), past);
+        assert_eq!(resumed.run(), Outcome::Finished, "cut at {cut}");
+        assert_eq!(resumed.ends(), whole.ends(), "cut at {cut}");
+    }
+}
+
+/// Invariant 2 for the unattended: the run may close at any moment, and whoever has a permit then goes on.
+#[test]
+fn a_pause_comes_before_the_release_or_waits_for_the_end() {
+    let plan = Arc::new(sample::plan_with_handovers(9));
+    for second in 0..120 {
+        let mut world = World::new(plan.clone(), BTreeMap::new(), Vec::new());
+        for _ in 0..second {
+            world.second();
+        }
+        world.input(Input::Order(Order::Pause));
+        world.run();
+        for state in world.ends() {
+            assert!(matches!(state, DeviceState::Pending | DeviceState::Migrated), "{state:?}");
+        }
+        assert_no_permit_after_the_close(&world.journal);
+    }
+}
+
+#[test]
 fn a_silent_balena_is_never_a_devices_failure() {
     let plan = Arc::new(sample::plan(2));
     let mut world = World::new(plan, BTreeMap::new(), Vec::new());
@@ -411,7 +451,8 @@ fn any_input(devices: usize) -> impl Strategy<Value = Input> {
     let said = prop_oneof![
         4 => (0..STEPS + 1).prop_map(Said::Ask),
         4 => (0..STEPS + 1).prop_map(|n| Said::Done(n, Learned::default())),
-        1 => (0..STEPS + 1, cause).prop_map(|(n, cause)| Said::Failed(n, cause)),
+        1 => (0..STEPS + 1, cause.clone()).prop_map(|(n, cause)| Said::Failed(n, cause)),
+        1 => (0..STEPS + 1, cause).prop_map(|(n, cause)| Said::CameBack(n, cause)),
         1 => (0..STEPS + 1).prop_map(|n| Said::Retried(n, "again".into())),
         1 => step.clone().prop_map(Said::AskUndo),
         1 => step.prop_map(Said::UndoDone),
@@ -440,12 +481,59 @@ fn any_input(devices: usize) -> impl Strategy<Value = Input> {
     ]
 }
 
+/// The device that this record permits to cross the point of no return.
+fn permitted(record: &Record) -> Option<&DeviceId> {
+    match &record.event {
+        Event::Device { what: DeviceEvent::StepStarted { step }, device }
+            if step.action.reversal() == Reversal::PointOfNoReturn =>
+        {
+            Some(device)
+        }
+        _ => None,
+    }
+}
+
+/// A step that was begun before may be begun again.
+fn assert_no_permit_after_the_close(journal: &[Record]) {
+    let closes = |event: &Event| {
+        matches!(event, Event::Paused { .. } | Event::Stopped { .. } | Event::Interrupted)
+    };
+    let mut closed = false;
+    let mut before = BTreeSet::new();
+    for record in journal {
+        closed |= closes(&record.event);
+        if let Some(device) = permitted(record) {
+            assert!(!before.insert(device) || !closed, "{device} is permitted after the close");
+        }
+    }
+}
+
+/// Whoever may commit by itself is left alone until it is back, or given up.
+fn assert_nobody_is_undone_with_a_permit(journal: &[Record]) {
+    let mut released = BTreeSet::new();
+    for record in journal {
+        let Event::Device { device, what } = &record.event else { continue };
+        match what {
+            DeviceEvent::StepStarted { step } if step.action == Action::Release => {
+                released.insert(device);
+            }
+            DeviceEvent::CameBack { .. } | DeviceEvent::Stuck { .. } => {
+                released.remove(device);
+            }
+            DeviceEvent::UndoStarted { .. } | DeviceEvent::Recalled => {
+                assert!(!released.contains(device), "{device} may commit while it is undone");
+            }
+            _ => {}
+        }
+    }
+}
+
 proptest! {
     /// Invariants 2 and 4: whatever comes in, the records replay to the very state of the core, and no
     /// permit for the point of no return follows a pause, a stop or an interruption.
     #[test]
     fn any_inputs_leave_a_legal_state(inputs in prop::collection::vec(any_input(4), 0..400)) {
-        let plan = Arc::new(sample::plan(4));
+        let plan = Arc::new(sample::plan_with_handovers(4));
         let mut core = rollout(&plan, &[]);
         let mut journal = Vec::new();
         let inputs = std::iter::once(Input::Begin).chain(inputs);
@@ -457,19 +545,7 @@ proptest! {
             }
         }
         prop_assert_eq!(&History::replay(&journal).unwrap(), core.history());
-        let mut closed = false;
-        for record in &journal {
-            match &record.event {
-                Event::Paused { .. } | Event::Stopped { .. } | Event::Interrupted => closed = true,
-                Event::Device { what: DeviceEvent::StepStarted { step }, device } => {
-                    let first = journal.iter().take_while(|r| r.seq < record.seq).all(|earlier| {
-                        !matches!(&earlier.event, Event::Device { device: other, what: DeviceEvent::StepStarted { step } }
-                            if other == device && step.action == Action::Commit)
-                    });
-                    prop_assert!(!(closed && first && step.action == Action::Commit));
-                }
-                _ => {}
-            }
-        }
+        assert_no_permit_after_the_close(&journal);
+        assert_nobody_is_undone_with_a_permit(&journal);
     }
 }

@@ -22,6 +22,8 @@ pub struct Secrets {
 pub struct DeviceSecrets {
     /// The seed of MIGOS's host key.
     pub host_key: Seed,
+    /// The seed of the key that MIGOS calls home with.
+    pub call_home_key: Seed,
     /// Names the job: 32 hex digits.
     pub nonce: String,
     /// The uuid the device will have on balena.
@@ -39,6 +41,7 @@ impl fmt::Debug for DeviceSecrets {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     host_key: String,
+    call_home_key: String,
     nonce: String,
     uuid: DeviceUuid,
     device_key: String,
@@ -82,6 +85,7 @@ impl Secrets {
         if !path.exists() {
             let stored = Stored {
                 host_key: hex(&random::<32>(entropy)),
+                call_home_key: hex(&random::<32>(entropy)),
                 nonce: hex(&random::<16>(entropy)),
                 uuid: DeviceUuid(hex(&random::<16>(entropy))),
                 device_key: hex(&random::<16>(entropy)),
@@ -92,6 +96,7 @@ impl Secrets {
         let stored: Stored = serde_json::from_str(&read_text(&path)?).map_err(damaged)?;
         Ok(DeviceSecrets {
             host_key: unhex(&path, &stored.host_key)?,
+            call_home_key: unhex(&path, &stored.call_home_key)?,
             nonce: stored.nonce,
             uuid: stored.uuid,
             device_key: stored.device_key,

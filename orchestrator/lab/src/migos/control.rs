@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use migos_contract::{Chunks, Command, Configuration, DeadMan, Job, Part, State, Status};
+use migos_contract::{
+    Bastion, Chunks, Command, Configuration, DeadMan, Handover, Job, Part, State, Status,
+    Unattended,
+};
 use russh::keys::{PrivateKey, PublicKey};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -46,6 +49,7 @@ pub(super) struct Control {
     beginning: Mutex<bool>,
     host_key: Option<PrivateKey>,
     authorized: Vec<PublicKey>,
+    call_home_key: Option<PrivateKey>,
     configuration: Mutex<Option<Configuration>>,
     progress: watch::Sender<Progress>,
 }
@@ -79,7 +83,7 @@ impl Control {
         let (configuration, problem) = match &committed {
             Some(Ok(configuration)) => (Some(configuration.clone()), None),
             Some(Err(error)) => (None, Some(error.clone())),
-            None => (None, None),
+            None => (folder.configuration(&card), None),
         };
         // Past the commit the image may be half overwritten: it is asked for.
         let missing = if committed.is_none() { image.as_ref().err() } else { None };
@@ -102,6 +106,7 @@ impl Control {
             chunks,
             host_key: folder.host_key(&card),
             authorized: folder.authorized_keys(&card),
+            call_home_key: folder.call_home_key(&card),
             folder,
             replaced,
             hands: hands.clone(),
@@ -112,6 +117,48 @@ impl Control {
 
     pub(super) fn host_key(&self) -> Option<PrivateKey> {
         self.host_key.clone()
+    }
+
+    /// The host to call, and the key for it, where nobody can call MIGOS.
+    pub(super) fn way_home(&self) -> Option<(Bastion, PrivateKey)> {
+        match &self.trusted.as_ref()?.handover {
+            Handover::CallHome(bastion) => Some((bastion.clone(), self.call_home_key.clone()?)),
+            Handover::Attended | Handover::Unattended(_) => None,
+        }
+    }
+
+    /// The permit to commit without an order.
+    pub(super) fn permit(&self) -> Option<Unattended> {
+        match &self.trusted.as_ref()?.handover {
+            Handover::Unattended(permit) => Some(permit.clone()),
+            Handover::Attended | Handover::CallHome(_) => None,
+        }
+    }
+
+    /// Commits without an order; what keeps it from that sends it back.
+    pub(super) fn commit_by_itself(&self) {
+        let nonce = self.trusted.as_ref().map(|job| job.nonce.clone()).unwrap_or_default();
+        if let Err(error) = self.commit(&nonce) {
+            self.decline(&error);
+        }
+    }
+
+    /// Goes back to Raspbian, and leaves word why.
+    pub(super) fn decline(&self, reason: &str) {
+        tracing::info!(device = self.pi.name, reason, "MIGOS does not commit by itself");
+        let said = self.pi.pool.keep(format!("{reason}\n").as_bytes());
+        let left = self.hands.write(|card| match card.partitions_mut() {
+            Some(found) => found.boot.write(&self.folder.result, said).map_err(|e| e.to_string()),
+            None => Ok(()),
+        });
+        if let Err(error) = left {
+            tracing::debug!(device = self.pi.name, error, "no last words");
+        }
+        self.hands.sync();
+        self.progress.send_modify(|progress| {
+            progress.state = State::Leaving;
+            progress.error = Some(reason.to_owned());
+        });
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Progress> {
@@ -125,7 +172,8 @@ impl Control {
     /// When the dead-man's patience ends: earlier as long as nobody has made contact.
     pub(super) fn deadline(&self, started: Instant, contacted: bool) -> Instant {
         let dead_man = self.trusted.as_ref().map_or(NO_JOB, |job| job.dead_man);
-        let seconds = match contacted {
+        // Nobody is to make contact with a MIGOS that commits by itself.
+        let seconds = match contacted || self.permit().is_some() {
             true => dead_man.commit_seconds,
             false => dead_man.contact_seconds.min(dead_man.commit_seconds),
         };

@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
-use migos_contract::{Chunks, Compression, JOB_SCHEMA, Job, boot_path, job_path};
+use migos_contract::{Chunks, Compression, Configuration, JOB_SCHEMA, Job, boot_path, job_path};
 use migos_payload::digest::Sha256;
 use russh::keys::{PrivateKey, PublicKey};
 
@@ -16,17 +16,26 @@ use crate::keys;
 /// More than any image of the lab unpacks to.
 const LARGEST_IMAGE: u64 = 64 << 20;
 
+/// The file with the last words of a MIGOS that has gone back, in the payload's folder.
+const RESULT: &str = "result.txt";
+
 /// The job's folder, found by the prefix that the firmware booted from.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: String,
+    /// Where the last words go.
+    pub(super) result: String,
     /// The firmware was told to boot MIGOS for this time only.
     pub(super) one_shot: bool,
 }
 
 impl Folder {
     pub(super) fn new(boot: &MigosBoot) -> Self {
-        Self { path: format!("{}{}", boot.prefix, boot_path::JOB), one_shot: boot.one_shot }
+        Self {
+            path: format!("{}{}", boot.prefix, boot_path::JOB),
+            result: format!("{}{RESULT}", boot.prefix),
+            one_shot: boot.one_shot,
+        }
     }
 
     pub(super) fn path(&self, name: &str) -> String {
@@ -37,6 +46,17 @@ impl Folder {
         let path = self.path(name);
         let text = card.partitions().and_then(|partitions| partitions.boot.text(&path));
         text.ok_or_else(|| format!("{path} is missing"))
+    }
+
+    /// The key that opens the way home; nothing if it is missing or not in dropbear's form.
+    pub(super) fn call_home_key(&self, card: &Card) -> Option<PrivateKey> {
+        let path = self.path(job_path::CALL_HOME_KEY);
+        keys::read_dropbear(card.partitions()?.boot.bytes(&path)?)
+    }
+
+    /// What a device that commits by itself was left.
+    pub(super) fn configuration(&self, card: &Card) -> Option<Configuration> {
+        serde_json::from_str(&self.text(card, job_path::CONFIGURATION).ok()?).ok()
     }
 
     /// The host key; nothing if it is missing or not in dropbear's form.

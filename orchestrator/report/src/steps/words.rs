@@ -1,8 +1,9 @@
 //! One step in words: what it does to this device, and what takes it back.
 
 use crate::words::plain;
+use migos_inventory::Bastion;
 use migos_payload::size::ByteCount;
-use migos_playbooks::plan::{Boot, DevicePlan, FirmwareKind, Plan, Proof, Update};
+use migos_playbooks::plan::{Boot, DevicePlan, FirmwareKind, Handover, Plan, Proof, Update};
 use migos_playbooks::step::{Action, Reversal, Step};
 
 /// One step in words.
@@ -62,19 +63,27 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
         },
         Action::WriteTryboot => Some(format!("{boot}/tryboot.txt")),
         Action::RewriteConfig => Some(format!("{boot}/config.txt, its whole text meanwhile")),
-        Action::Arm => Some(format!(
-            "Raspbian returns by itself if nobody speaks to MIGOS within {}",
-            plan.dead_man.contact
-        )),
-        Action::Reboot => Some(format!(
-            "MIGOS puts config.txt back first; Raspbian returns by itself if nobody speaks to MIGOS within {}",
-            plan.dead_man.contact
-        )),
+        Action::Arm => Some(returns(plan, device)),
+        Action::Reboot => {
+            Some(format!("MIGOS puts config.txt back first; {}", returns(plan, device)))
+        }
         Action::AwaitMigos => Some(format!(
             "Raspbian returns by itself without a commit within {}",
             plan.dead_man.commit
         )),
-        Action::Register => Some(format!("fleet {} at {}", device.fleet, plan.api)),
+        Action::Admit => bastion(device).map(|bastion| {
+            let (user, host, port) = (plain(&bastion.user), plain(&bastion.host), bastion.port);
+            format!("{user}@{host}, port {port}; a key of its own may offer one port there, for a day")
+        }),
+        Action::WriteJob if device.handover == Handover::Unattended => {
+            Some("with its config.json and key for balena, which rest on the card".to_owned())
+        }
+        Action::Release => Some(format!(
+            "it does so once it has verified the image and reached {}; Raspbian returns by itself if it has not within {}",
+            plan.api, plan.dead_man.commit
+        )),
+        Action::Dismiss => bastion(device).map(|bastion| plain(&bastion.host)),
+        Action::Preregister | Action::Register => Some(format!("fleet {} at {}", device.fleet, plan.api)),
         Action::AwaitFlash => image.map(|image| {
             let (os, kind, size) = (&image.os_version, &image.device_type, image.raw_size);
             format!("{} for {}, {size} unpacked", plain(os), plain(kind))
@@ -91,7 +100,8 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
         | Action::ProveGone
         | Action::WriteJob
         | Action::Configure
-        | Action::Commit => None,
+        | Action::Commit
+        | Action::AwaitCommit => None,
     }
 }
 
@@ -100,6 +110,22 @@ pub(super) fn update(device: &DevicePlan) -> Option<&Update> {
     match &device.boot {
         Boot::OneShot { update, .. } => update.as_ref(),
         Boot::Rewrite { .. } => None,
+    }
+}
+
+/// When Raspbian returns by itself.
+fn returns(plan: &Plan, device: &DevicePlan) -> String {
+    let (unless, within) = match device.handover.is_ordered() {
+        true => ("nobody speaks to MIGOS", plan.dead_man.contact),
+        false => ("MIGOS has not committed", plan.dead_man.commit),
+    };
+    format!("Raspbian returns by itself if {unless} within {within}")
+}
+
+fn bastion(device: &DevicePlan) -> Option<&Bastion> {
+    match &device.handover {
+        Handover::CallHome { bastion, .. } => Some(bastion),
+        Handover::Attended | Handover::Unattended => None,
     }
 }
 
@@ -154,16 +180,20 @@ fn undo(step: &Step) -> &'static str {
         Action::Arm => "falls back by itself",
         Action::RewriteConfig => "restore the original",
         Action::Reboot | Action::AwaitMigos => "reboot",
-        Action::Register => "delete the record",
+        Action::Preregister | Action::Register => "delete the record",
+        Action::Admit => "delete the key",
         // These have no undo of their own.
         Action::Check
         | Action::UpdateFirmware
         | Action::UpdateSeen
         | Action::ProveSeen
         | Action::ProveGone
+        | Action::Release
         | Action::Configure
         | Action::Commit
+        | Action::AwaitCommit
         | Action::AwaitFlash
+        | Action::Dismiss
         | Action::AwaitBalena => "",
     }
 }

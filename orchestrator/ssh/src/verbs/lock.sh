@@ -1,7 +1,7 @@
 [ $# -eq 2 ] || fail 64 "lock takes an owner and seconds"
 owner "$1"; number "$2"
 folder_of $lock
-alone
+guarded
 holder
 read -r boot </proc/sys/kernel/random/boot_id
 read -r now rest </proc/uptime

@@ -1,6 +1,6 @@
 [ $# -eq 1 ] || fail 64 "unlock takes an owner"
 owner "$1"
-alone
+guarded
 holder
 if [ "$holder" = "$1" ]; then
   writable $lock
