@@ -44,8 +44,8 @@ pub enum SwitchError {
     /// The commit did not reach the card: the original is in place.
     #[error("the commit could not be written: {0}")]
     Commit(io::Error),
-    /// What was committed cannot be read.
-    #[error("the commit is not understood: {0}")]
+    /// What was committed cannot be read. It holds secrets, so what is found there is not repeated.
+    #[error("the commit is not understood, from column {} on", .0.column())]
     Committed(serde_json::Error),
 }
 
