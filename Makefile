@@ -8,9 +8,11 @@ PACKAGES := openssh-server openssh-client dropbear-bin openssl sudo dash busybox
 	apt dpkg kmod xz-utils zstd mtools dosfstools gnupg gpgv debian-archive-keyring
 # What makes the cards of emulated Pis; QEMU itself is unpacked under target/, beside any other that is installed.
 EMULATION := mmdebstrap e2fsprogs fdisk cpio device-tree-compiler
+# What links MIGOS's program for 32-bit Pis.
+CROSS := gcc-arm-linux-gnueabi libc6-dev-armel-cross
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: test packages payloads emulated check deny lab
+.PHONY: test packages payloads programs emulated check deny lab
 
 # Needs root: the tests start a real sshd in a mount namespace of its own.
 test: packages
@@ -20,8 +22,13 @@ test: packages
 payloads: packages
 	cargo test --release -p migos-payload-builder --test real
 
+# MIGOS's program for 64-bit Pis and for 32-bit ones.
+programs: MORE := $(CROSS)
+programs: packages
+	payload/ramdisk/build.sh aarch64-unknown-linux-musl
+	payload/ramdisk/build.sh arm-unknown-linux-gnueabi
+
 # Real kernels on Pis under QEMU: probe, plan, the proof of one-shot boot, undo, and a whole migration by MIGOS.
-# Wants once: rustup target add aarch64-unknown-linux-musl
 emulated: MORE := $(EMULATION)
 emulated: packages
 	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release -p migos-tests --test emulated

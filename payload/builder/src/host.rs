@@ -41,8 +41,7 @@ pub(crate) static XZ: Tool = tool("xz", "xz-utils", Purpose::Build);
 pub(crate) static ZSTD: Tool = tool("zstd", "zstd", Purpose::Build);
 pub(crate) static SH: Tool = tool("sh", "dash", Purpose::Ramdisk);
 static CARGO: Tool = tool("cargo", "rustup", Purpose::Ramdisk);
-pub(crate) static ARMHF_GCC: Tool =
-    tool("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf", Purpose::Ramdisk);
+static ARM_GCC: Tool = tool("arm-linux-gnueabi-gcc", "gcc-arm-linux-gnueabi", Purpose::Ramdisk);
 pub(crate) static MDIR: Tool = tool("mdir", "mtools", Purpose::Card);
 pub(crate) static MCOPY: Tool = tool("mcopy", "mtools", Purpose::Card);
 pub(crate) static MMD: Tool = tool("mmd", "mtools", Purpose::Card);
@@ -61,7 +60,7 @@ static TOOLS: [&Tool; 16] = [
     &ZSTD,
     &SH,
     &CARGO,
-    &ARMHF_GCC,
+    &ARM_GCC,
     &MDIR,
     &MCOPY,
     &MMD,
@@ -103,7 +102,7 @@ mod tests {
         let findings = TOOLS.map(|tool| Finding { tool, found: None });
         insta::assert_snapshot!(
             remedy(&findings).unwrap_or_default(),
-            @"apt-get install apt dash dpkg gcc-arm-linux-gnueabihf gpgv kmod mtools rustup xz-utils zstd"
+            @"apt-get install apt dash dpkg gcc-arm-linux-gnueabi gpgv kmod mtools rustup xz-utils zstd"
         );
         let found = |tool| Finding { tool, found: Some(PathBuf::from("/usr/bin/it")) };
         assert_eq!(remedy(&TOOLS.map(found)), None);

@@ -1,7 +1,7 @@
 //! The ramdisk's own program: named by the user, or built from this repository.
 
 use crate::elf::{self, ElfError};
-use crate::host::{ARMHF_GCC, SH};
+use crate::host::SH;
 use crate::process::{Process, ProcessError};
 use migos_payload::board::Architecture;
 use std::fs;
@@ -27,9 +27,7 @@ pub enum ProgramError {
         source: io::Error,
     },
     /// It does not build.
-    #[error(
-        "failed to build the ramdisk's program for {target}; its standard library comes with: rustup target add {target}"
-    )]
+    #[error("failed to build the ramdisk's program for {target}")]
     Build {
         /// What it is built for.
         target: &'static str,
@@ -72,15 +70,7 @@ pub fn build(folder: &Path, architecture: Architecture) -> Result<PathBuf, Progr
     let top = here.ancestors().find(|it| it.join(SCRIPT).is_file()).ok_or_else(not_named)?;
     let target = target(architecture);
     let failed = |source| ProgramError::Build { target, source };
-    let mut script = Process::new(&SH).folder(top).args([SCRIPT, target]);
-    if architecture == Architecture::Armhf {
-        // The script knows the linker for 64 bits, which comes with the compiler.
-        script =
-            script.env("CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_LINKER", ARMHF_GCC.program).env(
-                "CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_RUSTFLAGS",
-                "-Ctarget-feature=+crt-static",
-            );
-    }
+    let script = Process::new(&SH).folder(top).args([SCRIPT, target]);
     let said = script.run().map_err(failed)?.text();
     // Its last line is where the program is.
     let path = said.lines().last().map(PathBuf::from).filter(|path| path.is_file());
@@ -93,7 +83,7 @@ pub fn build(folder: &Path, architecture: Architecture) -> Result<PathBuf, Progr
 fn target(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::Arm64 => "aarch64-unknown-linux-musl",
-        Architecture::Armhf => "armv7-unknown-linux-gnueabihf",
+        Architecture::Armhf => "arm-unknown-linux-gnueabi",
     }
 }
 
