@@ -262,6 +262,14 @@ impl Process {
         })
     }
 
+    /// True once it has ended.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits until it has said this to people.
     ///
     /// # Errors
