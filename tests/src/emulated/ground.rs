@@ -34,7 +34,9 @@ const GLANCE: Duration = Duration::from_millis(4);
 pub struct Setup<'a> {
     /// How many Pis.
     pub pis: usize,
-    /// Files of MIGOS's ramdisk that are others.
+    /// Whether the payload is sent with all that it has for other boards.
+    pub whole_payload: bool,
+    /// Files of the ramdisk that are others, in a payload for this board alone.
     pub overlay: &'a [Overlay<'a>],
     /// The policy's `dead_man`.
     pub dead_man: &'a str,
@@ -47,7 +49,14 @@ pub struct Setup<'a> {
 impl Default for Setup<'_> {
     fn default() -> Self {
         let dead_man = "{ contact: 5m, commit: 10m, hung: 1m }";
-        Self { pis: 1, overlay: &[], dead_man, policy: "prove: never\n", old_firmware: false }
+        Self {
+            pis: 1,
+            whole_payload: false,
+            overlay: &[],
+            dead_man,
+            policy: "prove: never\n",
+            old_firmware: false,
+        }
     }
 }
 
@@ -72,9 +81,9 @@ impl Ground {
     pub fn new(setup: Setup<'_>) -> Result<Self> {
         let (home, runtime) = (Home::new()?, Runtime::new()?);
         let payload = payload::debian_arm64()?;
-        let payload = match setup.overlay {
-            [] => fs::read(&payload)?,
-            overlay => payload::with_files(&payload, overlay)?,
+        let payload = match setup.whole_payload {
+            true => fs::read(&payload)?,
+            false => payload::lean(&payload, setup.overlay)?,
         };
         home.write("payloads/debian-arm64.tgz", payload)?;
         let raw = put_image(&home)?;

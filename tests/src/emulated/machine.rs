@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What the processor, the memory and their device tree are made for.
 const MACHINE: [&str; 6] = ["-cpu", "cortex-a53", "-smp", "1", "-m", "1024"];
 
+/// The file that holds what the firmware was told.
+pub(super) const REBOOT_PARAM: &str = "reboot-param";
+
 /// Pulls the cable, in the words of QEMU's own protocol.
 const NO_CABLE: &[u8] =
     b"{\"execute\": \"set_link\", \"arguments\": {\"name\": \"eth\", \"up\": false}}\n";
@@ -123,7 +126,7 @@ impl Machine<'_> {
         qemu.arg("-device").arg(format!("virtio-net-pci,id=eth,netdev=net,romfile=,mac={mac}"));
         qemu.arg("-netdev").arg(format!("user,id=net,hostfwd=tcp:127.0.0.1:{}-:22", self.port));
         // What a kernel of a Pi tells the firmware in registers goes through a port of its own.
-        let param = self.folder.join("reboot-param");
+        let param = self.folder.join(REBOOT_PARAM);
         qemu.arg("-chardev").arg(format!("file,id=param,path={}", param.display()));
         qemu.args(["-device", "virtio-serial-pci"]);
         qemu.args(["-device", "virtserialport,chardev=param,name=reboot-param"]);

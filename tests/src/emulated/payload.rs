@@ -5,6 +5,7 @@ use crate::fleet::{Ended, Home};
 use anyhow::{Context, Result, ensure};
 use migos_engine::run::write_whole;
 use migos_payload::digest::Sha256;
+use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,10 @@ use std::process::{Command, Stdio};
 
 /// What a payload is made of, besides MIGOS's own program and Debian's packages.
 const SOURCES: [&str; 3] = ["payload/builder/src", "payload/builder/recipes", "payload/src"];
+
+/// The only board that is emulated, as revision codes have it, and its device tree.
+const BOARD: u8 = 0x0d;
+const DEVICE_TREE: &str = "bcm2710-rpi-3-b-plus.dtb";
 
 /// A file of a ramdisk that all may run: its path, and what is in it.
 pub type Overlay<'a> = (&'a str, &'a str);
@@ -45,21 +50,37 @@ pub(super) fn debian_arm64() -> Result<PathBuf> {
     Ok(made.join("debian-arm64.tgz"))
 }
 
-/// The same payload with other files in its ramdisk: what the kernel unpacks later replaces what it has.
+/// The same payload with other files in its ramdisk, and only what the emulated board needs beside it: each file that is
+/// sent to an emulated card, and read back from it, takes seconds.
 ///
 /// # Errors
 /// If it cannot be packed anew.
-pub(super) fn with_files(payload: &Path, files: &[Overlay<'_>]) -> Result<Vec<u8>> {
+pub(super) fn lean(payload: &Path, files: &[Overlay<'_>]) -> Result<Vec<u8>> {
     let folder = tempfile::tempdir()?;
     let unpacked = folder.path().join("payload");
     fs::create_dir(&unpacked)?;
     let tar = Command::new("tar").arg("-xzf").args([payload, "-C".as_ref(), &unpacked]).status()?;
     ensure!(tar.success(), "{} could not be unpacked", payload.display());
+    for entry in fs::read_dir(unpacked.join("migos"))? {
+        let path = entry?.path();
+        let is_tree = path.extension().is_some_and(|extension| extension == "dtb");
+        if is_tree && path.file_name().is_some_and(|name| name != DEVICE_TREE) {
+            fs::remove_file(path)?;
+        }
+    }
+    let manifest = unpacked.join("manifest.json");
+    let mut fields: Value = serde_json::from_slice(&fs::read(&manifest)?)?;
+    fields["boards"] = Value::from([BOARD]);
+    write_whole(&manifest, &serde_json::to_vec(&fields)?, 0o644)?;
+
     let ramdisk = unpacked.join("migos/initrd.migos");
     let mut bytes = fs::read(&ramdisk)?;
-    // An archive begins at a multiple of four bytes; what is zero before it is passed over.
+    // An archive begins at a multiple of four bytes; what is zero before it is passed over. What the kernel unpacks
+    // later replaces what it has.
     bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes.extend(archive(&folder.path().join("overlay"), files)?);
+    if !files.is_empty() {
+        bytes.extend(archive(&folder.path().join("overlay"), files)?);
+    }
     write_whole(&ramdisk, &bytes, 0o644)?;
     let packed = folder.path().join("packed.tgz");
     let home = Home::new()?;

@@ -1,7 +1,7 @@
 //! The Pi: what its firmware boots at each reset, and its power.
 
 use super::card::{Card, Tree};
-use super::machine::{Ended, Machine, Plug, Start};
+use super::machine::{Ended, Machine, Plug, REBOOT_PARAM, Start};
 use super::place::{self, Place};
 use super::{cache, is_migos};
 use anyhow::{Context, Result, bail, ensure};
@@ -182,6 +182,11 @@ impl EmulatedPi {
     pub fn console(&self) -> Result<String> {
         let bytes = fs::read(self.folder.path().join("console"))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What its system has told the firmware for the next boot, since it was last booted.
+    pub fn told_firmware(&self) -> String {
+        fs::read_to_string(self.folder.path().join(REBOOT_PARAM)).unwrap_or_default()
     }
 
     /// Has somebody come at each reset from now on.
