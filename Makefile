@@ -9,7 +9,7 @@ PACKAGES := openssh-server openssh-client sudo dash busybox-static util-linux ip
 EMULATION := mmdebstrap e2fsprogs fdisk cpio device-tree-compiler
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: test packages payloads emulated check deny lab
+.PHONY: test packages payloads emulated watch-emulated check deny lab
 
 # Needs root: the tests start a real sshd in a mount namespace of its own.
 test: packages
@@ -19,11 +19,17 @@ test: packages
 payloads: packages
 	cargo test --release -p migos-payload-builder --test real
 
-# Real kernels on Pis under QEMU: probe, plan, the proof of one-shot boot, undo, and a whole migration by MIGOS.
-# Wants once: rustup target add aarch64-unknown-linux-musl
+# Whole migrations of Pis under QEMU, with real kernels, real cards and real reboots; also those that fail, and power
+# cuts. As many Pis run at a time as there are processors. Unpacks Debian packages with their owners, so it needs root.
+EMULATED := $(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo
 emulated: MORE := $(EMULATION)
 emulated: packages
-	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release -p migos-tests --test emulated
+	$(EMULATED) test --release -p migos-tests --test emulated
+
+# One whole migration, to look on: what the program says, and what the Pi does.
+watch-emulated: MORE := $(EMULATION)
+watch-emulated: packages
+	@$(EMULATED) run --quiet --release -p migos-tests --example watch
 
 # Installs the Debian packages that the tests need, if any is missing.
 packages:

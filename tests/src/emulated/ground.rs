@@ -15,6 +15,7 @@ use migos_payload::size::ByteCount;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -74,6 +75,17 @@ pub struct Ground {
 }
 
 impl Ground {
+    /// What the program is given to migrate all Pis. The kernel of the payload is Debian's.
+    pub const MIGRATE: [&str; 7] = [
+        "migrate",
+        "--yes",
+        "--allow",
+        "unguarded-kernel",
+        "-v",
+        "--no-progress",
+        "inventory.yaml",
+    ];
+
     /// Lays it out, and waits until every Pi is up.
     ///
     /// # Errors
@@ -131,8 +143,15 @@ impl Ground {
     /// # Errors
     /// If the program does not start.
     pub fn migrate(&self) -> Result<Process> {
-        let args = ["migrate", "--yes", "--allow", "unguarded-kernel", "-v", "inventory.yaml"];
-        self.home.start(&args)
+        self.home.start(&Self::MIGRATE)
+    }
+
+    /// The same, for somebody who looks on.
+    ///
+    /// # Errors
+    /// If the program does not start.
+    pub fn migrate_on_screen(&self) -> Result<Child> {
+        Ok(self.home.command(&Self::MIGRATE)?.spawn()?)
     }
 
     /// Takes up the only run.
