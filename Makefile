@@ -12,7 +12,7 @@ EMULATION := mmdebstrap e2fsprogs fdisk cpio device-tree-compiler
 CROSS := gcc-arm-linux-gnueabi libc6-dev-armel-cross
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: test packages payloads programs emulated check deny lab
+.PHONY: test packages payloads programs emulated watch-emulated check deny lab
 
 # Needs root: the tests start a real sshd in a mount namespace of its own.
 test: packages
@@ -28,10 +28,17 @@ programs: packages
 	payload/ramdisk/build.sh aarch64-unknown-linux-musl
 	payload/ramdisk/build.sh arm-unknown-linux-gnueabi
 
-# Real kernels on Pis under QEMU: probe, plan, the proof of one-shot boot, undo, and a whole migration by MIGOS.
+# Whole migrations of Pis under QEMU, with real kernels, real cards and real reboots; also those that fail, and power
+# cuts. As many Pis run at a time as there are processors. Unpacks Debian packages with their owners, so it needs root.
+EMULATED := $(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo
 emulated: MORE := $(EMULATION)
 emulated: packages
-	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release -p migos-tests --test emulated
+	$(EMULATED) test --release -p migos-tests --test emulated
+
+# One whole migration, to look on: what the program says, and what the Pi does.
+watch-emulated: MORE := $(EMULATION)
+watch-emulated: packages
+	@$(EMULATED) run --quiet --release -p migos-tests --example watch
 
 # Installs the Debian packages that the tests need, if any is missing.
 packages:

@@ -3,9 +3,13 @@
 set -eu
 TARGET=${1:-aarch64-unknown-linux-musl}
 cd "$(dirname "$0")"
-command -v rustup >/dev/null || {
-    echo "rustup is missing, which has the standard library for $TARGET: see https://rustup.rs" >&2
-    exit 1
+# What rustup adds, but for the first time, is there already.
+add() {
+    command -v rustup >/dev/null || {
+        echo "This Rust has no $2 for $TARGET, and there is no rustup to add it: install Rust with rustup." >&2
+        exit 1
+    }
+    rustup "$1" add "$2" >&2
 }
 # A panic of the first process has to end it: then the kernel resets the board. The size counts, since old boot
 # partitions have 20 MB left. A folder of its own: the workspace's profile is another one, and what is built for it stays.
@@ -16,7 +20,7 @@ case $TARGET in
 aarch64-unknown-linux-musl)
     # rust-lld comes with the compiler, so that no cross compiler is needed.
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
-    rustup target list --installed | grep -qx "$TARGET" || rustup target add "$TARGET" >&2
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$TARGET/lib" ] || add target "$TARGET"
     set --
     ;;
 arm-unknown-linux-gnueabi)
@@ -29,7 +33,7 @@ arm-unknown-linux-gnueabi)
     export CARGO_TARGET_ARM_UNKNOWN_LINUX_GNUEABI_LINKER=arm-linux-gnueabi-gcc
     export CARGO_TARGET_ARM_UNKNOWN_LINUX_GNUEABI_RUSTFLAGS=-Ctarget-feature=+crt-static
     export RUSTC_BOOTSTRAP=1
-    rustup component list --installed | grep -qx rust-src || rustup component add rust-src >&2
+    [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] || add component rust-src
     set -- -Zbuild-std=std,panic_abort
     ;;
 *)

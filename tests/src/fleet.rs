@@ -137,18 +137,24 @@ impl Home {
     /// If it does not start.
     pub fn start(&self, args: &[&str]) -> Result<Process> {
         let said = tempfile::tempdir()?;
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(program()?)
-            .args(args)
-            .env_clear()
-            .current_dir(self.path())
-            .stdin(Stdio::null())
+        let child = self
+            .command(args)?
             .stdout(File::create_new(said.path().join("stdout"))?)
             .stderr(File::create_new(said.path().join("stderr"))?)
             .spawn()
             .context("failed to run setpriv (package util-linux)")?;
         Ok(Process { child, said })
+    }
+
+    /// The program, to be started: it is killed with what it is bound to, and with the test.
+    ///
+    /// # Errors
+    /// If it does not build.
+    pub fn command(&self, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program()?).args(args);
+        command.env_clear().current_dir(self.path()).stdin(Stdio::null());
+        Ok(command)
     }
 
     /// The only run in the folder `runs`.
@@ -260,6 +266,14 @@ impl Process {
             stdout: fs::read_to_string(self.said.path().join("stdout"))?,
             stderr: self.stderr()?,
         })
+    }
+
+    /// True once it has ended.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// Waits until it has said this to people.

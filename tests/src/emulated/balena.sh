@@ -71,18 +71,18 @@ END
 chmod 755 sbin/init etc/lease
 
 # MiB from the start of the card: boot, rootA, rootB, and in an extended partition state and data.
-truncate -s 64M "$image"
+truncate -s 56M "$image"
 sfdisk --quiet "$image" <<'END'
 label: dos
 label-id: 0xba1e5a05
-start=4MiB, size=32MiB, type=c, bootable
-start=36MiB, size=8MiB, type=83
-start=44MiB, size=4MiB, type=83
-start=48MiB, size=16MiB, type=f
-start=50MiB, size=5MiB, type=83
-start=57MiB, size=7MiB, type=83
+start=4MiB, size=24MiB, type=c, bootable
+start=28MiB, size=8MiB, type=83
+start=36MiB, size=2MiB, type=83
+start=38MiB, size=18MiB, type=f
+start=39MiB, size=8MiB, type=83
+start=48MiB, size=8MiB, type=83
 END
-truncate -s 32M "$out/fat"
+truncate -s 24M "$out/fat"
 mkfs.vfat -F 16 -n RESIN-BOOT "$out/fat" >"$out/log"
 mcopy -s -i "$out/fat" "$out"/boot/* ::/
 dd if="$out/fat" of="$image" bs=1M seek=4 conv=notrunc,sparse status=none
@@ -90,9 +90,9 @@ dd if="$out/fat" of="$image" bs=1M seek=4 conv=notrunc,sparse status=none
 filesystem() {
   mke2fs -q -t ext4 -O ^orphan_file,^has_journal -L "$1" -d "$2" -E offset=$(($3 << 20)) "$image" $(($4 << 10))k
 }
-filesystem resin-rootA "$out/root" 36 8
-filesystem resin-rootB "$out/empty" 44 4
-filesystem resin-state "$out/empty" 50 5
-filesystem resin-data "$out/empty" 57 7
+filesystem resin-rootA "$out/root" 28 8
+filesystem resin-rootB "$out/empty" 36 2
+filesystem resin-state "$out/empty" 39 8
+filesystem resin-data "$out/empty" 48 8
 cd /
 rm -r "$out/boot" "$out/root" "$out/empty" "$out/fat" "$out/log"

@@ -16,9 +16,14 @@ pub(super) fn folder() -> Result<PathBuf> {
     Ok(folder.canonicalize()?)
 }
 
+/// The file of a lock that all processes share.
+pub(super) fn lock_file(name: &str) -> Result<File> {
+    Ok(File::create(folder()?.join(name).with_extension("lock"))?)
+}
+
 /// Takes a lock that all processes share, until the file is dropped.
 pub(super) fn lock(name: &str) -> Result<File> {
-    let file = File::create(folder()?.join(name).with_extension("lock"))?;
+    let file = lock_file(name)?;
     file.lock()?;
     Ok(file)
 }
@@ -31,10 +36,19 @@ pub(super) fn made(name: &str, script: &str, of: &[&Path]) -> Result<PathBuf> {
         key.push_str(&path.file_name().unwrap_or_default().to_string_lossy());
     }
     let key: String = Sha256::of(key.as_bytes()).to_string().chars().take(12).collect();
+    kept(name, &key, |path| make(path, script, of))
+}
+
+/// The folder of this name and key; if there is none it is made, and replaces those with other keys.
+pub(super) fn kept(
+    name: &str,
+    key: &str,
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let path = folder()?.join(format!("{name}-{key}"));
     let _alone = lock(name)?;
     if !path.exists() {
-        make(&path, script, of).with_context(|| format!("failed to make {}", path.display()))?;
+        make(&path).with_context(|| format!("failed to make {}", path.display()))?;
         // What it replaces would never be asked for again.
         for entry in fs::read_dir(folder()?)? {
             let other = entry?.path();
@@ -52,11 +66,7 @@ pub(super) fn made(name: &str, script: &str, of: &[&Path]) -> Result<PathBuf> {
 fn make(path: &Path, script: &str, of: &[&Path]) -> Result<()> {
     require()?;
     // Beside it, and also what a script keeps beside that: nothing half made gets the name.
-    let new = path.with_extension("new");
-    if new.exists() {
-        fs::remove_dir_all(&new)?;
-    }
-    fs::create_dir(&new)?;
+    let new = empty_beside(path)?;
     let output = Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "sh", "-eu", "-c", &format!("{DEBIAN}\n{script}"), "sh"])
         .arg(new.join("made"))
@@ -67,6 +77,16 @@ fn make(path: &Path, script: &str, of: &[&Path]) -> Result<()> {
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     fs::rename(new.join("made"), path)?;
     Ok(fs::remove_dir_all(&new)?)
+}
+
+/// An empty folder in which something is made before it gets its name.
+pub(super) fn empty_beside(path: &Path) -> Result<PathBuf> {
+    let new = path.with_extension("new");
+    if new.exists() {
+        fs::remove_dir_all(&new)?;
+    }
+    fs::create_dir(&new)?;
+    Ok(new)
 }
 
 /// Says which package or right is missing; these tests are never skipped.

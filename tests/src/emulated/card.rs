@@ -1,12 +1,13 @@
 //! The card of an emulated Pi, and its boot partition as seen from outside.
 
 use super::cache;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use migos_engine::run::write_whole;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -60,6 +61,110 @@ impl Card {
         &self.key
     }
 
+    /// Puts firmware onto the boot partition that knows nothing of the one-shot flag, as that of 2018 does.
+    /// Nobody may have it mounted.
+    ///
+    /// # Errors
+    /// If there is no first partition, or no FAT in it.
+    pub fn forget_one_shot(&self) -> Result<()> {
+        for name in ["bootcode.bin", "start.elf", "start_cd.elf"] {
+            let content = self.boot_file(name)?.with_context(|| format!("there is no {name}"))?;
+            let new = String::from_utf8(content)?.replace("tryboot", "notknow");
+            self.write_boot_file(name, new.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// So many bytes from there on. Seen while the Pi is on, they are what it would find after a power cut.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn bytes(&self, at: u64, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        File::open(&self.image)?.read_exact_at(&mut bytes, at)?;
+        Ok(bytes)
+    }
+
+    /// The bytes that have ever been written, more or less.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    pub fn written(&self) -> Result<u64> {
+        Ok(fs::metadata(&self.image)?.blocks() * SECTOR)
+    }
+
+    /// Changes one byte of a file's content, wherever on the card that begins like this.
+    ///
+    /// # Errors
+    /// If it is nowhere.
+    pub fn damage(&self, beginning: &[u8]) -> Result<()> {
+        const BLOCK: usize = 4096;
+        let beginning = &beginning[..beginning.len().min(BLOCK)];
+        let mut file = File::options().read(true).write(true).open(&self.image)?;
+        let mut block = vec![0; BLOCK];
+        for at in (0..file.metadata()?.len()).step_by(BLOCK) {
+            file.read_exact(&mut block)?;
+            if block.starts_with(beginning) {
+                let last = beginning.len() - 1;
+                return Ok(file.write_all_at(&[!block[last]], at + last as u64)?);
+            }
+        }
+        bail!("it is not on the card")
+    }
+
+    /// Where the boot partition starts: the first one, by sector 0.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn boot_start(&self) -> Result<u64> {
+        let sector = self.bytes(0, SECTOR as usize)?;
+        ensure!(sector[510..] == [0x55, 0xaa], "the card has no partition table");
+        let first = u32::from_le_bytes([sector[454], sector[455], sector[456], sector[457]]);
+        Ok(u64::from(first) * SECTOR)
+    }
+
+    /// Where the boot partition starts and ends.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn boot_extent(&self) -> Result<(u64, u64)> {
+        let start = self.boot_start()?;
+        let count = self.bytes(458, 4)?;
+        let count = u32::from_le_bytes([count[0], count[1], count[2], count[3]]);
+        Ok((start, start + u64::from(count) * SECTOR))
+    }
+
+    /// All places of the whole card where these bytes are.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn find(&self, wanted: &[u8]) -> Result<Vec<u64>> {
+        let (first, card) = (wanted[0], fs::read(&self.image)?);
+        let is_there = |at: &usize| card[*at] == first && card[*at..].starts_with(wanted);
+        Ok((0..card.len()).filter(is_there).map(|at| at as u64).collect())
+    }
+
+    /// A file of the boot partition; nothing if there is none. While the Pi is on, it may be half a file.
+    ///
+    /// # Errors
+    /// If there is no first partition.
+    pub fn boot_file(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.file_of(self.boot_start()?, name)
+    }
+
+    /// A file of the FAT that starts there; nothing if there is none.
+    ///
+    /// # Errors
+    /// If mtools is missing.
+    pub fn file_of(&self, partition: u64, name: &str) -> Result<Option<Vec<u8>>> {
+        let output = Command::new("mtype")
+            .args(["-i", &format!("{}@@{partition}", self.image.display())])
+            .arg(format!("::{name}"))
+            .output()
+            .context("failed to run mtype (package mtools)")?;
+        Ok(output.status.success().then_some(output.stdout))
+    }
+
     /// What is on the boot partition. Nobody may have it mounted.
     ///
     /// # Errors
@@ -84,11 +189,7 @@ impl Card {
     }
 
     fn mcopy(&self, what: &[&OsStr]) -> Result<()> {
-        let mut sector = [0; SECTOR as usize];
-        File::open(&self.image)?.read_exact(&mut sector)?;
-        ensure!(sector[510..] == [0x55, 0xaa], "the card has no partition table");
-        let first = u32::from_le_bytes([sector[454], sector[455], sector[456], sector[457]]);
-        let drive = format!("{}@@{}", self.image.display(), u64::from(first) * SECTOR);
+        let drive = format!("{}@@{}", self.image.display(), self.boot_start()?);
         let output = Command::new("mcopy")
             .args(["-s", "-n", "-o", "-i", &drive])
             .args(what)

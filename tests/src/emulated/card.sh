@@ -1,4 +1,5 @@
-# The card of a Pi 3 with a small Raspberry Pi OS: an MBR with the disk id c0ffee42, a FAT to boot from, an ext4.
+# The card of a Pi 3 with a small Raspberry Pi OS: an MBR with the disk id c0ffee42, a FAT to boot from, as small as old
+# cards have it, an ext4.
 # usage: card.sh FOLDER KERNEL ROOT
 out=$1 kernel=$2 root=$3
 mkdir -p "$out/boot/overlays"
@@ -29,7 +30,7 @@ END
 # Without net.ifnames=0 the Ethernet port is not eth0 here.
 echo 'console=serial0,115200 console=tty1 root=PARTUUID=c0ffee42-02 rootfstype=ext4 fsck.repair=yes rootwait net.ifnames=0' >cmdline.txt
 
-first=8192 boot=262144 second=270336 all=2097152
+first=8192 boot=90112 second=98304 all=2097152
 truncate -s $((all * 512)) "$card"
 sfdisk --quiet "$card" <<END
 label: dos
@@ -38,7 +39,7 @@ start=$first, size=$boot, type=c
 start=$second, type=83
 END
 truncate -s $((boot * 512)) "$out/fat"
-mkfs.vfat -F 32 -s 2 -n bootfs "$out/fat" >"$out/log"
+mkfs.vfat -F 32 -s 1 -n bootfs "$out/fat" >"$out/log"
 mcopy -s -i "$out/fat" ./* ::/
 dd if="$out/fat" of="$card" bs=1M seek=$((first / 2048)) conv=notrunc,sparse status=none
 mke2fs -q -t ext4 -O ^orphan_file -L rootfs -d "$root/root" -E offset=$((second * 512)) "$card" $(((all - second) / 2))k

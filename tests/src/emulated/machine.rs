@@ -11,6 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What the processor, the memory and their device tree are made for.
 const MACHINE: [&str; 6] = ["-cpu", "cortex-a53", "-smp", "1", "-m", "1024"];
 
+/// The file that holds what the firmware was told.
+pub(super) const REBOOT_PARAM: &str = "reboot-param";
+
+/// Pulls the cable, in the words of QEMU's own protocol.
+const NO_CABLE: &[u8] =
+    b"{\"execute\": \"set_link\", \"arguments\": {\"name\": \"eth\", \"up\": false}}\n";
+
 /// What is powered on.
 #[derive(Debug)]
 pub(super) struct Machine<'a> {
@@ -24,6 +31,19 @@ pub(super) struct Machine<'a> {
     pub(super) port: u16,
     /// The Ethernet address.
     pub(super) mac: &'a str,
+    /// The processor that it runs on.
+    pub(super) processor: usize,
+}
+
+/// How a machine is powered on.
+#[derive(Debug)]
+pub(super) struct Start<'a> {
+    /// The kernel's command line.
+    pub(super) cmdline: &'a str,
+    /// Whether there is an initramfs.
+    pub(super) initramfs: bool,
+    /// Whether the network's cable is plugged in.
+    pub(super) cable: bool,
 }
 
 /// How a power-on ended.
@@ -88,22 +108,25 @@ impl Machine<'_> {
     }
 
     /// Powers it on, with `kernel` and, if there is one, `initramfs` in its folder.
-    pub(super) fn start(&self, cmdline: &str, initramfs: bool) -> Result<Running> {
+    pub(super) fn start(&self, start: &Start<'_>) -> Result<Running> {
         let file = |name: &str| self.folder.join(name).display().to_string();
         let mut qemu = Command::new("setpriv");
-        qemu.args(["--pdeathsig", "KILL"]).arg(self.qemu).args(["-M", "virt"]).args(MACHINE);
-        qemu.args(["-dtb", &file("board.dtb"), "-kernel", &file("kernel"), "-append", cmdline]);
-        if initramfs {
+        qemu.args(["--pdeathsig", "KILL", "taskset", "-c", &self.processor.to_string()]);
+        qemu.arg(self.qemu).args(["-M", "virt"]).args(MACHINE);
+        qemu.args(["-dtb", &file("board.dtb"), "-kernel", &file("kernel")]);
+        qemu.args(["-append", start.cmdline]);
+        if start.initramfs {
             qemu.args(["-initrd", &file("initramfs")]);
         }
         let card = self.card.display();
         qemu.arg("-drive").arg(format!("file={card},if=none,id=sd,format=raw,cache=unsafe"));
         qemu.args(["-device", "sdhci-pci", "-device", "sd-card,drive=sd"]);
         qemu.args(["-device", "virtio-rng-pci"]);
-        qemu.arg("-device").arg(format!("virtio-net-pci,netdev=net,romfile=,mac={}", self.mac));
+        let mac = self.mac;
+        qemu.arg("-device").arg(format!("virtio-net-pci,id=eth,netdev=net,romfile=,mac={mac}"));
         qemu.arg("-netdev").arg(format!("user,id=net,hostfwd=tcp:127.0.0.1:{}-:22", self.port));
         // What a kernel of a Pi tells the firmware in registers goes through a port of its own.
-        let param = self.folder.join("reboot-param");
+        let param = self.folder.join(REBOOT_PARAM);
         qemu.arg("-chardev").arg(format!("file,id=param,path={}", param.display()));
         qemu.args(["-device", "virtio-serial-pci"]);
         qemu.args(["-device", "virtserialport,chardev=param,name=reboot-param"]);
@@ -118,7 +141,10 @@ impl Machine<'_> {
         // Until it is told this, QEMU tells of no events. It ends at the end of its standard input.
         let mut told = child.stdin.take().context("QEMU cannot be told anything")?;
         let plug = Plug(Arc::new(Mutex::new(child)));
-        let hello = told.write_all(b"{\"execute\": \"qmp_capabilities\"}\n");
+        let mut hello = told.write_all(b"{\"execute\": \"qmp_capabilities\"}\n");
+        if !start.cable {
+            hello = hello.and_then(|()| told.write_all(NO_CABLE));
+        }
         plug.0.lock().unwrap_or_else(PoisonError::into_inner).stdin = Some(told);
         if hello.is_err() || !plug.is_live()? {
             bail!("QEMU did not start: {}", fs::read_to_string(self.folder.join("qemu.log"))?);

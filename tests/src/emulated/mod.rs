@@ -6,9 +6,12 @@
 //!
 //! ```text
 //! cache     what takes long is made once for all tests, by a script, under target/emulated
+//! place     a processor for each Pi: as many run at a time, in all processes, as there are
 //! card      the card of such a Pi, and its boot partition as seen from outside
+//! payload   MIGOS, and copies of it in which something is wrong
 //! machine   one power-on: a QEMU process until its reset, its end, or its power is cut
 //! pi        the Pi: firmware, resets, power
+//! ground    Pis in an inventory, a balena for them, and the program that works on them
 //! ```
 //!
 //! | script | makes |
@@ -18,13 +21,24 @@
 //! | `root.sh` | a root file system of Debian's packages that looks like Raspberry Pi OS |
 //! | `card.sh` | the card of both |
 //! | `balena.sh` | a card with a small balenaOS, on the same kernel |
-//!
-//! One Pi runs at a time, in all processes: each takes a processor for itself.
 
 mod cache;
 mod card;
+mod ground;
 mod machine;
+mod payload;
 mod pi;
+mod place;
 
 pub use card::{Card, Tree};
-pub use pi::{EmulatedPi, Life, Power};
+pub use ground::{Ground, Setup, tell};
+pub use payload::Overlay;
+pub use pi::{Cable, EmulatedPi, Life, Power};
+
+use migos_contract::boot_path;
+use migos_firmware::Boot;
+
+/// True if what the firmware boots there is MIGOS.
+pub fn is_migos(boot: &Boot) -> bool {
+    boot.os_prefix == format!("{}/", boot_path::FOLDER)
+}

@@ -1,12 +1,13 @@
 //! The Pi: what its firmware boots at each reset, and its power.
 
-use super::cache;
 use super::card::{Card, Tree};
-use super::machine::{Ended, Machine, Plug};
+use super::machine::{Ended, Machine, Plug, REBOOT_PARAM, Start};
+use super::place::{self, Place};
+use super::{cache, is_migos};
 use anyhow::{Context, Result, bail, ensure};
 use migos_engine::run::write_whole;
 use migos_firmware::{Board, Boot, Reset, boot};
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -22,9 +23,9 @@ const GREETING: Duration = Duration::from_secs(10);
 /// Pause between two looks at a port, which cannot tell us anything by itself.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A Pi 3B+.
-const BOARD: Board = Board { revision: 0xa0_20d3, serial: 0x765f_c593, eeprom: None };
-const MAC: &str = "b8:27:eb:5f:c5:93";
+/// A Pi 3B+: the first one's serial number, whose end is the Ethernet address's, as on a Pi.
+const REVISION: u32 = 0xa0_20d3;
+const SERIAL: u64 = 0x765f_c593;
 
 /// Whether a Pi does anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,34 @@ pub struct Life {
     pub power: Power,
     /// What its firmware booted, in order.
     pub boots: Vec<Boot>,
+    /// When that was, from the first one on.
+    pub times: Vec<Duration>,
 }
+
+impl Life {
+    /// How often MIGOS was booted.
+    pub fn times_in_migos(&self) -> usize {
+        self.boots.iter().filter(|boot| is_migos(boot)).count()
+    }
+
+    /// True if what was booted last is MIGOS.
+    pub fn is_in_migos(&self) -> bool {
+        self.boots.last().is_some_and(is_migos)
+    }
+}
+
+/// Whether a Pi's network cable is plugged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cable {
+    /// It is.
+    Plugged,
+    /// It has been pulled.
+    Pulled,
+}
+
+/// Somebody who is at the Pi at each reset, before the kernel starts: he knows what is about to boot, may change the
+/// card, and may pull the cable.
+type Visitor = Box<dyn FnMut(&Boot, &Card) -> Result<Cable> + Send>;
 
 struct Shared {
     inner: Mutex<Inner>,
@@ -55,10 +83,13 @@ struct Shared {
 
 struct Inner {
     life: Life,
+    /// When it booted first.
+    began: Option<Instant>,
     /// Whether the supply is switched on.
     supplied: bool,
     plug: Option<Plug>,
     ending: bool,
+    visitor: Option<Visitor>,
 }
 
 impl Shared {
@@ -74,33 +105,59 @@ pub struct EmulatedPi {
     card: Arc<Card>,
     folder: Arc<TempDir>,
     port: u16,
-    _alone: File,
+    _place: Place,
 }
 
 impl EmulatedPi {
-    /// A Pi without power, with a card that is made for it in a folder. Waits until no other runs.
+    /// A Pi without power, with a card that is made for it in a folder. Waits until a processor is free.
     ///
     /// # Errors
     /// If it cannot be made; the message says what is missing.
-    pub fn new(card: impl FnOnce(&Path) -> Result<Card>) -> Result<Self> {
+    pub fn new(card: impl FnMut(&Path) -> Result<Card>) -> Result<Self> {
+        Self::several(1, card)?.pop().context("one was asked for")
+    }
+
+    /// So many Pis, each another board with a card of its own.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn several(count: usize, mut card: impl FnMut(&Path) -> Result<Card>) -> Result<Vec<Self>> {
         let qemu = cache::made("qemu", include_str!("qemu.sh"), &[])?.join("run");
-        let alone = cache::lock("pi")?;
+        let places = place::take(count)?.into_iter();
+        let serials = SERIAL..;
+        places
+            .zip(serials)
+            .map(|(place, serial)| Self::at(place, &qemu, serial, &mut card))
+            .collect()
+    }
+
+    fn at(
+        place: Place,
+        qemu: &Path,
+        serial: u64,
+        card: &mut impl FnMut(&Path) -> Result<Card>,
+    ) -> Result<Self> {
         let folder = Arc::new(tempfile::tempdir_in(cache::folder()?)?);
         let card = Arc::new(card(folder.path())?);
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let life = Life { power: Power::Off, boots: Vec::new() };
-        let inner = Inner { life, supplied: false, plug: None, ending: false };
+        let life = Life { power: Power::Off, boots: Vec::new(), times: Vec::new() };
+        let inner =
+            Inner { life, began: None, supplied: false, plug: None, ending: false, visitor: None };
         let shared = Arc::new(Shared { inner: Mutex::new(inner), changed: Condvar::new() });
+        let end = serial.to_be_bytes();
         let firmware = Firmware {
             shared: Arc::clone(&shared),
-            qemu,
+            qemu: qemu.to_owned(),
             card: Arc::clone(&card),
             folder: Arc::clone(&folder),
             port,
+            board: Board { revision: REVISION, serial, eeprom: None },
+            mac: format!("b8:27:eb:{:02x}:{:02x}:{:02x}", end[5], end[6], end[7]),
+            processor: place.processor,
         };
-        firmware.machine().device_tree(BOARD.revision, &format!("{:016x}", BOARD.serial))?;
+        firmware.machine().device_tree(REVISION, &format!("{serial:016x}"))?;
         let thread = Some(thread::spawn(move || firmware.run()));
-        Ok(Self { shared, thread, card, folder, port, _alone: alone })
+        Ok(Self { shared, thread, card, folder, port, _place: place })
     }
 
     /// Its card. What is on it is to be looked at only while the Pi is off.
@@ -125,6 +182,19 @@ impl EmulatedPi {
     pub fn console(&self) -> Result<String> {
         let bytes = fs::read(self.folder.path().join("console"))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What its system has told the firmware for the next boot, since it was last booted.
+    pub fn told_firmware(&self) -> String {
+        fs::read_to_string(self.folder.path().join(REBOOT_PARAM)).unwrap_or_default()
+    }
+
+    /// Has somebody come at each reset from now on.
+    pub fn visit_each_boot(
+        &self,
+        visitor: impl FnMut(&Boot, &Card) -> Result<Cable> + Send + 'static,
+    ) {
+        self.shared.lock().visitor = Some(Box::new(visitor));
     }
 
     /// Switches its supply on.
@@ -228,6 +298,9 @@ struct Firmware {
     card: Arc<Card>,
     folder: Arc<TempDir>,
     port: u16,
+    board: Board,
+    mac: String,
+    processor: usize,
 }
 
 impl Firmware {
@@ -237,7 +310,8 @@ impl Firmware {
             folder: self.folder.path(),
             card: self.card.image(),
             port: self.port,
-            mac: MAC,
+            mac: &self.mac,
+            processor: self.processor,
         }
     }
 
@@ -278,7 +352,7 @@ impl Firmware {
     /// Boots once; gives the reset that the boot ended with.
     fn boot(&self, reset: Reset) -> Result<Option<Reset>> {
         let tree = self.card.boot_tree()?;
-        let boot = match boot(&BOARD, &tree, reset) {
+        let boot = match boot(&self.board, &tree, reset) {
             Ok(boot) => boot,
             Err(no_boot) => {
                 self.becomes(Power::Dark(no_boot.to_string()));
@@ -294,9 +368,13 @@ impl Firmware {
         self.put("initramfs", &tree, initramfs)?;
         // The port that QEMU's board has is the first, whatever the card's command line says.
         let cmdline = format!("console=ttyAMA0,115200 {}", boot.cmdline);
-        let running = self.machine().start(&cmdline, !initramfs.is_empty())?;
+        let cable = self.is_visited(&boot)? == Cable::Plugged;
+        let start = Start { cmdline: &cmdline, initramfs: !initramfs.is_empty(), cable };
+        let running = self.machine().start(&start)?;
 
         let mut inner = self.shared.lock();
+        let time = inner.began.get_or_insert_with(Instant::now).elapsed();
+        inner.life.times.push(time);
         inner.life.boots.push(boot);
         inner.life.power = Power::On;
         let plug = running.plug();
@@ -313,6 +391,14 @@ impl Firmware {
             Ended::Reset(param) if self.shared.lock().supplied => Some(parameter(&param)),
             Ended::Reset(_) | Ended::Off => None,
         })
+    }
+
+    fn is_visited(&self, boot: &Boot) -> Result<Cable> {
+        let visitor = self.shared.lock().visitor.take();
+        let Some(mut visitor) = visitor else { return Ok(Cable::Plugged) };
+        let cable = visitor(boot, &self.card);
+        self.shared.lock().visitor.get_or_insert(visitor);
+        cable
     }
 
     fn put(&self, name: &str, tree: &Tree, paths: &[String]) -> Result<()> {

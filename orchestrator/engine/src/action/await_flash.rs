@@ -5,11 +5,6 @@ use crate::executor::{Device, Patience};
 use crate::port::{BalenaApi, Transport};
 use migos_contract::{Command, Part, State};
 use migos_events::Learned;
-use std::time::Duration;
-
-/// Silence after which MIGOS is taken to have rebooted. Should it be a power cut instead, MIGOS goes on by
-/// itself; either way balena tells the end of it.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// MIGOS may refuse what it has just asked for, if it gets it from somebody else in the same moment: an older connection,
 /// or its own download. So often it is asked again.
@@ -41,6 +36,9 @@ async fn send_wanted<T: Transport, B: BalenaApi>(
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
+    // Silent, MIGOS has rebooted into balenaOS and balena tells; or its power is gone, and when it has come up again it
+    // wants the image. The next step waits for balena alone.
+    let longest_silence = device.world.plan.arrival.late.0;
     let mut patience = Patience::default();
     let mut refusals = 0;
     let mut silent_since = tokio::time::Instant::now();
@@ -67,7 +65,8 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
                     | State::Unknown => {}
                 }
             }
-            Err(_) if silent_since.elapsed() >= SILENCE || device.was_seen_on_balena() => break,
+            Err(_) if device.was_seen_on_balena() => break,
+            Err(_) if silent_since.elapsed() >= longest_silence => break,
             Err(Failure::Transient(_)) => {}
             // Somebody else answers. If it is the Raspbian of the plan, then what is known contradicts what is
             // seen, and a person has to look.
