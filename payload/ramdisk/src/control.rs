@@ -8,9 +8,7 @@ pub use socket::{SOCKET, Server, call};
 use crate::dead_man::DeadMan;
 use crate::flash::{Progress, check_names};
 use crate::image::{ChunkTable, Image, StreamError, StreamedImage, VerifiedImage};
-use migos_contract::{
-    Command, Configuration, Handover, Image as Promise, Job, Part, State, Status,
-};
+use migos_contract::{Command, Configuration, Image as Promise, Job, Part, State, Status};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,11 +87,7 @@ impl Control {
         image: Supply,
         switch: Box<dyn MakePermanent + Send>,
     ) -> Self {
-        let mut dead_man = DeadMan::new(job.dead_man);
-        // Nobody is expected to come.
-        if matches!(job.handover, Handover::Unattended(_)) {
-            dead_man.contact();
-        }
+        let dead_man = DeadMan::new(job.dead_man);
         Self {
             progress: nothing_of(&job),
             job,

@@ -37,6 +37,8 @@ pub struct Setup<'a> {
     pub dead_man: &'a str,
     /// Further lines of the policy.
     pub policy: &'a str,
+    /// The port of balena's API on 127.0.0.1; any, if 0.
+    pub api_port: u16,
     /// Whether the firmware is too old for the one-shot flag.
     pub old_firmware: bool,
 }
@@ -50,6 +52,7 @@ impl Default for Setup<'_> {
             overlay: &[],
             dead_man,
             policy: "prove: never\n",
+            api_port: 0,
             old_firmware: false,
         }
     }
@@ -99,7 +102,7 @@ impl Ground {
             faults: Default::default(),
             pace: Pace::test(),
             dir: home.path().join("lab"),
-            api_port: 0,
+            api_port: setup.api_port,
         };
         let lab = runtime.block_on(Lab::start(options))?;
         let twin = lab.devices().next().context("the lab has a device")?;

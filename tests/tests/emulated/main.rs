@@ -9,6 +9,7 @@
 
 mod cuts;
 mod given_back;
+mod handovers;
 mod migrated;
 
 use migos_events::{DeviceEvent, Event, Record};
