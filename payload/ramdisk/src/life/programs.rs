@@ -1,7 +1,7 @@
 //! The programs beside MIGOS: busybox for modules and addresses, dropbear for the controller.
 
 use super::kernel::log;
-use crate::network::{Keeper, Lease, NameServers, interfaces, radio_configuration};
+use crate::network::{Keeper, Lease, NameServers, interfaces, radio_configuration, up};
 use crate::programs::{Programs, private_file, private_folder, words};
 use migos_contract::Job;
 use std::fs;
@@ -47,8 +47,13 @@ pub(super) fn start_network(job: &Job, wifi: Option<&[u8]>) {
     if let Err(error) = NameServers::of_this_system().of_job(&job.network.dns) {
         log(&format!("the job's name servers are not asked: {error}"));
     }
+    let programs = Programs::of_this_system();
+    // What a bastion carries here comes out at an address of the board's own.
+    if let Err(error) = programs.run(&up("lo")) {
+        log(&format!("no loopback: {error}"));
+    }
     let mut keeper = Keeper {
-        programs: Programs::of_this_system(),
+        programs,
         sys: SYS.into(),
         network: job.network.clone(),
         host_name: job.host_name.clone(),
