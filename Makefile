@@ -29,11 +29,12 @@ programs: packages
 	payload/ramdisk/build.sh arm-unknown-linux-gnueabi
 
 # Whole migrations of Pis under QEMU, with real kernels, real cards and real reboots; also those that fail, and power
-# cuts. As many Pis run at a time as there are processors. Unpacks Debian packages with their owners, so it needs root.
+# cuts. As many Pis run at a time as there are processors. ONLY="..." takes those whose names have one of these words.
+# Unpacks Debian packages with their owners, so it needs root.
 EMULATED := $(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo
 emulated: MORE := $(EMULATION)
 emulated: packages
-	$(EMULATED) test --release -p migos-tests --test emulated
+	$(EMULATED) test --release -p migos-tests --test emulated -- $(ONLY)
 
 # One whole migration, to look on: what the program says, and what the Pi does.
 watch-emulated: MORE := $(EMULATION)
