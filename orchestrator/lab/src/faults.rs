@@ -113,7 +113,7 @@ pub enum FaultsError {
 }
 
 /// Every fault, as it is written in YAML.
-pub const FAULTS: [&str; 19] = [
+pub const FAULTS: [&str; 20] = [
     "unreachable",
     "no-space",
     "root-full",
@@ -129,6 +129,7 @@ pub const FAULTS: [&str; 19] = [
     "old-firmware",
     "read-only-boot",
     "overlay-root",
+    "little-memory",
     "under-voltage",
     "reboot-hangs: TIER",
     "dpkg-locked: TIME",
