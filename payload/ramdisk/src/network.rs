@@ -1,7 +1,7 @@
 //! The network: which interfaces are brought up, and how.
 //!
 //! What is to be run for a [`Link`] is worked out here; [`Keeper`] runs it, and runs it again whenever an
-//! interface comes late, goes away, or a program ends. [`lease`] is what a DHCP server has given.
+//! interface comes late, goes away, or a program ends. `lease` is what a DHCP server has given.
 
 mod keeper;
 mod lease;
