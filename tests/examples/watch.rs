@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout)]
 
 use anyhow::{Result, ensure};
+use migos_firmware::ConfigFile;
 use migos_tests::emulated::{EmulatedPi, Ground, Setup, is_migos};
 use std::thread;
 use std::time::Duration;
@@ -26,8 +27,12 @@ impl Shown {
         let life = pi.life();
         for (boot, time) in life.boots.iter().zip(&life.times).skip(self.boots) {
             let system = if is_migos(boot) { "MIGOS" } else { "the card's own system" };
-            let (seconds, kernel, by) = (time.as_secs(), &boot.kernel, boot.config);
-            println!("| [{seconds:>5}s] the firmware reads {by:?} and boots {system}: {kernel}");
+            let (seconds, kernel) = (time.as_secs(), &boot.kernel);
+            let by = match boot.config {
+                ConfigFile::ConfigTxt => "config.txt",
+                ConfigFile::TrybootTxt => "tryboot.txt",
+            };
+            println!("| [{seconds:>5}s] the firmware reads {by} and boots {system}: {kernel}");
         }
         self.boots = life.boots.len();
         let console = pi.console().unwrap_or_default();
@@ -45,7 +50,7 @@ fn main() -> Result<()> {
     println!(
         "Making a card with Raspberry Pi OS, a balenaOS image and a payload, and booting the Pi."
     );
-    let ground = Ground::new(Setup { whole_payload: true, ..Setup::default() })?;
+    let ground = Ground::new(Setup::default())?;
     println!("In {}: migos-fleet {}", ground.home.path().display(), Ground::MIGRATE.join(" "));
     let mut process = ground.migrate_on_screen()?;
     let mut shown = Shown::default();
