@@ -405,7 +405,7 @@ fn a_command_line_with_mistakes() {
     ----- stderr
     error: unrecognized subcommand 'migarte'
 
-      tip: a similar subcommand exists: 'migrate'
+      tip: some similar subcommands exist: 'image', 'migrate'
 
     Usage: migos-fleet [OPTIONS] <COMMAND>
 
