@@ -1,4 +1,4 @@
-//! Builds, packs and inspects payloads.
+//! Builds, packs and inspects payloads, and prepares images.
 //!
 //! A payload is built from a *recipe*: which archives, which packages, and what of them. Nothing of the
 //! packages is run, so any computer with apt can build for any board, without root.
