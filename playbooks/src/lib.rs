@@ -7,11 +7,14 @@
 //! out, and equal inputs give equal bytes.
 
 pub mod balena;
+pub mod estimate;
 pub mod facts;
 pub mod plan;
 pub mod planner;
 pub mod playbook;
 pub mod policy;
+pub mod rate;
 pub mod requirement;
 pub mod span;
 pub mod step;
+pub mod window;

@@ -5,11 +5,16 @@ mod handover;
 pub use handover::Handover;
 pub(crate) use handover::ports;
 
+use crate::estimate::Estimate;
 use crate::facts::Facts;
 use crate::playbook::{Playbook, PlaybookError};
-use crate::policy::{Allow, Arrival, Budget, DeadMan, Prove};
+use crate::policy::{
+    Allow, Arrival, Bandwidth, Budget, ClassRule, DeadMan, OnTrip, Prove, Require, Stragglers,
+    Unsited,
+};
 use crate::span::Span;
 use crate::step::{Action, Step, When};
+use crate::window::Window;
 use migos_inventory::{DeviceId, FleetSlug, Login, SiteName};
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
@@ -64,6 +69,18 @@ pub struct Plan {
     pub dead_man: DeadMan,
     /// Whether one-shot boot is proven first.
     pub prove: Prove,
+    /// Whether devices without a site count as one site.
+    pub unsited: Unsited,
+    /// How the first device of a class opens it for the others.
+    pub class: ClassRule,
+    /// How long devices that were away are waited for.
+    pub stragglers: Stragglers,
+    /// How much may be sent at a time.
+    #[serde(default, skip_serializing_if = "Bandwidth::is_unbounded")]
+    pub bandwidth: Bandwidth,
+    /// A command that is told what happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_event: Option<String>,
     /// Refusals that a person has overruled.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub allow: BTreeSet<Allow>,
@@ -131,7 +148,7 @@ pub struct Stage {
 }
 
 /// The condition for leaving a stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// How many devices may end badly, by how.
@@ -140,6 +157,15 @@ pub struct Gate {
     pub soak: Span,
     /// Instructions for the person who decides; none: nobody is waited for.
     pub pause: Option<String>,
+    /// A command that judges the stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
+    /// What a device has to show to be well.
+    #[serde(default)]
+    pub require: Require,
+    /// What a tripped gate does.
+    #[serde(default)]
+    pub on_trip: OnTrip,
 }
 
 /// How many devices of a stage may end badly; one more trips the gate.
@@ -179,6 +205,11 @@ pub struct DevicePlan {
     /// True if it is mounted read-only, but for the moments of writing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub boot_read_only: bool,
+    /// When it may start and cross the point of no return; `None`: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// How long it is likely to take.
+    pub estimate: Estimate,
     /// The identifier of the card to be rewritten.
     pub disk_id: String,
     /// Its host name.

@@ -1,6 +1,7 @@
 //! The planner: who is migrated with what, in which stages; who is not, and why.
 
 use crate::balena::FleetView;
+use crate::estimate::Estimate;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
 use crate::plan::{
     Boot, Class, DevicePlan, Finding, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
@@ -91,6 +92,11 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
         arrival: policy.arrival,
         dead_man: policy.dead_man,
         prove: policy.prove,
+        unsited: policy.unsited,
+        class: policy.class,
+        stragglers: policy.stragglers,
+        bandwidth: policy.bandwidth,
+        on_event: policy.on_event.clone(),
         allow: policy.allow.clone(),
         payloads: payloads
             .map(|(digest, manifest)| (*digest, PayloadSummary::from(manifest)))
@@ -182,6 +188,8 @@ fn judge(
         boot_sums: boot.sums.clone(),
         boot_path: boot.path.clone(),
         boot_read_only: !boot.file_system.writable,
+        window: policy.window.clone(),
+        estimate: Estimate::of(manifest, image, &policy.bandwidth),
         disk_id: disk.id.clone(),
         hostname: facts.hostname.clone(),
         payload,
@@ -332,14 +340,17 @@ fn refuse_twins(
 fn in_order(situation: &Situation<'_>, devices: &BTreeMap<DeviceId, DevicePlan>) -> Vec<DeviceId> {
     let mut rest: Vec<&DeviceId> =
         situation.selection.iter().filter(|id| devices.contains_key(*id)).collect();
-    if situation.policy.order == Order::Inventory {
+    let seed = situation.policy.seed;
+    let shuffle = |id: &DeviceId| Sha256::of(format!("{seed} {id}").as_bytes());
+    match situation.policy.order {
+        Order::Inventory => return rest.into_iter().cloned().collect(),
+        Order::Random | Order::Spread => rest.sort_by_key(|id| shuffle(id)),
+    }
+    if situation.policy.order == Order::Random {
         return rest.into_iter().cloned().collect();
     }
     // Greedy cover: always the device that adds most of what has not been seen yet, so that the first
     // stages meet every class and site. The seed decides between equals.
-    let seed = situation.policy.seed;
-    let shuffle = |id: &DeviceId| Sha256::of(format!("{seed} {id}").as_bytes());
-    rest.sort_by_key(|id| shuffle(id));
     let mut seen = BTreeSet::new();
     let mut order = Vec::with_capacity(rest.len());
     loop {
@@ -385,7 +396,14 @@ fn stages(policy: &Policy, order: &[DeviceId]) -> Vec<Stage> {
             name: stage.name.clone(),
             devices,
             parallel: stage.parallel.unwrap_or(policy.parallel),
-            gate: Gate { tolerate, soak: stage.soak, pause: stage.pause.clone() },
+            gate: Gate {
+                tolerate,
+                soak: stage.soak,
+                pause: stage.pause.clone(),
+                check: stage.check.clone(),
+                require: stage.require,
+                on_trip: stage.on_trip,
+            },
         });
         from = to;
     }

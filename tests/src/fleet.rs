@@ -29,6 +29,7 @@ const LOOK: Duration = Duration::from_millis(3);
 /// A policy without stages and soaks, with limits that no busy computer reaches by accident.
 pub const QUICK: &str = "\
 policy: 1
+class: { soak: 0s }
 order: inventory
 parallel: 8
 per_site: 8

@@ -212,6 +212,7 @@ fn the_watch_notices_what_is_not_permitted() {
         devices: 1,
         refused: 0,
         unreachable: 0,
+        change: None,
     };
     let mut events = vec![started, begun(Action::Check), done(Action::Check)];
     let judged = |events: &[Event], verb| judge(&journal(events.to_vec()), &kiosk, verb).is_ok();
@@ -237,7 +238,9 @@ fn the_watch_notices_what_is_not_permitted() {
     assert!(!judged(&asked, Verb::Commit));
     assert!(judged(&[&asked[..], &[begun(Action::Commit)]].concat(), Verb::Commit));
     let paused = Event::Paused { reason: "a person asked for it".into(), gate: None };
-    for closing in [paused, Event::Interrupted, Event::Stopped { reason: String::new() }] {
+    for closing in
+        [paused, Event::Interrupted, Event::Stopped { reason: String::new(), undo: false }]
+    {
         let late = [&asked[..], &[closing.clone(), begun(Action::Commit)]].concat();
         assert!(!judged(&late, Verb::Commit), "{closing:?} stands before the permit");
         let resumed = Event::RunResumed { controller: "test".into() };

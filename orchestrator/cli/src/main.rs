@@ -10,6 +10,7 @@
 mod args;
 mod command;
 mod failure;
+mod hooks;
 mod input;
 mod log;
 mod printer;

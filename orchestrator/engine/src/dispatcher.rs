@@ -9,7 +9,8 @@ use crate::ledger::{Entry, Ledger, LedgerState};
 use crate::port::{BalenaApi, BalenaError, Transport};
 use crate::rollout::{Effect, Input, Now, Order, Rollout, Seen, Sight};
 use crate::run::FileError;
-use migos_events::{DeviceEvent, Event, History, Outcome, Progress, Record, RunId};
+use futures::future::BoxFuture;
+use migos_events::{CheckVerdict, DeviceEvent, Event, History, Outcome, Progress, Record, RunId};
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_playbooks::balena::{DeviceUuid, Heartbeat, Sighting};
 use migos_playbooks::plan::CheckedPlan;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, JoinSet};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::Instrument;
 
 /// Messages that may wait; a task that sends more waits itself.
@@ -50,7 +51,18 @@ pub struct Dispatch<T: Transport, B: BalenaApi> {
     pub run: RunId,
     /// What a person orders.
     pub orders: mpsc::Receiver<Order>,
+    /// Who is asked about stages with a check.
+    pub checks: Arc<dyn GateCheck>,
 }
+
+/// Asks the command that judges a stage.
+pub trait GateCheck: Send + Sync + 'static {
+    /// What the command of this stage says about it, and what it wrote. Given up when dropped.
+    fn ask(&self, stage: usize, history: &History) -> BoxFuture<'static, (CheckVerdict, String)>;
+}
+
+/// How often the core is told that time has passed.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Carries a run to its end, a pause, a stop or an interruption.
 ///
@@ -59,7 +71,7 @@ pub struct Dispatch<T: Transport, B: BalenaApi> {
 pub async fn dispatch<T: Transport, B: BalenaApi>(
     dispatch: Dispatch<T, B>,
 ) -> Result<(Outcome, History), DispatchError> {
-    let Dispatch { world, rollout, journal, ledger, run, mut orders } = dispatch;
+    let Dispatch { world, rollout, journal, ledger, run, mut orders, checks } = dispatch;
     let (to, mut messages) = mpsc::channel(QUEUE);
     let (sights_to, mut sights) = mpsc::channel(1);
     let before = rollout.history().elapsed;
@@ -75,6 +87,8 @@ pub async fn dispatch<T: Transport, B: BalenaApi>(
         devices: BTreeMap::new(),
         closing: watch::Sender::new(false),
         waiting: BTreeMap::new(),
+        checks,
+        asked: JoinSet::new(),
         started: Instant::now(),
         before,
     };
@@ -84,6 +98,8 @@ pub async fn dispatch<T: Transport, B: BalenaApi>(
     helpers.spawn(poller);
 
     let mut orders_open = true;
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut inputs = vec![Input::Begin];
     loop {
         if let Some(outcome) = desk.take(std::mem::take(&mut inputs)).await? {
@@ -104,6 +120,11 @@ pub async fn dispatch<T: Transport, B: BalenaApi>(
                 inputs.extend(desk.task_ended(ended));
             }
             Some(sight) = sights.recv() => inputs.push(sight),
+            Some(checked) = desk.asked.join_next() => match checked {
+                Ok(checked) => inputs.push(checked),
+                Err(error) => tracing::error!(%error, "a check broke down"),
+            },
+            _ = ticks.tick() => inputs.push(Input::Tick),
             order = orders.recv(), if orders_open => match order {
                 Some(order) => inputs.push(Input::Order(order)),
                 None => orders_open = false,
@@ -125,6 +146,9 @@ struct Desk<T: Transport, B: BalenaApi> {
     devices: BTreeMap<task::Id, DeviceId>,
     closing: watch::Sender<bool>,
     waiting: BTreeMap<DeviceId, oneshot::Sender<Answer>>,
+    checks: Arc<dyn GateCheck>,
+    /// Checks that have not answered.
+    asked: JoinSet<Input>,
     started: Instant,
     before: Duration,
 }
@@ -168,6 +192,13 @@ impl<T: Transport, B: BalenaApi> Desk<T, B> {
                 Effect::Grant(device) => self.answer(&device, Answer::Go),
                 Effect::Skip(device) => self.answer(&device, Answer::Skip),
                 Effect::Recall(device) => self.answer(&device, Answer::Return),
+                Effect::Check(stage) => {
+                    let answer = self.checks.ask(stage, self.rollout.history());
+                    self.asked.spawn(async move {
+                        let (verdict, message) = answer.await;
+                        Input::Checked(stage, verdict, message)
+                    });
+                }
                 Effect::End(ended) => outcome = Some(ended),
             }
         }
@@ -250,7 +281,7 @@ fn sight(plan: &CheckedPlan, device: &DeviceId, sighting: Sighting) -> Sight {
     let is_well = sighting.is_well(wanted);
     let found = sighting.os_version.unwrap_or_else(|| "an unknown system".to_owned());
     match sighting.heartbeat {
-        _ if is_well => Sight::Well { os_version: found },
+        _ if is_well => Sight::Well { os_version: found, vpn: sighting.vpn },
         Heartbeat::Online => {
             Sight::Unwell(format!("it answers balena, but runs {found} instead of {wanted}"))
         }

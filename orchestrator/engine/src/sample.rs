@@ -7,12 +7,15 @@ use migos_inventory::{Bastion, DeviceId, FleetSlug, HostKeys, Login, PortRange, 
 use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
+use migos_playbooks::estimate::Estimate;
 use migos_playbooks::plan::{
     Boot, CheckedPlan, Class, DevicePlan, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary,
     Plan, PlanId, Proof, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
-use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
+use migos_playbooks::policy::{
+    Arrival, Bandwidth, Budget, ClassRule, DeadMan, Prove, Stragglers, Unsited,
+};
 use migos_playbooks::span::Span;
 use std::collections::BTreeMap;
 
@@ -71,7 +74,7 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
             name: name.into(),
             devices: (from..to).map(id).collect(),
             parallel: 3,
-            gate: Gate { tolerate, soak: Span::seconds(2), pause: None },
+            gate: Gate { tolerate, soak: Span::seconds(2), ..Gate::default() },
         });
         from = to;
     }
@@ -101,6 +104,7 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
             late: Span::seconds(10),
             lost: Span::seconds(20),
             poll: Span::seconds(1),
+            heartbeat: Span::seconds(1),
         },
         dead_man: DeadMan {
             contact: Span::seconds(60),
@@ -108,6 +112,11 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
             hung: Span::seconds(30),
         },
         prove: Prove::Never,
+        unsited: Unsited::OneSite,
+        class: ClassRule { soak: Span::default(), failures: 2 },
+        stragglers: Stragglers::default(),
+        bandwidth: Bandwidth::default(),
+        on_event: None,
         allow: Default::default(),
         payloads: BTreeMap::from([(
             any,
@@ -147,6 +156,8 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         boot_read_only: false,
         boot: Boot::OneShot { update: None, proof: None },
         handover: Handover::default(),
+        window: None,
+        estimate: Estimate { to_commit: Span::seconds(30), to_well: Span::seconds(30) },
         disk_id: "738a4d67".into(),
         hostname: "kiosk".into(),
         payload,

@@ -4,7 +4,7 @@ use crate::outcome::Outcome;
 use jiff::Timestamp;
 use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
-use migos_playbooks::plan::PlanId;
+use migos_playbooks::plan::{Class, PlanId};
 use migos_playbooks::step::Action;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -53,6 +53,9 @@ pub enum Event {
         refused: u32,
         /// Devices of the selection that did not answer when the plan was made.
         unreachable: u32,
+        /// The change request that it belongs to, and who approved that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<Change>,
     },
     /// A controller takes up the run again.
     RunResumed {
@@ -76,6 +79,54 @@ pub enum Event {
         /// What was not well.
         reason: String,
     },
+    /// The command that judges a stage has answered.
+    GateChecked {
+        /// The stage's index.
+        stage: usize,
+        /// What it says.
+        verdict: CheckVerdict,
+        /// What it wrote, or why it could not be asked.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
+    },
+    /// The first devices of a class have shown that others of it may follow.
+    ClassOpened {
+        /// The class.
+        class: Class,
+    },
+    /// Too many devices of a class have failed: no other of it is started.
+    ClassSetAside {
+        /// The class.
+        class: Class,
+        /// Its devices that are not started.
+        devices: Vec<DeviceId>,
+        /// What happened to the others.
+        reason: String,
+    },
+    /// Nothing can start until a window opens.
+    WindowClosed {
+        /// When it opens.
+        opens: Timestamp,
+    },
+    /// Devices may start again.
+    WindowOpened,
+    /// All others have ended; only devices that were away are waited for.
+    StragglersAwaited {
+        /// These.
+        devices: Vec<DeviceId>,
+        /// At this moment of the run the last of them is given up, in milliseconds.
+        #[serde(rename = "until_ms", with = "milliseconds")]
+        until: Duration,
+    },
+    /// A person has looked at what went wrong so far; the gates do not count it any more.
+    Forgiven {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The devices that had ended badly or were set aside.
+        devices: Vec<DeviceId>,
+    },
     /// A gate let the run through.
     StagePassed {
         /// The stage's index.
@@ -94,6 +145,9 @@ pub enum Event {
     Stopped {
         /// Why.
         reason: String,
+        /// True if whatever can be taken back is taken back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        undo: bool,
     },
     /// A person interrupted the controller.
     Interrupted,
@@ -119,6 +173,28 @@ pub enum Event {
     /// An event of a newer version.
     #[serde(other)]
     Unknown,
+}
+
+/// A change request of the people whose devices these are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its name in their books.
+    pub id: String,
+    /// Who approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+}
+
+/// What a command says that judges a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckVerdict {
+    /// The stage is good.
+    Pass,
+    /// It cannot tell.
+    Unsure,
+    /// The stage is not good.
+    Fail,
 }
 
 /// A step of the plan, as events name it.
@@ -216,6 +292,13 @@ pub enum DeviceEvent {
         /// Why.
         cause: Cause,
     },
+    /// Its class is set aside: it is not started.
+    SetAside {
+        /// What happened to others of its class.
+        reason: String,
+    },
+    /// Its class may start again.
+    Readmitted,
     /// By a person's order it is again what it was.
     Undone,
     /// It needs hands: taking back failed, or MIGOS cannot go on.

@@ -1,11 +1,13 @@
 //! What a sequence of records amounts to.
 
-use crate::event::{DeviceEvent, Event, Learned, Record, RunId, StepRef};
+use crate::event::{Change, CheckVerdict, DeviceEvent, Event, Learned, Record, RunId, StepRef};
 use crate::outcome::Outcome;
 use crate::state::{DeviceState, IllegalTransition};
 use crate::tally::Tally;
+use jiff::Timestamp;
 use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
+use migos_playbooks::plan::Class;
 use migos_playbooks::step::{Action, Reversal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,8 +33,20 @@ pub struct History {
     pub stopped: Option<String>,
     /// How the run ended, unless a controller is at work or was cut off.
     pub ended: Option<Outcome>,
+    /// True if whatever can be taken back is to be taken back.
+    pub undo_ordered: bool,
     /// True if balena did not answer when last asked.
     pub balena_away: bool,
+    /// When a window opens, if nothing can start before.
+    pub window_opens: Option<Timestamp>,
+    /// When of the run the last of those that were away is given up, if only they are waited for.
+    pub stragglers_until: Option<Duration>,
+    /// Devices that gates do not count any more, since a person has looked at what became of them.
+    pub forgiven: BTreeSet<DeviceId>,
+    /// Classes whose first device has shown that others may follow.
+    pub open_classes: BTreeSet<Class>,
+    /// The change request that the run belongs to.
+    pub change: Option<Change>,
     to_migrate: u32,
     refused_at_plan: u32,
     unreachable_at_plan: u32,
@@ -50,6 +64,8 @@ pub enum StageProgress {
     Soaking(Duration),
     /// Since this moment of the run something is not well, or cannot be seen.
     SoakBroken(Duration),
+    /// The command that judges it has let it pass.
+    Checked,
     /// Only a person's word is missing.
     AtInstructions,
 }
@@ -77,6 +93,10 @@ pub struct Progress {
     pub was_in_migos: bool,
     /// True once what was seen of it contradicted what was known.
     pub contradicted: bool,
+    /// When of the run it was away for the first time.
+    pub away_since: Option<Duration>,
+    /// When of the run it was permitted to cross the point of no return.
+    pub crossed: Option<Duration>,
 }
 
 impl Default for Progress {
@@ -92,6 +112,8 @@ impl Default for Progress {
             proven: false,
             was_in_migos: false,
             contradicted: false,
+            away_since: None,
+            crossed: None,
         }
     }
 }
@@ -131,11 +153,13 @@ impl Progress {
         }
         match event {
             DeviceEvent::StepStarted { step } => {
-                if self.state == DeviceState::Pending {
+                if self.state == DeviceState::Pending || self.state.is_away() {
                     self.started = at;
                 }
-                if step.action.reversal() == Reversal::Undo {
-                    self.touched.insert(*step);
+                match step.action.reversal() {
+                    Reversal::Undo => _ = self.touched.insert(*step),
+                    Reversal::PointOfNoReturn => _ = self.crossed.get_or_insert(at),
+                    Reversal::Nothing | Reversal::Stays => {}
                 }
                 self.last_step = Some(*step);
             }
@@ -145,6 +169,7 @@ impl Progress {
                 self.proven |= step.action == Action::ProveGone;
                 self.was_in_migos |= step.action == Action::AwaitMigos;
             }
+            DeviceEvent::Failed { .. } if next.is_away() => _ = self.away_since.get_or_insert(at),
             DeviceEvent::Contradicted { .. } => self.contradicted = true,
             DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
             DeviceEvent::Migrated { uuid, .. } => {
@@ -182,20 +207,33 @@ impl History {
             return Err(ReplayError::Sequence { expected: self.records, found: record.seq });
         }
         match &record.event {
-            Event::Device { device, what } => {
-                let mut progress = self.devices.remove(device).unwrap_or_default();
-                let applied = progress.apply(what, record.elapsed);
-                if applied.is_ok() || progress != Progress::default() {
-                    self.devices.insert(device.clone(), progress);
+            Event::Device { device, what } => self.apply(device, what, record)?,
+            Event::ClassSetAside { devices, reason, .. } => {
+                let what = DeviceEvent::SetAside { reason: reason.clone() };
+                for device in devices {
+                    self.apply(device, &what, record)?;
                 }
-                applied.map_err(|source| ReplayError::Transition {
-                    seq: record.seq,
-                    device: device.clone(),
-                    source: Box::new(source),
-                })?;
             }
-            Event::RunStarted { run, devices, refused, unreachable, .. } => {
+            Event::ClassOpened { class } => _ = self.open_classes.insert(class.clone()),
+            Event::Forgiven { devices, .. } => {
+                for device in devices {
+                    let state = self.devices.get(device).map(|progress| &progress.state);
+                    if matches!(state, Some(DeviceState::SetAside(_))) {
+                        self.apply(device, &DeviceEvent::Readmitted, record)?;
+                    } else {
+                        self.forgiven.insert(device.clone());
+                    }
+                }
+            }
+            Event::WindowClosed { opens } => self.window_opens = Some(*opens),
+            Event::WindowOpened => self.window_opens = None,
+            Event::StragglersAwaited { until, .. } => self.stragglers_until = Some(*until),
+            Event::GateChecked { verdict: CheckVerdict::Pass, .. } => {
+                self.stage_progress = StageProgress::Checked;
+            }
+            Event::RunStarted { run, devices, refused, unreachable, change, .. } => {
                 self.run = Some(run.clone());
+                self.change.clone_from(change);
                 self.to_migrate = *devices;
                 self.refused_at_plan = *refused;
                 self.unreachable_at_plan = *unreachable;
@@ -203,6 +241,9 @@ impl History {
             Event::RunResumed { .. } => {
                 self.paused = None;
                 self.stopped = None;
+                self.undo_ordered = false;
+                self.window_opens = None;
+                self.stragglers_until = None;
                 self.ended = None;
             }
             Event::StageStarted { stage } => {
@@ -225,15 +266,36 @@ impl History {
                     self.stage_progress = StageProgress::AtInstructions;
                 }
             }
-            Event::Stopped { reason } => self.stopped = Some(reason.clone()),
+            Event::Stopped { reason, undo } => {
+                self.stopped = Some(reason.clone());
+                self.undo_ordered |= undo;
+            }
             Event::RunEnded { outcome } => self.ended = Some(*outcome),
             Event::BalenaAway { .. } => self.balena_away = true,
             Event::BalenaBack => self.balena_away = false,
-            Event::Interrupted | Event::Unknown => {}
+            Event::GateChecked { .. } | Event::Interrupted | Event::Unknown => {}
         }
         self.records += 1;
         self.elapsed = record.elapsed;
         Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        device: &DeviceId,
+        what: &DeviceEvent,
+        record: &Record,
+    ) -> Result<(), ReplayError> {
+        let mut progress = self.devices.remove(device).unwrap_or_default();
+        let applied = progress.apply(what, record.elapsed);
+        if applied.is_ok() || progress != Progress::default() {
+            self.devices.insert(device.clone(), progress);
+        }
+        applied.map_err(|source| ReplayError::Transition {
+            seq: record.seq,
+            device: device.clone(),
+            source: Box::new(source),
+        })
     }
 
     /// Counts all devices of the run, those included that nothing has happened to yet.

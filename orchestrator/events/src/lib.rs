@@ -13,7 +13,9 @@ mod outcome;
 mod state;
 mod tally;
 
-pub use event::{Cause, CauseKind, DeviceEvent, Event, Learned, Record, RunId, StepRef};
+pub use event::{
+    Cause, CauseKind, Change, CheckVerdict, DeviceEvent, Event, Learned, Record, RunId, StepRef,
+};
 pub use history::{History, Progress, ReplayError, StageProgress};
 pub use outcome::{Outcome, exit_code};
 pub use state::{DeviceState, IllegalTransition, Then};

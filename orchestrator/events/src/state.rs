@@ -1,6 +1,6 @@
 //! The state of a device and its legal transitions.
 
-use crate::event::{Cause, DeviceEvent, StepRef};
+use crate::event::{Cause, CauseKind, DeviceEvent, StepRef};
 use migos_playbooks::step::{Action, Reversal};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,8 @@ pub enum DeviceState {
     Migrated,
     /// Failed; everything was taken back.
     Failed(Cause),
+    /// Not started, since others of its class have failed.
+    SetAside(String),
     /// By a person's order it is again what it was.
     Undone,
     /// Needs hands.
@@ -80,6 +82,13 @@ impl DeviceState {
             (S::Running { .. }, E::Contradicted { .. }) => self.clone(),
 
             (S::Pending, E::StepStarted { step }) if step.n == 0 => started(*step, false),
+            // It was away when its turn came, and nothing was written: it is tried again.
+            (state, E::StepStarted { step }) if step.n == 0 && state.is_away() => {
+                started(*step, false)
+            }
+            (S::Pending, E::SetAside { reason }) => S::SetAside(reason.clone()),
+            (state, E::SetAside { reason }) if state.is_away() => S::SetAside(reason.clone()),
+            (S::SetAside(_), E::Readmitted) => S::Pending,
             // The same step again is a resumed controller's.
             (S::Running { step: at, done: false, permitted }, E::StepStarted { step })
                 if step == at =>
@@ -145,6 +154,7 @@ impl DeviceState {
                 | S::InMigos
                 | S::Undoing { .. }
                 | S::Failed(_)
+                | S::SetAside(_)
                 | S::Undone
                 | S::Stuck(_),
                 E::UndoOrdered,
@@ -176,11 +186,22 @@ impl DeviceState {
         Ok(next)
     }
 
+    /// True if it was not reached when its turn came, and nothing was written.
+    pub fn is_away(&self) -> bool {
+        matches!(self, DeviceState::Failed(cause) if cause.kind == CauseKind::Away)
+    }
+
+    /// True if it has ended other than it should: its gate counts it.
+    pub fn ended_badly(&self) -> bool {
+        matches!(self, DeviceState::Failed(_) | DeviceState::Stuck(_) | DeviceState::Lost(_))
+    }
+
     /// True if nothing more happens to the device in this run.
     pub fn is_terminal(&self) -> bool {
         match self {
             DeviceState::Migrated
             | DeviceState::Failed(_)
+            | DeviceState::SetAside(_)
             | DeviceState::Undone
             | DeviceState::Stuck(_)
             | DeviceState::Lost(_) => true,
@@ -205,6 +226,7 @@ impl DeviceState {
             | DeviceState::InMigos
             | DeviceState::Undoing { .. }
             | DeviceState::Failed(_)
+            | DeviceState::SetAside(_)
             | DeviceState::Undone
             | DeviceState::Stuck(_) => false,
         }

@@ -21,6 +21,9 @@ pub struct Tally {
     pub unreachable: u32,
     /// Not what the plan was made for any more.
     pub refused: u32,
+    /// Not started, since others of their class have failed.
+    #[serde(default)]
+    pub set_aside: u32,
     /// Taken back by a person's order.
     pub undone: u32,
     /// Need hands.
@@ -50,6 +53,7 @@ impl Tally {
                 CauseKind::Refused => &mut self.refused,
                 CauseKind::Step => &mut self.failed,
             },
+            DeviceState::SetAside(_) => &mut self.set_aside,
             DeviceState::Undone => &mut self.undone,
             DeviceState::Stuck(_) => &mut self.stuck,
             DeviceState::Lost(_) => &mut self.lost,
@@ -83,6 +87,7 @@ impl Tally {
             self.away,
             self.unreachable,
             self.refused,
+            self.set_aside,
             self.undone,
             self.stuck,
             self.lost,

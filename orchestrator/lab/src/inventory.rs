@@ -30,6 +30,7 @@ const SITES: [&str; 3] = ["north", "south", "east"];
 pub(crate) const POLICY_TEXT: &str = "\
 # A rollout in three stages, with times for a lab.
 policy: 1
+class: { soak: 0s }
 order: spread
 seed: 7
 parallel: 8

@@ -82,6 +82,7 @@ mod tests {
             "pending": 1,
             "refused": 0,
             "refused_at_plan": 3,
+            "set_aside": 0,
             "stuck": 0,
             "undone": 0,
             "unreachable": 0,

@@ -5,9 +5,9 @@ use crate::plan::at_once;
 use crate::states::{
     board, cause, ended, own_time, progress, site, step_name, tally_words, tone, word,
 };
-use crate::words::{Tone, line, many, plain};
-use migos_events::{DeviceEvent, Event, History, Record, Tally};
-use migos_inventory::DeviceId;
+use crate::words::{Tone, duration, line, many, plain};
+use migos_events::{CheckVerdict, DeviceEvent, Event, History, Record, Tally};
+use migos_inventory::{DeviceId, fold};
 use migos_payload::size::ByteCount;
 use migos_playbooks::plan::Plan;
 use migos_playbooks::step::Reversal;
@@ -83,7 +83,39 @@ impl RunLines {
                 (Tone::Wait, "Paused", now, text)
             }
             Event::Paused { reason, gate: None } => (Tone::Wait, "Paused", now, plain(reason)),
-            Event::Stopped { reason } => (Tone::Bad, "Stopped", now, plain(reason)),
+            Event::Stopped { reason, undo } => {
+                let after = if *undo { "; what can be taken back is taken back" } else { "" };
+                (Tone::Bad, "Stopped", now, format!("{}{after}", plain(reason)))
+            }
+            Event::GateChecked { stage, verdict, message } => {
+                let (tone, word) = match verdict {
+                    CheckVerdict::Pass => (Tone::Good, "passes"),
+                    CheckVerdict::Unsure => (Tone::Wait, "is unsure"),
+                    CheckVerdict::Fail => (Tone::Bad, "fails"),
+                };
+                let name = self.stage_name(*stage);
+                (tone, "Check", now, said(format!("{name}: {word}"), message))
+            }
+            Event::ClassOpened { class } => {
+                (Tone::Good, "Class", now, format!("{class}: others may follow"))
+            }
+            Event::ClassSetAside { class, devices, reason } => {
+                let aside = format!("{class}: {} set aside", fold(devices));
+                (Tone::Bad, "Class", now, said(aside, reason))
+            }
+            Event::WindowClosed { opens } => {
+                (Tone::Wait, "Window", now, format!("closed; the next device starts at {opens}"))
+            }
+            Event::WindowOpened => (Tone::Good, "Window", now, "open".to_owned()),
+            Event::StragglersAwaited { devices, until } => {
+                let left = duration(until.saturating_sub(self.history.elapsed));
+                let names = fold(devices);
+                (Tone::Wait, "Away", now, format!("{names}: waited for, for {left} at most"))
+            }
+            Event::Forgiven { by, reason, devices } => {
+                let text = format!("{}: {} by {}", fold(devices), plain(reason), plain(by));
+                (Tone::Wait, "Forgiven", now, text)
+            }
             Event::Interrupted => {
                 let text =
                     "no new work; devices past the point of no return are carried to their end";
@@ -126,6 +158,8 @@ impl RunLines {
             DeviceEvent::WentBack => {
                 (Tone::Plain, "Returned", "on Raspbian, waits for its turn".to_owned())
             }
+            DeviceEvent::SetAside { reason } => (Tone::Bad, "Aside", plain(reason)),
+            DeviceEvent::Readmitted => (Tone::Wait, "Aside", "not any more".to_owned()),
             DeviceEvent::UndoOrdered => (Tone::Wait, "Undo", "ordered by a person".to_owned()),
             DeviceEvent::Undone => {
                 (tone(&progress.state), loud.as_str(), "as it was before the run".to_owned())
@@ -193,6 +227,14 @@ impl RunLines {
     fn so_far(&self) -> String {
         let tally = self.history.tally();
         format!("{}/{}: {}", ended(&tally), self.plan.devices.len(), tally_words(&tally))
+    }
+}
+
+/// What happened, and what was said about it, if anything.
+fn said(what: String, message: &str) -> String {
+    match message {
+        "" => what,
+        message => format!("{what}: {}", plain(message)),
     }
 }
 

@@ -187,9 +187,10 @@ impl Live {
                 format!("  soak {} of {}", since(moment), stage.gate.soak)
             }
             StageProgress::SoakBroken(moment) => format!("  soak broken for {}", since(moment)),
-            StageProgress::Waiting | StageProgress::Started | StageProgress::AtInstructions => {
-                String::new()
-            }
+            StageProgress::Waiting
+            | StageProgress::Started
+            | StageProgress::Checked
+            | StageProgress::AtInstructions => String::new(),
         };
         if self.history.balena_away {
             waits += "  balena does not answer";

@@ -11,12 +11,15 @@ use migos_payload::image::ImageManifest;
 use migos_payload::manifest::File;
 use migos_payload::size::ByteCount;
 use migos_playbooks::balena::DeviceUuid;
+use migos_playbooks::estimate::Estimate;
 use migos_playbooks::plan::{
     Boot, Class, DevicePlan, Finding, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
     PlanId, Proof, SetAside, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
-use migos_playbooks::policy::{Arrival, Budget, DeadMan, Prove};
+use migos_playbooks::policy::{
+    Arrival, Bandwidth, Budget, ClassRule, DeadMan, Prove, Stragglers, Unsited,
+};
 use migos_playbooks::span::Span;
 use migos_playbooks::step::{ACTIONS, Action, Reversal, When};
 use std::collections::BTreeMap;
@@ -78,6 +81,8 @@ fn device(name: &str, board: &str) -> DevicePlan {
         handover: Handover::default(),
         boot_read_only: false,
         boot_path: if north { "/boot" } else { "/boot/firmware" }.into(),
+        window: None,
+        estimate: Estimate { to_commit: Span::seconds(600), to_well: Span::seconds(900) },
         disk_id: "738a4d67".into(),
         hostname: name.into(),
         payload: payload("1.4.2").0,
@@ -121,11 +126,11 @@ pub(crate) fn plan() -> Plan {
         tolerate: Tolerance::default(),
         soak: Span::seconds(1800),
         pause: Some("Check the canary, then resume.".into()),
+        ..Gate::default()
     };
     let rest = Gate {
         tolerate: Tolerance { failed: 1, unreachable: 2, ..Tolerance::default() },
-        soak: Span::default(),
-        pause: None,
+        ..Gate::default()
     };
     let finding =
         |reason: &str, remedy: &str| Finding { reason: reason.into(), remedy: remedy.into() };
@@ -167,6 +172,7 @@ pub(crate) fn plan() -> Plan {
             late: Span::seconds(1200),
             lost: Span::seconds(7200),
             poll: Span::seconds(20),
+            heartbeat: Arrival::heartbeat_default(),
         },
         dead_man: DeadMan {
             contact: Span::seconds(600),
@@ -174,6 +180,11 @@ pub(crate) fn plan() -> Plan {
             hung: Span::seconds(180),
         },
         prove: Prove::Never,
+        unsited: Unsited::OneSite,
+        class: ClassRule { soak: Span::seconds(1200), failures: 2 },
+        stragglers: Stragglers::default(),
+        bandwidth: Bandwidth::default(),
+        on_event: None,
         allow: Default::default(),
         payloads: [payload("1.4.2")].into(),
         images: [image("raspberrypi3", 164_000_000), image("raspberrypi4-64", 180_000_000)].into(),
@@ -234,6 +245,7 @@ impl Story {
             devices,
             refused,
             unreachable,
+            change: None,
         });
         story.add(Event::StageStarted { stage: 0 });
         story
@@ -334,7 +346,10 @@ impl Story {
         story.fails("kiosk-003", Action::Check, CauseKind::Away, "connect timeout after 15 s");
         let message = "not seen by balena for 2h".into();
         story.later(6000).device("kiosk-062", DeviceEvent::Lost { message });
-        story.add(Event::Stopped { reason: "1 lost, 0 allowed in the whole run".into() });
+        story.add(Event::Stopped {
+            reason: "1 lost, 0 allowed in the whole run".into(),
+            undo: false,
+        });
         story.add(Event::RunEnded { outcome: Outcome::Stopped });
         story
     }

@@ -28,6 +28,7 @@ pub(crate) fn word(state: &DeviceState) -> &'static str {
             CauseKind::Refused => "refused",
             CauseKind::Away => "away",
         },
+        DeviceState::SetAside(_) => "set-aside",
         DeviceState::Undone => "undone",
         DeviceState::Stuck(_) => "stuck",
         DeviceState::Lost(_) => "lost",
@@ -44,6 +45,7 @@ pub(crate) fn label(plan: &Plan, device: &DeviceId, state: &DeviceState) -> Stri
             format!("undoing {}", step_name(plan, device, *step))
         }
         DeviceState::Arriving => "arriving at balena".into(),
+        DeviceState::SetAside(_) => "class set aside".into(),
         DeviceState::Undoing { step: None, .. }
         | DeviceState::Late
         | DeviceState::Migrated
@@ -65,8 +67,9 @@ pub(crate) fn rank(state: &DeviceState) -> usize {
             CauseKind::Refused => 4,
             CauseKind::Away => 5,
         },
-        DeviceState::Late => 6,
-        DeviceState::Undoing { .. } => 7,
+        DeviceState::SetAside(_) => 6,
+        DeviceState::Late => 7,
+        DeviceState::Undoing { .. } => 8,
         DeviceState::Running { step, .. } => 10 + step.n,
         DeviceState::InMigos => 100,
         DeviceState::Arriving => 101,
@@ -81,7 +84,7 @@ pub(crate) fn tone(state: &DeviceState) -> Tone {
     match state {
         DeviceState::Migrated | DeviceState::Undone => Tone::Good,
         DeviceState::Failed(_) | DeviceState::Stuck(_) | DeviceState::Lost(_) => Tone::Bad,
-        DeviceState::Late | DeviceState::Undoing { .. } => Tone::Wait,
+        DeviceState::Late | DeviceState::Undoing { .. } | DeviceState::SetAside(_) => Tone::Wait,
         DeviceState::Pending
         | DeviceState::Running { .. }
         | DeviceState::InMigos
@@ -115,7 +118,9 @@ pub(crate) fn cause(plan: &Plan, device: &DeviceId, progress: &Progress) -> Opti
             let after = if undone { "undone" } else { "nothing was changed" };
             Some(format!("{}: {} ({after})", step_name(plan, device, last), plain(&cause.message)))
         }
-        DeviceState::Stuck(message) | DeviceState::Lost(message) => Some(plain(message)),
+        DeviceState::Stuck(message)
+        | DeviceState::Lost(message)
+        | DeviceState::SetAside(message) => Some(plain(message)),
         DeviceState::Pending
         | DeviceState::Running { .. }
         | DeviceState::InMigos
@@ -139,7 +144,8 @@ pub(crate) fn own_time(progress: &Progress, now: Duration) -> Option<Duration> {
 /// How many devices have ended.
 pub(crate) fn ended(tally: &Tally) -> u32 {
     let Tally { migrated, failed, away, unreachable, refused, undone, stuck, lost, .. } = *tally;
-    [migrated, failed, away, unreachable, refused, undone, stuck, lost].into_iter().sum()
+    let all = [migrated, failed, away, unreachable, refused, undone, stuck, lost, tally.set_aside];
+    all.into_iter().sum()
 }
 
 /// A tally of devices that are to be migrated, in words: `4 migrated, 1 failed (undone), 91 not started`.
@@ -152,6 +158,7 @@ pub(crate) fn tally_words(tally: &Tally) -> String {
         (tally.unreachable, "unreachable (undone)"),
         (tally.refused, "refused"),
         (tally.away, "away"),
+        (tally.set_aside, "of a class set aside"),
         (tally.undone, "undone"),
         (tally.in_flight, "under way"),
         (tally.pending, "not started"),

@@ -100,6 +100,9 @@ fn waits_for(plan: &Plan, history: &History, controller_alive: bool, now: Durati
         waits.push("balena, which does not answer; until it does nothing is concluded".to_owned());
     }
     if history.paused.is_none() && history.stopped.is_none() {
+        if let Some(opens) = history.window_opens {
+            waits.push(format!("a window, which opens at {opens}"));
+        }
         let stage = plan.stages.get(history.stage);
         waits.extend(stage.and_then(|stage| stage_waits_for(stage, history, now)));
     }
@@ -142,6 +145,7 @@ fn stage_waits_for(stage: &Stage, history: &History, now: Duration) -> Option<St
                 "all to be well again, for {gone} so far; then the soak of {soak} begins anew"
             ))
         }
+        StageProgress::Checked => None,
         StageProgress::AtInstructions => {
             let instructions = stage.gate.pause.as_deref().unwrap_or_default();
             Some(format!("a person, who resumes: {}", plain(instructions)))

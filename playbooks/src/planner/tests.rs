@@ -19,6 +19,7 @@ struct World {
 }
 
 const POLICY: &str = "policy: 1
+class: { soak: 0s }
 prove: never
 parallel: 4
 per_site: 2

@@ -2,11 +2,14 @@
 
 mod read;
 
+use crate::rate::Rate;
 use crate::span::Span;
+use crate::window::Window;
 use migos_inventory::Problems;
 use migos_inventory::yaml::Node;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 const CAREFUL: &str = include_str!("../builtin/careful.yaml");
 
@@ -38,6 +41,18 @@ pub struct Policy {
     pub allow: BTreeSet<Allow>,
     /// The stages, in order; their sizes ascend and end at 100 %.
     pub stages: Vec<StagePolicy>,
+    /// Whether devices without a site count as one site.
+    pub unsited: Unsited,
+    /// How the first device of a class opens it for the others.
+    pub class: ClassRule,
+    /// How long devices that were away are waited for.
+    pub stragglers: Stragglers,
+    /// How much may be sent at a time.
+    pub bandwidth: Bandwidth,
+    /// When devices may start and cross, where the inventory does not say it; `None`: always.
+    pub window: Option<Window>,
+    /// A command that is told what happens.
+    pub on_event: Option<String>,
     /// What the whole run may lose.
     pub budget: Budget,
     /// When an arrival is late, and when a device is lost.
@@ -62,6 +77,8 @@ pub enum Order {
     Spread,
     /// As the inventory has them.
     Inventory,
+    /// By the seed alone.
+    Random,
 }
 
 /// How devices boot MIGOS.
@@ -103,6 +120,80 @@ pub struct StagePolicy {
     pub soak: Span,
     /// Instructions for the person who decides; `None`: nobody is waited for.
     pub pause: Option<String>,
+    /// A command that judges the stage; `None`: nobody else is asked.
+    pub check: Option<String>,
+    /// What a device has to show to be well.
+    pub require: Require,
+    /// What a tripped gate does.
+    pub on_trip: OnTrip,
+}
+
+/// What a device has to show during a soak, besides its heartbeat and its OS version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Require {
+    /// No more. A dead device keeps its heartbeat for a while, so that the soak has to outlast it.
+    #[default]
+    Heartbeat,
+    /// Its VPN, which a dead device loses within a minute or two.
+    Vpn,
+}
+
+/// What a tripped gate does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnTrip {
+    /// The run pauses: a person looks, and may resume.
+    #[default]
+    Pause,
+    /// The run stops.
+    Stop,
+}
+
+/// What devices without a site mean for the limits of sites.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unsited {
+    /// All of them are one site.
+    #[default]
+    OneSite,
+    /// Each is a site of its own.
+    None,
+}
+
+/// How the first device of a class opens it for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassRule {
+    /// How long it must stay well before another of its class starts.
+    pub soak: Span,
+    /// So many failures set the rest of the class aside.
+    pub failures: u32,
+}
+
+/// How long devices that were away when their turn came are waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stragglers {
+    /// From the first time that a device was away; zero: they are not waited for.
+    pub wait: Span,
+    /// How often each is tried again.
+    pub retry: Span,
+}
+
+/// How much may be sent at a time; `None`: no bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bandwidth {
+    /// By the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Rate>,
+    /// To all devices of a site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_site: Option<Rate>,
+    /// To one device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_device: Option<Rate>,
 }
 
 /// How many of a stage may end badly, by how.
@@ -152,6 +243,9 @@ pub struct Arrival {
     pub lost: Span,
     /// How often balena is asked; one request serves the whole fleet.
     pub poll: Span,
+    /// How often a migrated device tells balena that it is alive: the fleet's supervisor poll interval.
+    #[serde(default = "Arrival::heartbeat_default")]
+    pub heartbeat: Span,
 }
 
 /// When MIGOS gives up and Raspbian returns, and when a reboot is forced.
@@ -164,6 +258,26 @@ pub struct DeadMan {
     pub commit: Span,
     /// Until a reboot that was asked for counts as hung, and is forced.
     pub hung: Span,
+}
+
+impl Arrival {
+    /// The poll interval of a balena fleet that has not set its own (balena's `device-heartbeat`: 10 minutes).
+    pub const fn heartbeat_default() -> Span {
+        Span::seconds(10 * 60)
+    }
+
+    /// For so long a dead device may still look alive by its heartbeat: balena calls it silent one and a half
+    /// poll intervals after its last word, and is asked in turns.
+    pub fn blind_time(&self) -> Duration {
+        self.heartbeat.0 * 3 / 2 + Duration::from_secs(60)
+    }
+}
+
+impl Bandwidth {
+    /// True if nothing is bounded.
+    pub fn is_unbounded(&self) -> bool {
+        *self == Bandwidth::default()
+    }
 }
 
 impl Share {

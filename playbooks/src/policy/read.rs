@@ -1,19 +1,15 @@
 //! Reads a policy from YAML, strictly.
 
 use super::{
-    Arrival, Budget, DeadMan, Order, Policy, Prove, Share, StagePolicy, Strategy, ToleratePolicy,
+    Arrival, Bandwidth, Budget, ClassRule, DeadMan, OnTrip, Order, Policy, Prove, Require, Share,
+    StagePolicy, Stragglers, Strategy, ToleratePolicy, Unsited,
 };
+use crate::rate::Rate;
 use crate::span::Span;
-use migos_inventory::yaml::{self, Field, Keys, Kind, Mapping, Node, Refused};
+use crate::window::Window;
+use migos_inventory::yaml::{self, Field, Keys, Kind, Mapping, Node};
 use migos_inventory::{Problems, Report};
 use std::collections::BTreeSet;
-
-const NOT_YET: &str = "not part of this version yet";
-const LEAVE_OUT: &str = "leave the line out";
-
-const fn later(key: &'static str) -> Refused {
-    Refused { key, message: NOT_YET, hint: LEAVE_OUT }
-}
 
 const POLICY: Keys = Keys {
     known: &[
@@ -27,26 +23,30 @@ const POLICY: Keys = Keys {
         "allow_rewrite",
         "allow_update",
         "allow_streaming",
+        "sites",
+        "class",
         "stages",
         "budget",
+        "stragglers",
+        "bandwidth",
+        "window",
+        "on_event",
         "arrival",
         "dead_man",
     ],
-    refused: &[
-        later("bandwidth"),
-        later("stragglers"),
-        later("window"),
-        later("well"),
-        later("on_trip"),
-    ],
+    refused: &[],
 };
 const STAGE: Keys = Keys { known: &["name", "to", "parallel", "gate"], refused: &[] };
 const GATE: Keys =
-    Keys { known: &["tolerate", "soak", "pause"], refused: &[later("check"), later("require")] };
+    Keys { known: &["tolerate", "soak", "pause", "check", "require", "on_trip"], refused: &[] };
+const CLASS: Keys = Keys { known: &["soak", "failures"], refused: &[] };
+const STRAGGLERS: Keys = Keys { known: &["wait", "retry"], refused: &[] };
+const BANDWIDTH: Keys = Keys { known: &["total", "per_site", "per_device"], refused: &[] };
+const WINDOW: Keys = Keys { known: &["days", "from", "to", "zone"], refused: &[] };
 const TOLERATE: Keys =
     Keys { known: &["failed", "unreachable", "refused", "stuck", "lost"], refused: &[] };
 const BUDGET: Keys = Keys { known: &["failed", "stuck", "lost"], refused: &[] };
-const ARRIVAL: Keys = Keys { known: &["late", "lost", "poll"], refused: &[] };
+const ARRIVAL: Keys = Keys { known: &["late", "lost", "poll", "heartbeat"], refused: &[] };
 const DEAD_MAN: Keys = Keys { known: &["contact", "commit", "hung"], refused: &[] };
 
 /// From the reboot into balenaOS: expected after 2 to 5 minutes (balena's getting-started pages).
@@ -54,7 +54,9 @@ const ARRIVAL_DEFAULT: Arrival = Arrival {
     late: Span::seconds(20 * 60),
     lost: Span::seconds(2 * 3600),
     poll: Span::seconds(15),
+    heartbeat: Arrival::heartbeat_default(),
 };
+const CLASS_DEFAULT: ClassRule = ClassRule { soak: Span::seconds(16 * 60), failures: 2 };
 const DEAD_MAN_DEFAULT: DeadMan = DeadMan {
     contact: Span::seconds(10 * 60),
     commit: Span::seconds(30 * 60),
@@ -63,6 +65,8 @@ const DEAD_MAN_DEFAULT: DeadMan = DeadMan {
 
 const STRATEGIES: [(&str, Strategy); 3] =
     [("one-shot", Strategy::OneShot), ("rewrite", Strategy::Rewrite), ("auto", Strategy::Auto)];
+
+const UNSITED: [(&str, Unsited); 2] = [("one", Unsited::OneSite), ("none", Unsited::None)];
 
 const MOST_DEVICES: u64 = 10_000;
 
@@ -87,7 +91,8 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
             root.refuse_with_hint(report_to, "this is not a policy", "begin it with `policy: 1`")
         }
     }
-    let orders = [("spread", Order::Spread), ("inventory", Order::Inventory)];
+    let orders =
+        [("spread", Order::Spread), ("inventory", Order::Inventory), ("random", Order::Random)];
     let proofs =
         [("per-device", Prove::PerDevice), ("per-class", Prove::PerClass), ("never", Prove::Never)];
     let policy = Policy {
@@ -110,6 +115,12 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         allow: BTreeSet::new(),
         prove: or(&keys, "prove", Prove::PerClass, |field| field.one_of(&proofs, report_to)),
         stages: stages(&root, &keys, report_to),
+        unsited: or(&keys, "sites", Unsited::OneSite, |field| field.one_of(&UNSITED, report_to)),
+        class: class(&keys, report_to),
+        stragglers: stragglers(&keys, report_to),
+        bandwidth: bandwidth(&keys, report_to),
+        window: keys.get("window").and_then(|field| window(field, report_to)),
+        on_event: keys.get("on_event").and_then(|field| command(field, report_to)),
         budget: budget(&keys, report_to),
         arrival: arrival(&keys, report_to),
         dead_man: dead_man(&keys, report_to),
@@ -223,7 +234,80 @@ fn stage(item: &Field<'_>, report: &mut Report) -> Option<StagePolicy> {
         tolerate: tolerate.unwrap_or(ToleratePolicy::alike(Share::Count(0))),
         soak: soak.unwrap_or_default(),
         pause,
+        check: in_gate("check").and_then(|field| command(field, report)),
+        require: in_gate("require")
+            .and_then(|field| field.one_of(&REQUIRE, report))
+            .unwrap_or_default(),
+        on_trip: in_gate("on_trip")
+            .and_then(|field| field.one_of(&ON_TRIP, report))
+            .unwrap_or_default(),
     })
+}
+
+const REQUIRE: [(&str, Require); 2] = [("heartbeat", Require::Heartbeat), ("vpn", Require::Vpn)];
+const ON_TRIP: [(&str, OnTrip); 2] = [("pause", OnTrip::Pause), ("stop", OnTrip::Stop)];
+
+fn command(field: &Field<'_>, report: &mut Report) -> Option<String> {
+    field.text("a command", report).map(str::to_owned)
+}
+
+fn class(keys: &Mapping<'_>, report: &mut Report) -> ClassRule {
+    let Some(field) = keys.get("class") else { return CLASS_DEFAULT };
+    let keys = field.mapping(&CLASS, report);
+    ClassRule {
+        soak: or(&keys, "soak", CLASS_DEFAULT.soak, |field| span(field, report)),
+        failures: or(&keys, "failures", CLASS_DEFAULT.failures, |field| devices(field, report)),
+    }
+}
+
+fn stragglers(keys: &Mapping<'_>, report: &mut Report) -> Stragglers {
+    let Some(field) = keys.get("stragglers") else { return Stragglers::default() };
+    let keys = field.mapping(&STRAGGLERS, report);
+    let stragglers = Stragglers {
+        wait: or(&keys, "wait", Span::default(), |field| span(field, report)),
+        retry: or(&keys, "retry", RETRY_DEFAULT, |field| span(field, report)),
+    };
+    if stragglers.retry.0.is_zero() {
+        field.refuse(report, "a straggler cannot be tried again without a pause");
+    }
+    stragglers
+}
+
+const RETRY_DEFAULT: Span = Span::seconds(30 * 60);
+
+fn bandwidth(keys: &Mapping<'_>, report: &mut Report) -> Bandwidth {
+    let Some(field) = keys.get("bandwidth") else { return Bandwidth::default() };
+    let keys = field.mapping(&BANDWIDTH, report);
+    let mut of = |key: &str| keys.get(key).and_then(|field| rate(field, report));
+    Bandwidth { total: of("total"), per_site: of("per_site"), per_device: of("per_device") }
+}
+
+fn rate(field: &Field<'_>, report: &mut Report) -> Option<Rate> {
+    let what = "a rate such as 500kB/s or 4MB/s";
+    let rate = field.text(what, report)?.parse().ok();
+    if rate.is_none() {
+        field.expected(what, report);
+    }
+    rate
+}
+
+fn window(field: &Field<'_>, report: &mut Report) -> Option<Window> {
+    let keys = field.mapping(&WINDOW, report);
+    let mut of = |key: &str| match keys.get(key) {
+        Some(field) => field.text("text", report).map(str::to_owned),
+        None => {
+            field.refuse(report, format!("a window needs `{key}`"));
+            None
+        }
+    };
+    let (days, from, to, zone) = (of("days"), of("from"), of("to"), of("zone"));
+    match Window::new(&days?, &from?, &to?, &zone?) {
+        Ok(window) => Some(window),
+        Err(error) => {
+            field.refuse(report, error.to_string());
+            None
+        }
+    }
 }
 
 fn missing<T>(item: &Field<'_>, key: &str, report: &mut Report) -> Option<T> {
@@ -262,6 +346,7 @@ fn arrival(keys: &Mapping<'_>, report: &mut Report) -> Arrival {
         late: or(&keys, "late", ARRIVAL_DEFAULT.late, |field| span(field, report)),
         lost: or(&keys, "lost", ARRIVAL_DEFAULT.lost, |field| span(field, report)),
         poll: or(&keys, "poll", ARRIVAL_DEFAULT.poll, |field| span(field, report)),
+        heartbeat: or(&keys, "heartbeat", ARRIVAL_DEFAULT.heartbeat, |field| span(field, report)),
     };
     if arrival.lost <= arrival.late {
         field.refuse(report, "a device must be late before it is lost");
@@ -308,8 +393,10 @@ mod tests {
         policy.yaml:2:1: paralel: unknown key
           hint: did you mean `parallel`?
         policy.yaml:3:11: per_site: expected a number between 1 and 10000, found number 0
-        policy.yaml:4:1: window: not part of this version yet
-          hint: leave the line out
+        policy.yaml:4:9: window: a window needs `days`
+        policy.yaml:4:9: window: a window needs `from`
+        policy.yaml:4:9: window: a window needs `to`
+        policy.yaml:4:9: window: a window needs `zone`
         policy.yaml:6:3: stages: the stages do not end at 100 %
           hint: give the last stage `to: 100%`
         policy.yaml:7:5: stages[1]: a stage must be larger than the one before

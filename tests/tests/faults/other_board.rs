@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 /// Every device goes its way, whatever befalls the others.
 const POLICY: &str = "\
 policy: 1
+class: { soak: 0s }
 order: inventory
 parallel: 16
 per_site: 16

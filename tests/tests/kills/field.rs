@@ -31,7 +31,7 @@ impl Field {
         let bench = Bench::start(devices, &faults.collect::<String>(), Pace::test()).unwrap();
         let dead_man = if policy.contains("dead_man:") { "" } else { DEAD_MAN };
         let policy = format!(
-            "policy: 1\norder: inventory\nparallel: 1\n{policy}\n\
+            "policy: 1\nclass: {{ soak: 0s }}\norder: inventory\nparallel: 1\n{policy}\n\
              stages: [{{ name: all, to: 100%, gate: {{ tolerate: 1 }} }}]\n{ARRIVAL}\n{dead_man}\n"
         );
         let ground = Arc::new(Ground::of(&bench).unwrap());

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 /// All at once, each device proves its one-shot boot, and whatever goes wrong stops nobody else.
 const POLICY: &str = "\
 policy: 1
+class: { soak: 0s }
 order: inventory
 parallel: 64
 per_site: 64

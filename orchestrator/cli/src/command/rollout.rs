@@ -3,6 +3,7 @@
 use super::stock::Stock;
 use crate::args::Global;
 use crate::failure::{Failure, Kind, OrFail};
+use crate::hooks::Checks;
 use crate::input::Sources;
 use crate::printer::Printer;
 use crate::screen::{Screen, TICK};
@@ -97,6 +98,7 @@ pub(super) async fn carry_out(
         ledger: Ledger::of(&global.runs),
         run: run.id().clone(),
         orders,
+        checks: Arc::new(Checks { plan: plan.clone(), base: sources.base.clone() }),
     });
     let ended = attend(work, &orders_to, &screen, printer).await;
     screen.finish();

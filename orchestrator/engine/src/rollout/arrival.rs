@@ -1,13 +1,16 @@
 //! What balena tells of the fleet, and what its silence means.
 
-use super::{Seen, Sight, Turn};
+use super::{Seen, Sight, Turn, Well};
 use migos_events::{DeviceEvent, DeviceState, Event};
+use migos_inventory::DeviceId;
+use migos_playbooks::policy::Require;
 use std::collections::BTreeMap;
 
 impl Turn<'_> {
     /// Says nothing about any device: neither late nor lost is anyone while balena does not answer.
     pub(super) fn balena_away(&mut self, message: String) {
         self.rollout.unwell = Some(format!("balena is away: {message}"));
+        self.rollout.well_since.clear();
         if !self.rollout.history.balena_away {
             self.say(Event::BalenaAway { message });
         }
@@ -22,25 +25,51 @@ impl Turn<'_> {
         self.rollout.unwell = None;
         let mut others = BTreeMap::new();
         for Seen { device, uuid, sight } in seen {
-            match sight {
+            let is_migrated = match &sight {
                 // Not for a device that has not asked to be awaited: the state machine refuses that.
-                Sight::Well { os_version } => {
-                    self.say_of(&device, DeviceEvent::Migrated { uuid, os_version });
+                Sight::Well { os_version, .. } => {
+                    let os_version = os_version.clone();
+                    self.say_of(&device, DeviceEvent::Migrated { uuid, os_version })
+                        || self.rollout.state(&device) == DeviceState::Migrated
                 }
-                Sight::Unwell(_) | Sight::Silent
-                    if self.rollout.state(&device) == DeviceState::Migrated =>
-                {
-                    self.rollout.unwell = Some(format!("{device} is not well"));
+                Sight::Unwell(_) | Sight::Silent => {
+                    self.rollout.state(&device) == DeviceState::Migrated
                 }
-                Sight::Unwell(why) => _ = others.insert(device, why),
-                Sight::Silent => {}
+            };
+            if is_migrated {
+                self.watch(device, &sight);
+            } else if let Sight::Unwell(why) = sight {
+                others.insert(device, why);
             }
         }
         self.judge_arrivals(&others);
     }
 
+    /// Takes down how a migrated device is.
+    fn watch(&mut self, device: DeviceId, sight: &Sight) {
+        let now = self.now.run;
+        let stage = self.rollout.plan.stages.get(self.rollout.history.stage);
+        let needs_vpn = stage.is_some_and(|stage| stage.gate.require == Require::Vpn);
+        let rollout = &mut *self.rollout;
+        match sight {
+            Sight::Well { vpn, .. } => {
+                if needs_vpn && !vpn {
+                    rollout.unwell = Some(format!("{device} has no VPN"));
+                }
+                rollout.unwell_since.remove(&device);
+                rollout.well_since.entry(device).or_insert(Well { since: now, vpn: *vpn }).vpn =
+                    *vpn;
+            }
+            Sight::Unwell(_) | Sight::Silent => {
+                rollout.unwell = Some(format!("{device} is not well"));
+                rollout.well_since.remove(&device);
+                rollout.unwell_since.entry(device).or_insert(now);
+            }
+        }
+    }
+
     /// Late, lost and in need of hands are said only when balena has just answered.
-    fn judge_arrivals(&mut self, unwell: &BTreeMap<migos_inventory::DeviceId, String>) {
+    fn judge_arrivals(&mut self, unwell: &BTreeMap<DeviceId, String>) {
         let arrival = self.rollout.plan.arrival;
         let (late, lost) = (arrival.late.0, arrival.lost.0);
         let waiting: Vec<_> = self

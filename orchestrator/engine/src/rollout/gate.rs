@@ -2,7 +2,7 @@
 
 use migos_events::Tally;
 use migos_playbooks::plan::Gate;
-use migos_playbooks::policy::Budget;
+use migos_playbooks::policy::{Budget, OnTrip};
 use std::time::Duration;
 
 /// How a soak is going.
@@ -23,11 +23,21 @@ pub enum Verdict {
     Pass,
     /// It is too early to tell.
     Wait,
-    /// Too much has gone wrong.
+    /// Too much has gone wrong: a person has to look.
     Pause(String),
+    /// Too much has gone wrong, and the policy wants no more of it.
+    Stop(String),
 }
 
-/// Judges a stage by the counts of its devices.
+/// What a gate that has tripped makes of it.
+pub(super) fn tripped(gate: &Gate, reason: String) -> Verdict {
+    match gate.on_trip {
+        OnTrip::Pause => Verdict::Pause(reason),
+        OnTrip::Stop => Verdict::Stop(reason),
+    }
+}
+
+/// Judges a stage by the counts of its devices, those left out that a person has forgiven.
 pub fn judge(gate: &Gate, tally: &Tally, soak: Soak) -> Verdict {
     let tolerate = &gate.tolerate;
     let kinds = [
@@ -40,7 +50,7 @@ pub fn judge(gate: &Gate, tally: &Tally, soak: Soak) -> Verdict {
     if let Some((found, tolerated, kind)) =
         kinds.into_iter().find(|(found, tolerated, _)| found > tolerated)
     {
-        return Verdict::Pause(format!("{found} {kind}, {tolerated} tolerated"));
+        return tripped(gate, format!("{found} {kind}, {tolerated} tolerated"));
     }
     if tally.open() > 0 {
         return Verdict::Wait;
@@ -73,7 +83,7 @@ mod tests {
 
     fn gate() -> Gate {
         let tolerate = Tolerance { failed: 1, ..Tolerance::default() };
-        Gate { tolerate, soak: Span::seconds(30), pause: None }
+        Gate { tolerate, soak: Span::seconds(30), ..Gate::default() }
     }
 
     #[test]
@@ -86,6 +96,14 @@ mod tests {
         let tally = Tally { lost: 1, ..Tally::default() };
         let verdict = judge(&gate(), &tally, Soak::NotBegun);
         assert_eq!(verdict, Verdict::Pause("1 lost, 0 tolerated".into()));
+    }
+
+    #[test]
+    fn a_policy_may_want_to_stop_instead_of_to_pause() {
+        let tally = Tally { refused: 1, ..Tally::default() };
+        let gate = Gate { on_trip: OnTrip::Stop, ..gate() };
+        let verdict = judge(&gate, &tally, Soak::NotBegun);
+        assert_eq!(verdict, Verdict::Stop("1 refused, 0 tolerated".into()));
     }
 
     #[test]

@@ -5,21 +5,24 @@
 //! uninterrupted one knows. It is total: an input that makes no sense is ignored.
 
 mod arrival;
+mod class;
 mod gate;
+mod hours;
 mod stage;
+mod straggler;
 
 pub use gate::{Soak, Verdict, judge, judge_budget};
 
 use jiff::Timestamp;
 use migos_events::{
-    Cause, DeviceEvent, DeviceState, Event, History, Learned, Outcome, Progress, Record,
-    ReplayError, RunId, StepRef, Then,
+    Cause, Change, CheckVerdict, DeviceEvent, DeviceState, Event, History, Learned, Outcome,
+    Progress, Record, ReplayError, RunId, StepRef, Then,
 };
 use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::plan::{CheckedPlan, Class, SetAside};
 use migos_playbooks::policy::Prove;
-use migos_playbooks::step::{Action, When};
+use migos_playbooks::step::{Action, Reversal, When};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +51,10 @@ pub enum Input {
     Seen(Vec<Seen>),
     /// balena did not answer.
     BalenaAway(String),
+    /// The command that judges this stage has answered.
+    Checked(usize, CheckVerdict, String),
+    /// Time has passed.
+    Tick,
 }
 
 /// What a device's task says.
@@ -86,6 +93,8 @@ pub enum Order {
     Pause,
     /// No new work any more.
     Stop,
+    /// The same, and whatever can be taken back is taken back.
+    StopAndUndo,
     /// As a pause, because the controller is to end now.
     Interrupt,
 }
@@ -108,6 +117,8 @@ pub enum Sight {
     Well {
         /// That version.
         os_version: String,
+        /// True if its VPN is up.
+        vpn: bool,
     },
     /// It answers, but is not what the plan has made of it.
     Unwell(String),
@@ -128,8 +139,38 @@ pub enum Effect {
     Skip(DeviceId),
     /// Tell the device's task to go back to Raspbian and end.
     Recall(DeviceId),
+    /// Ask the command that judges this stage.
+    Check(usize),
     /// The run is over for this controller.
     End(Outcome),
+}
+
+/// What a person wants of this controller, besides the plan.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// The last stage to be carried out, by index; `None`: all.
+    pub until: Option<usize>,
+    /// Who forgives what went wrong so far, and why.
+    pub forgive: Option<Forgiveness>,
+    /// The change request that a new run belongs to.
+    pub change: Option<Change>,
+}
+
+/// A person's word that what went wrong so far is not to be counted by gates any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgiveness {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Since when a device has been seen well.
+#[derive(Debug, Clone, Copy)]
+struct Well {
+    since: Duration,
+    /// True while its VPN is up.
+    vpn: bool,
 }
 
 /// What the run is heading for.
@@ -157,11 +198,19 @@ pub struct Rollout {
     unwell: Option<String>,
     /// When balena last answered.
     seen_at: Option<Duration>,
+    /// Since when each migrated device has been seen well, without a gap, by this controller.
+    well_since: BTreeMap<DeviceId, Well>,
+    /// Since when a migrated device has not been seen well.
+    unwell_since: BTreeMap<DeviceId, Duration>,
+    /// The stage whose check has been asked and has not answered.
+    checking: Option<usize>,
     /// True until balena has been asked about devices that an earlier controller gave up.
     look_first: bool,
     /// The devices that a person wants back as they were and that are still to begin; nothing else is done
     /// in such a run.
     take_back: Vec<DeviceId>,
+    /// What this controller was asked for besides.
+    wishes: Wishes,
     /// The devices of each class, in order.
     classes: BTreeMap<Class, Vec<DeviceId>>,
 }
@@ -192,8 +241,12 @@ impl Rollout {
             tasks: BTreeSet::new(),
             unwell: None,
             seen_at: None,
+            well_since: BTreeMap::new(),
+            unwell_since: BTreeMap::new(),
+            checking: None,
             look_first,
             take_back: Vec::new(),
+            wishes: Wishes::default(),
             classes,
         })
     }
@@ -202,6 +255,13 @@ impl Rollout {
     #[must_use]
     pub fn taking_back(mut self, devices: Vec<DeviceId>) -> Self {
         self.take_back = devices;
+        self
+    }
+
+    /// The same run, with what a person wants besides.
+    #[must_use]
+    pub fn wishing(mut self, wishes: Wishes) -> Self {
+        self.wishes = wishes;
         self
     }
 
@@ -234,6 +294,8 @@ impl Rollout {
             Input::Order(order) => turn.order(order),
             Input::Seen(seen) => turn.seen(seen),
             Input::BalenaAway(message) => turn.balena_away(message),
+            Input::Checked(stage, verdict, message) => turn.checked(stage, verdict, message),
+            Input::Tick => {}
         }
         turn.advance();
         turn.effects
@@ -283,6 +345,7 @@ impl Turn<'_> {
         let controller = rollout.controller.clone();
         if rollout.history.records > 0 {
             self.say(Event::RunResumed { controller });
+            self.forgive();
         } else {
             let aside = |wanted: fn(&SetAside) -> bool| {
                 let count = rollout.plan.set_aside.values().filter(|why| wanted(why)).count();
@@ -295,6 +358,7 @@ impl Turn<'_> {
                 devices: u32::try_from(rollout.plan.devices.len()).unwrap_or(u32::MAX),
                 refused: aside(|why| matches!(why, SetAside::Refused(_))),
                 unreachable: aside(|why| matches!(why, SetAside::Unreachable(_))),
+                change: rollout.wishes.change.clone(),
             };
             self.say(event);
         }
@@ -321,6 +385,18 @@ impl Turn<'_> {
         for (device, progress) in left {
             self.launch(device, progress);
         }
+    }
+
+    fn forgive(&mut self) {
+        let Some(Forgiveness { by, reason }) = self.rollout.wishes.forgive.take() else { return };
+        let history = &self.rollout.history;
+        let counts = |id: &DeviceId, state: &DeviceState| match state {
+            DeviceState::SetAside(_) => true,
+            state => state.ended_badly() && !history.forgiven.contains(id),
+        };
+        let devices = history.devices.iter().filter(|(id, progress)| counts(id, &progress.state));
+        let devices = devices.map(|(id, _)| id.clone()).collect();
+        self.say(Event::Forgiven { by, reason, devices });
     }
 
     fn launch(&mut self, device: DeviceId, progress: Progress) {
@@ -405,13 +481,18 @@ impl Turn<'_> {
             && self.rollout.mode == Mode::Going;
         if skip && self.say_of(device, DeviceEvent::StepSkipped { step }) {
             self.effects.push(Effect::Skip(device.clone()));
-        } else if self.rollout.mode == Mode::Going || past_return {
+        } else if past_return || self.may_go_on(device, step) {
             if self.say_of(device, DeviceEvent::StepStarted { step }) {
                 self.effects.push(Effect::Grant(device.clone()));
             }
         } else if self.say_of(device, DeviceEvent::Recalled) {
             self.effects.push(Effect::Recall(device.clone()));
         }
+    }
+
+    fn may_go_on(&self, device: &DeviceId, step: StepRef) -> bool {
+        let crosses = step.action.reversal() == Reversal::PointOfNoReturn;
+        self.rollout.mode == Mode::Going && (!crosses || self.may_cross_now(device))
     }
 
     fn task_ended(&mut self, device: &DeviceId) {
@@ -435,7 +516,19 @@ impl Turn<'_> {
             Order::Pause => {
                 self.close(Outcome::Paused, Event::Paused { reason: by_person(), gate: None });
             }
-            Order::Stop => self.close(Outcome::Stopped, Event::Stopped { reason: by_person() }),
+            Order::Stop => {
+                let event = Event::Stopped { reason: by_person(), undo: false };
+                self.close(Outcome::Stopped, event);
+            }
+            Order::StopAndUndo => {
+                let is_open = !matches!(self.rollout.mode, Mode::NotBegun | Mode::Ended);
+                if is_open
+                    && !self.rollout.history.undo_ordered
+                    && self.say(Event::Stopped { reason: by_person(), undo: true })
+                {
+                    self.rollout.mode = Mode::Closing(Outcome::Stopped);
+                }
+            }
             Order::Interrupt => self.close(Outcome::Interrupted, Event::Interrupted),
         }
     }

@@ -1,10 +1,15 @@
 //! How a run moves on: starts devices within the limits, judges after every input, goes from stage to
 //! stage, and ends.
 
+use super::gate::tripped;
 use super::{Effect, Mode, Soak, Turn, Verdict, judge, judge_budget};
-use migos_events::{DeviceEvent, DeviceState, Event, Outcome, StageProgress, Tally};
+use migos_events::{
+    CheckVerdict, DeviceEvent, DeviceState, Event, Outcome, Progress, StageProgress, Tally,
+};
 use migos_inventory::{DeviceId, SiteName};
 use migos_playbooks::plan::{CheckedPlan, Stage};
+use migos_playbooks::policy::Unsited;
+use std::collections::BTreeSet;
 
 impl Turn<'_> {
     /// Does all that can be done now.
@@ -16,14 +21,15 @@ impl Turn<'_> {
     fn one_more(&mut self) -> bool {
         match self.rollout.mode {
             Mode::NotBegun | Mode::Ended => false,
-            Mode::Closing(Outcome::TakenBack) if !self.rollout.take_back.is_empty() => {
-                self.take_one_back()
-            }
+            Mode::Closing(_) if !self.rollout.take_back.is_empty() => self.take_one_back(),
             Mode::Closing(outcome) => {
                 if !self.all_at_rest() {
                     return false;
                 }
-                self.end(outcome);
+                self.rollout.take_back = self.still_to_be_taken_back();
+                if self.rollout.take_back.is_empty() {
+                    self.end(outcome);
+                }
                 true
             }
             Mode::Going if self.rollout.look_first => false,
@@ -31,12 +37,27 @@ impl Turn<'_> {
                 let tally = self.rollout.history.tally();
                 match judge_budget(&self.rollout.plan.budget, &tally) {
                     Some(reason) => {
-                        self.close(Outcome::Stopped, Event::Stopped { reason });
+                        self.close(Outcome::Stopped, Event::Stopped { reason, undo: false });
                         true
                     }
-                    None => self.work_on_stage(),
+                    None => self.judge_one_class() || self.work_on_stage(),
                 }
             }
+        }
+    }
+
+    /// After an order to stop and undo: the devices with something on them that can be taken back.
+    fn still_to_be_taken_back(&self) -> Vec<DeviceId> {
+        let history = &self.rollout.history;
+        let is_left = |progress: &Progress| {
+            let state = &progress.state;
+            let settled = state.may_be_past_return() || matches!(state, DeviceState::Stuck(_));
+            !progress.touched.is_empty() && !settled
+        };
+        let left = history.devices.iter().filter(|(_, progress)| is_left(progress));
+        match history.undo_ordered {
+            true => left.map(|(id, _)| id.clone()).collect(),
+            false => Vec::new(),
         }
     }
 
@@ -59,29 +80,105 @@ impl Turn<'_> {
             return true;
         };
         match self.rollout.history.stage_progress {
-            StageProgress::Waiting => return self.say(Event::StageStarted { stage: index }),
+            StageProgress::Waiting => return self.begin_stage(&plan, index),
+            StageProgress::Checked => return self.ask_or_pass(stage, index),
             StageProgress::AtInstructions => return self.say(Event::StagePassed { stage: index }),
             StageProgress::Started | StageProgress::Soaking(_) | StageProgress::SoakBroken(_) => {}
         }
-
-        let states = stage.devices.iter().map(|id| self.rollout.state(id)).collect::<Vec<_>>();
-        let tally = Tally::of(&states);
+        let tally = self.stage_tally(&plan, index);
         match judge(&stage.gate, &tally, self.soak()) {
+            Verdict::Pass if stage.gate.check.is_some() => self.ask_for_check(index),
+            Verdict::Pass => self.ask_or_pass(stage, index),
+            Verdict::Wait if tally.open() > 0 => self.start_one(index) || self.tell_why_not(index),
+            Verdict::Wait => self.keep_soaking(index),
+            verdict => self.trip(stage, verdict),
+        }
+    }
+
+    fn begin_stage(&mut self, plan: &CheckedPlan, index: usize) -> bool {
+        let last = self.rollout.wishes.until.filter(|last| index > *last);
+        let Some(last) = last.and_then(|last| plan.stages.get(last)) else {
+            return self.say(Event::StageStarted { stage: index });
+        };
+        let reason = format!("stage {} was the last that was asked for", last.name);
+        self.close(Outcome::Paused, Event::Paused { reason, gate: None });
+        true
+    }
+
+    /// The counts of the stage's devices by which its gate is judged: without those that a person has forgiven, and
+    /// in the last stage with the stragglers of all stages.
+    fn stage_tally(&self, plan: &CheckedPlan, index: usize) -> Tally {
+        let Some(stage) = plan.stages.get(index) else { return Tally::default() };
+        let forgiven = &self.rollout.history.forgiven;
+        let mut tally = Tally::default();
+        for id in &stage.devices {
+            let state = self.rollout.state(id);
+            if !(state.ended_badly() && forgiven.contains(id)) {
+                tally.count(&state);
+            }
+        }
+        if index + 1 == plan.stages.len() {
+            let awaited = self.stragglers().count();
+            tally.pending =
+                tally.pending.saturating_add(u32::try_from(awaited).unwrap_or(u32::MAX));
+        }
+        tally
+    }
+
+    fn trip(&mut self, stage: &Stage, verdict: Verdict) -> bool {
+        let named = |reason| format!("gate {}: {reason}", stage.name);
+        match verdict {
             Verdict::Pause(reason) => {
-                let reason = format!("gate {}: {reason}", stage.name);
-                self.close(Outcome::Paused, Event::Paused { reason, gate: None });
+                let event = Event::Paused { reason: named(reason), gate: None };
+                self.close(Outcome::Paused, event);
+            }
+            Verdict::Stop(reason) => {
+                let event = Event::Stopped { reason: named(reason), undo: false };
+                self.close(Outcome::Stopped, event);
+            }
+            Verdict::Pass | Verdict::Wait => return false,
+        }
+        true
+    }
+
+    fn ask_or_pass(&mut self, stage: &Stage, index: usize) -> bool {
+        match &stage.gate.pause {
+            Some(instructions) => {
+                let event = Event::Paused { reason: instructions.clone(), gate: Some(index) };
+                self.close(Outcome::Paused, event);
                 true
             }
-            Verdict::Pass => match &stage.gate.pause {
-                Some(instructions) => {
-                    let event = Event::Paused { reason: instructions.clone(), gate: Some(index) };
-                    self.close(Outcome::Paused, event);
-                    true
-                }
-                None => self.say(Event::StagePassed { stage: index }),
-            },
-            Verdict::Wait if tally.open() > 0 => self.start_one(index),
-            Verdict::Wait => self.keep_soaking(index),
+            None => self.say(Event::StagePassed { stage: index }),
+        }
+    }
+
+    fn ask_for_check(&mut self, index: usize) -> bool {
+        if self.rollout.checking.replace(index) != Some(index) {
+            self.effects.push(Effect::Check(index));
+        }
+        false
+    }
+
+    pub(super) fn checked(&mut self, index: usize, verdict: CheckVerdict, message: String) {
+        let plan = self.rollout.plan.clone();
+        let expected = self.rollout.checking.take() == Some(index);
+        let (Some(stage), true) = (plan.stages.get(index), expected) else { return };
+        let event = Event::GateChecked { stage: index, verdict, message: message.clone() };
+        if self.rollout.mode != Mode::Going || !self.say(event) {
+            return;
+        }
+        let and = |words: &str| match message.as_str() {
+            "" => words.to_owned(),
+            message => format!("{words}: {message}"),
+        };
+        match verdict {
+            CheckVerdict::Pass => {}
+            CheckVerdict::Unsure => {
+                _ = self.trip(stage, Verdict::Pause(and("its check is unsure")));
+            }
+            CheckVerdict::Fail => {
+                _ = self.trip(stage, tripped(&stage.gate, and("its check fails")));
+            }
         }
     }
 
@@ -130,22 +227,46 @@ impl Turn<'_> {
         if flying.len() >= plan.parallel as usize || !has_room_in(stage, &flying) {
             return false;
         }
-        // Until MIGOS has answered on one device of a class, no two of it are risked at once.
-        let class = |id: &DeviceId| plan.devices.get(id).map(|device| &device.class);
-        let class_is_open = |id: &DeviceId| {
-            self.rollout.class_has(id, |other| other.was_in_migos)
-                || !flying.iter().any(|other| class(other) == class(id))
-        };
-        let next = stage.devices.iter().find(|id| {
-            self.rollout.state(id) == DeviceState::Pending
-                && !self.rollout.in_flight(id)
+        let may_start = |id: &&DeviceId| {
+            !self.rollout.in_flight(id)
                 && has_room_at_site(&plan, &flying, id)
-                && class_is_open(id)
-        });
-        let Some(id) = next.cloned() else { return false };
+                && self.class_has_room(&flying, id)
+                && self.may_start_now(id)
+        };
+        let waiting = self.waiting(&plan, index);
+        let Some(id) = waiting.into_iter().find(may_start).cloned() else { return false };
+        if self.rollout.history.window_opens.is_some() {
+            self.say(Event::WindowOpened);
+        }
         let progress = self.rollout.history.devices.get(&id).cloned().unwrap_or_default();
         self.launch(id, progress);
         true
+    }
+
+    /// The devices that this stage may start, but for the limits: its own, then those that were away.
+    fn waiting<'p>(&self, plan: &'p CheckedPlan, index: usize) -> Vec<&'p DeviceId> {
+        let Some(stage) = plan.stages.get(index) else { return Vec::new() };
+        let is_pending = |id: &&DeviceId| self.rollout.state(id) == DeviceState::Pending;
+        let mut waiting: Vec<&DeviceId> = stage.devices.iter().filter(is_pending).collect();
+        if index + 1 == plan.stages.len() {
+            let due: BTreeSet<&DeviceId> = self.stragglers_that_are_due().collect();
+            waiting.extend(
+                plan.stages.iter().flat_map(|it| &it.devices).filter(|id| due.contains(id)),
+            );
+        }
+        waiting
+    }
+
+    /// While nothing is in flight and nothing starts, people are told what is waited for.
+    fn tell_why_not(&mut self, index: usize) -> bool {
+        let plan = self.rollout.plan.clone();
+        if !self.flying(&plan).is_empty() {
+            return false;
+        }
+        let waiting = self.waiting(&plan, index);
+        self.tell_of_unwell_class(&waiting)
+            || self.tell_of_windows(&waiting)
+            || (waiting.is_empty() && self.tell_of_stragglers())
     }
 
     /// Begins with the first of the devices to be given back that the limits allow.
@@ -185,5 +306,5 @@ fn has_room_in(stage: &Stage, flying: &[&DeviceId]) -> bool {
 fn has_room_at_site(plan: &CheckedPlan, flying: &[&DeviceId], device: &DeviceId) -> bool {
     let site = |id: &DeviceId| -> Option<&SiteName> { plan.devices.get(id)?.site.as_ref() };
     let there = flying.iter().filter(|other| site(other) == site(device)).count();
-    there < plan.per_site as usize
+    there < plan.per_site as usize || (site(device).is_none() && plan.unsited == Unsited::None)
 }

@@ -106,6 +106,7 @@ impl World {
                     let task = Task::Undoing(back.copied().collect());
                     self.tasks.insert(device, task);
                 }
+                Effect::Check(_) => {}
                 Effect::End(outcome) => {
                     assert!(self.tasks.is_empty(), "the run ends with tasks at work");
                     assert!(self.ended.replace(outcome).is_none(), "the run ends twice");
@@ -209,7 +210,7 @@ impl World {
             sight: match self.fate(id) {
                 Fate::NeverArrives | Fate::SilentInFlash => Sight::Silent,
                 Fate::ArrivesAsAnother => Sight::Unwell("it runs something else".into()),
-                _ => Sight::Well { os_version: "balenaOS 6.0.24".into() },
+                _ => Sight::Well { os_version: "balenaOS 6.0.24".into(), vpn: true },
             },
         };
         let seen = self.plan.devices.iter().map(seen).collect();

@@ -23,10 +23,12 @@ fn any_input(devices: usize) -> impl Strategy<Value = Input> {
         1 => Just(Said::Contradicted("no".into())),
     ];
     let sight = prop_oneof![
-        Just(Sight::Well { os_version: "balenaOS 6.0.24".into() }),
+        any::<bool>().prop_map(|vpn| Sight::Well { os_version: "balenaOS 6.0.24".into(), vpn }),
         Just(Sight::Unwell("another".into())),
         Just(Sight::Silent),
     ];
+    let verdict =
+        prop_oneof![Just(CheckVerdict::Pass), Just(CheckVerdict::Unsure), Just(CheckVerdict::Fail)];
     let seen = (device.clone(), sight).prop_map(|(device, sight)| {
         let uuid = DeviceUuid("ab".repeat(16));
         Input::Seen(vec![Seen { device, uuid, sight }])
@@ -37,7 +39,10 @@ fn any_input(devices: usize) -> impl Strategy<Value = Input> {
         3 => seen,
         1 => Just(Input::Begin),
         1 => Just(Input::BalenaAway("503".into())),
-        1 => prop_oneof![Just(Order::Pause), Just(Order::Stop), Just(Order::Interrupt)]
+        1 => Just(Input::Tick),
+        1 => (0..3usize, verdict)
+            .prop_map(|(stage, verdict)| Input::Checked(stage, verdict, String::new())),
+        1 => prop_oneof![Just(Order::Pause), Just(Order::Stop), Just(Order::StopAndUndo), Just(Order::Interrupt)]
             .prop_map(Input::Order),
     ]
 }

@@ -1,0 +1,46 @@
+//! How long a migration is likely to take, before anything has been measured.
+
+use crate::policy::Bandwidth;
+use crate::span::Span;
+use migos_payload::image::ImageManifest;
+use migos_payload::manifest::Manifest;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long one device is likely to take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// From its start until it asks for the permit to cross the point of no return.
+    pub to_commit: Span,
+    /// From that permit until balena sees it well.
+    pub to_well: Span,
+}
+
+/// What a link is taken for until one has been measured: 1 MB/s.
+const LINK: u64 = 1_000_000;
+/// What a card is taken for: 5 MB/s, and it is read back.
+const CARD: u64 = 5_000_000;
+/// Logins, digests, a backup and two boots.
+const BEFORE: Duration = Duration::from_secs(4 * 60);
+/// balenaOS's first start, until balena has heard of it.
+const ARRIVAL: Duration = Duration::from_secs(5 * 60);
+
+impl Estimate {
+    /// The estimate for a device that is sent these files.
+    pub fn of(payload: &Manifest, image: &ImageManifest, bandwidth: &Bandwidth) -> Estimate {
+        let bounds = [bandwidth.total, bandwidth.per_site, bandwidth.per_device];
+        let link = bounds.into_iter().flatten().map(|rate| rate.0).fold(LINK, u64::min).max(1);
+        let sent: u64 = payload.files.iter().map(|file| file.size.0).sum::<u64>() + image.size.0;
+        let whole = |bytes: u64, rate: u64| Duration::from_secs(bytes.div_ceil(rate));
+        Estimate {
+            to_commit: Span(BEFORE + whole(sent, link)),
+            to_well: Span(ARRIVAL + 2 * whole(image.raw_size.0, CARD)),
+        }
+    }
+
+    /// The whole of it.
+    pub fn whole(&self) -> Duration {
+        self.to_commit.0 + self.to_well.0
+    }
+}
