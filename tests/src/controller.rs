@@ -6,6 +6,7 @@
 use crate::fleet::{Bench, WallClock};
 use anyhow::{Context, Result};
 use migos_balena::{Balena, Token};
+use migos_engine::bandwidth::Meter;
 use migos_engine::dispatcher::{Dispatch, GateCheck, dispatch};
 use migos_engine::executor::{Observer, SeenOnBalena, World};
 use migos_engine::journal::Journal;
@@ -133,6 +134,7 @@ impl Ground {
             },
             root: Root::Passwordless,
             via: None,
+            meter: Meter::default(),
         })
     }
 

@@ -36,6 +36,7 @@ mod upload;
 #[path = "openssh/verbs.rs"]
 mod verbs;
 
+use migos_engine::bandwidth::Meter;
 use migos_engine::port::{HostKey, LoginKey, Root, Target, Transport};
 use migos_ssh::{Session, Ssh, Timeouts};
 use migos_tests::sshd::Sshd;
@@ -88,6 +89,7 @@ fn target(server: &Sshd) -> Target {
         host_key: HostKey::Known { operator: None, accept_new: true },
         root: Root::Passwordless,
         via: None,
+        meter: Meter::default(),
     }
 }
 

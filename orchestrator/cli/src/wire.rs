@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Kind};
 use jiff::Timestamp;
 use migos_balena::{Balena, Token};
+use migos_engine::bandwidth::Meter;
 use migos_engine::port::{Clock, Entropy, HostKey, LoginKey, Root, Target};
 use migos_inventory::{Bastion, DeviceId, HostKeys, Login, SecretSource};
 use migos_ssh::{Ssh, Timeouts, Transcript};
@@ -182,6 +183,7 @@ pub(crate) fn target(base: &Path, device: &DeviceId, login: &Login) -> Result<Ta
         host_key: HostKey::Known { operator, accept_new: login.host_keys == HostKeys::AcceptNew },
         root,
         via: None,
+        meter: Meter::default(),
     })
 }
 

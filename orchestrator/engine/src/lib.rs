@@ -11,6 +11,7 @@
 //! - [`port`]: what all of this asks of the world.
 
 pub mod action;
+pub mod bandwidth;
 pub mod dispatcher;
 pub mod executor;
 pub mod journal;

@@ -4,6 +4,7 @@
 //! are the wall clock and randomness. The engine is generic over them and never names what stands
 //! behind.
 
+use crate::bandwidth::Meter;
 use bytes::Bytes;
 use jiff::Timestamp;
 use migos_contract as contract;
@@ -188,6 +189,8 @@ pub struct Target {
     pub root: Root,
     /// The host through which it is reached; `host` and `port` are as that host sees them.
     pub via: Option<Arc<Target>>,
+    /// The limits of what is sent to it and fetched from it.
+    pub meter: Meter,
 }
 
 /// A key that may offer one port of a bastion's loopback address to it, and nothing else.

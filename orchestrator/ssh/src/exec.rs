@@ -12,6 +12,7 @@ use crate::pace::Pace;
 use crate::timeouts::Timeouts;
 use bytes::Bytes;
 use migos_contract::Part;
+use migos_engine::bandwidth::Meter;
 use migos_engine::port::{Content, TransportError};
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
@@ -81,6 +82,7 @@ pub(crate) struct Answer {
 pub(crate) async fn run(
     connection: &Connection,
     timeouts: &Timeouts,
+    meter: &Meter,
     command: Command<'_>,
 ) -> Result<Answer, TransportError> {
     let name = command.name;
@@ -91,7 +93,7 @@ pub(crate) async fn run(
     let opening = open(connection, name, command.line);
     let (reader, writer) =
         timeout(timeouts.open, opening).await.map_err(|_| stalled(name, timeouts.open))??;
-    let result = converse(timeouts, command, reader, &writer).await;
+    let result = converse(timeouts, meter, command, reader, &writer).await;
     if result.is_err() {
         // Else the command would live on for as long as the connection does.
         let _ = timeout(timeouts.close, writer.close()).await;
@@ -128,6 +130,7 @@ async fn open(
 /// Feeds the command and listens to it until its channel is closed.
 async fn converse(
     timeouts: &Timeouts,
+    meter: &Meter,
     command: Command<'_>,
     mut reader: ChannelReadHalf,
     writer: &ChannelWriteHalf<Msg>,
@@ -138,7 +141,7 @@ async fn converse(
         Output::Kept(_) => timeouts.answer,
         Output::Archive(_) => timeouts.progress,
     };
-    let pace = Pace::default();
+    let pace = Pace::within(meter.clone());
     let feeding = feed(command.password, command.input, writer, &pace);
     tokio::pin!(feeding);
     let (mut started, mut fed) = (false, false);
@@ -157,7 +160,15 @@ async fn converse(
                 continue;
             }
             message = reader.wait() => message,
-            () = sleep_until(deadline) => return Err(stalled(name, patience)),
+            () = sleep_until(deadline) => {
+                // Whoever was held back by a limit has not stalled.
+                let until = pace.held_back_until().map(|until| until + patience);
+                match until.filter(|until| *until > Instant::now()) {
+                    Some(until) => deadline = until,
+                    None => return Err(stalled(name, patience)),
+                }
+                continue;
+            }
         };
         match message {
             None => break,
@@ -167,7 +178,11 @@ async fn converse(
                     too_long |= data.len() > room;
                     stdout.extend(&data[..data.len().min(room)]);
                 }
-                Output::Archive(archive) => archive.write(&data).await?,
+                Output::Archive(archive) => {
+                    // What is not taken off the channel is not sent by the device.
+                    meter.take(data.len()).await;
+                    archive.write(&data).await?;
+                }
             },
             Some(ChannelMsg::ExtendedData { data, .. }) => {
                 let room = KEPT_ERRORS.saturating_sub(stderr.len());

@@ -4,18 +4,21 @@
 //! wipes all of it at each: for 5 MB that costs seven to twelve times the processor time that 512 KiB on
 //! the way cost. A Pi writes slower than the network sends, so without pacing it would always be so.
 
+use migos_engine::bandwidth::Meter;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Bytes that may be on the way, not yet taken by the command on the device. OpenSSH tells what was taken
 /// after every 96 KiB.
 const ON_THE_WAY: i64 = 512 << 10;
 
 /// The credit of one upload.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pace {
     state: Mutex<State>,
     changed: Notify,
+    meter: Meter,
 }
 
 #[derive(Debug, Default)]
@@ -24,9 +27,33 @@ struct State {
     window: i64,
     credit: i64,
     paced: bool,
+    held_back: HeldBack,
+}
+
+/// What the limits of what may be sent have done to the upload.
+#[derive(Debug, Default, Clone, Copy)]
+enum HeldBack {
+    #[default]
+    Never,
+    Now,
+    Until(Instant),
 }
 
 impl Pace {
+    /// A pace that these limits hold back besides.
+    pub(crate) fn within(meter: Meter) -> Pace {
+        Pace { state: Mutex::default(), changed: Notify::new(), meter }
+    }
+
+    /// Until when a limit has held the upload back: now, if it does; `None` if none ever has.
+    pub(crate) fn held_back_until(&self) -> Option<Instant> {
+        match self.state().held_back {
+            HeldBack::Never => None,
+            HeldBack::Now => Some(Instant::now()),
+            HeldBack::Until(moment) => Some(moment),
+        }
+    }
+
     /// The device told that its window is so large now.
     pub(crate) fn window_is(&self, size: u32) {
         let size = i64::from(size);
@@ -53,6 +80,11 @@ impl Pace {
 
     /// Waits until so many bytes may be sent.
     pub(crate) async fn take(&self, bytes: usize) {
+        if !self.meter.is_unbounded() {
+            self.state().held_back = HeldBack::Now;
+            self.meter.take(bytes).await;
+            self.state().held_back = HeldBack::Until(Instant::now());
+        }
         let bytes = bytes as i64;
         loop {
             {
@@ -91,7 +123,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_than_the_credit_is_on_the_way() {
-        let pace = Pace::default();
+        let pace = Pace::within(Meter::default());
         pace.window_is(2 << 20);
         pace.start();
         assert_eq!(pieces(&pace).await, 16);
@@ -105,12 +137,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn servers_of_another_kind_are_left_to_the_protocol() {
-        let pace = Pace::default();
+        let pace = Pace::within(Meter::default());
         pace.start();
         assert_eq!(pieces(&pace).await, 64);
         pace.window_is(1 << 20);
         assert_eq!(pieces(&pace).await, 64);
-        let small = Pace::default();
+        let small = Pace::within(Meter::default());
         small.window_is(256 << 10);
         small.start();
         assert_eq!(pieces(&small).await, 64);

@@ -4,6 +4,7 @@ use crate::connect::Connection;
 use crate::exec::{self, Answer, Command, Input, Output};
 use crate::timeouts::Timeouts;
 use crate::verb::{Rise, exit};
+use migos_engine::bandwidth::Meter;
 use migos_engine::port::{Root, Target, TransportError};
 use std::fmt;
 use std::sync::Arc;
@@ -93,5 +94,5 @@ async fn attempt(
         input: Input::Nothing,
         output: Output::Kept(4096),
     };
-    exec::run(connection, timeouts, command).await
+    exec::run(connection, timeouts, &Meter::default(), command).await
 }

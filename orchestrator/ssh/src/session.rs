@@ -10,6 +10,7 @@ use crate::verb::{Verb, command_line, exit, failure};
 use crate::{quote, send};
 use bytes::Bytes;
 use migos_contract as contract;
+use migos_engine::bandwidth::Meter;
 use migos_engine::port::{self, Content, Guest, Packed, Sent, Tier, TransportError};
 use migos_payload::digest::Sha256;
 use migos_playbooks::facts::{self, Identity, Tree};
@@ -31,6 +32,7 @@ pub struct Session {
     pub(crate) connection: Connection,
     pub(crate) way: Way,
     pub(crate) timeouts: Timeouts,
+    pub(crate) meter: Meter,
     pub(crate) log: Log,
     /// One command at a time: sshd may allow one only, and no verb is meant to run beside another.
     pub(crate) turn: Mutex<()>,
@@ -74,7 +76,7 @@ impl Session {
     async fn run(&self, command: Command<'_>, shown: &str) -> Result<Answer, TransportError> {
         let _turn = self.turn.lock().await;
         let start = Instant::now();
-        let result = exec::run(&self.connection, &self.timeouts, command).await;
+        let result = exec::run(&self.connection, &self.timeouts, &self.meter, command).await;
         let seconds = start.elapsed().as_secs_f64();
         let ended = match &result {
             Ok(Answer { end: Ok(exit::DONE), .. }) => "done".to_owned(),

@@ -78,7 +78,14 @@ impl Ssh {
         let connection = self.reach(target).await?;
         let way = root::find(&connection, target, &self.timeouts).await?;
         let (timeouts, log) = (self.timeouts, log.clone());
-        Ok(Session { connection, way, timeouts, log, turn: Mutex::new(()) })
+        Ok(Session {
+            connection,
+            way,
+            timeouts,
+            meter: target.meter.clone(),
+            log,
+            turn: Mutex::new(()),
+        })
     }
 }
 

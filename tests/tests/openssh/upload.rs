@@ -2,13 +2,17 @@
 
 use crate::{Client, target};
 use bytes::Bytes;
-use migos_engine::port::{Content, Session as _, Source, Transport, TransportError};
+use migos_engine::bandwidth::Meter;
+use migos_engine::port::{Content, Session as _, Source, Target, Transport, TransportError};
 use migos_payload::digest::Sha256;
+use migos_playbooks::rate::Rate;
+use migos_ssh::Timeouts;
 use migos_tests::proxy::{Fault, Proxy};
 use migos_tests::sshd::{Sshd, Userland};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 const PATH: &str = "/var/lib/migos/images/it's.img";
 const PART: &str = "/var/lib/migos/images/it's.img.part";
@@ -146,4 +150,20 @@ async fn a_full_disk_is_told_and_leaves_no_half_file() {
     assert_eq!(session.write("/small/file", 0o600, &large).await, Err(full("/small/file")));
     assert_eq!(session.read("/small/file", 9).await, Ok(Some(b"old".to_vec())));
     assert!(!server.path("/small/file.new").exists());
+}
+
+/// 16 kB/s: two seconds for each packet, where one second of silence counts as stalled.
+#[tokio::test]
+async fn an_upload_keeps_to_its_limit_and_is_not_taken_for_stalled() {
+    let server = Sshd::start(Userland::Debian).unwrap();
+    let timeouts = Timeouts { progress: Duration::from_secs(1), ..Timeouts::default() };
+    let limited = Target { meter: Meter::alone(Rate(16_000)), ..target(&server) };
+    let session = Client::with(timeouts).ssh.connect(&limited).await.unwrap();
+    let content = content(100_000);
+    let start = Instant::now();
+    assert_eq!(session.send(&content, PATH, &|_| ()).await.unwrap().bytes, 100_000);
+    // The first packet need not wait.
+    let least = Duration::from_secs((100_000 - (32 << 10)) / 16_000);
+    assert!(start.elapsed() >= least, "{:?}", start.elapsed());
+    assert!(there(&server, PATH) == bytes(&content));
 }

@@ -10,11 +10,12 @@ use crate::screen::{Screen, TICK};
 use crate::signals::Signals;
 use crate::{log, wire};
 use migos_balena::Balena;
+use migos_engine::bandwidth::Meters;
 use migos_engine::dispatcher::{Dispatch, dispatch};
 use migos_engine::executor::{SeenOnBalena, World};
 use migos_engine::journal::Journal;
 use migos_engine::ledger::Ledger;
-use migos_engine::port::Transport;
+use migos_engine::port::{Target, Transport};
 use migos_engine::rollout::{Order, Rollout};
 use migos_engine::run::{RunDir, RunLock, write_whole};
 use migos_events::{History, Outcome, exit_code};
@@ -60,12 +61,14 @@ pub(super) async fn carry_out(
     let lines = RunLines::new(&plan, style, global.verbose > 0);
     let live = Live::new(&plan, style, !global.no_progress);
     let screen = Arc::new(Screen::new(lines, live, &past));
+    let meters = Meters::of(&plan);
     let (mut targets, mut bastions) = (BTreeMap::new(), BTreeMap::new());
     for (id, device) in &plan.devices {
         if let Handover::CallHome { bastion, .. } = &device.handover {
             bastions.insert(id.clone(), wire::bastion(&sources.base, id, bastion)?);
         }
-        targets.insert(id.clone(), wire::target(&sources.base, id, &device.login)?);
+        let target = wire::target(&sources.base, id, &device.login)?;
+        targets.insert(id.clone(), Target { meter: meters.meter(id), ..target });
     }
     let own = run.clone();
     let transcript = wire::transcripts(move |device| own.transcript(device));

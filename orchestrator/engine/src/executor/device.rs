@@ -267,6 +267,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             host_key: HostKey::Pinned(self.host_key.clone()),
             root: Root::NotNeeded,
             via,
+            meter: target.meter,
         })
     }
 
