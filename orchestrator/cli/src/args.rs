@@ -92,10 +92,14 @@ pub(crate) enum Command {
     },
     /// The job: probe, plan, show, ask, and migrate
     Migrate(Migrate),
-    /// How a run is doing
+    /// How a run is doing, or the whole fleet over all runs
     Status {
-        /// The run; the newest if left out
+        /// The run, the newest if left out; or an inventory, for the whole fleet
+        #[arg(value_name = "RUN|INVENTORY")]
         run: Option<String>,
+        /// Of an inventory only these devices: names and ranges, separated by commas
+        #[arg(short, long, value_name = "PATTERN")]
+        limit: Option<String>,
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },

@@ -5,16 +5,17 @@
 
 use crate::executor::{self, Answer, Link, Message, World};
 use crate::journal::{Journal, JournalError};
-use crate::ledger::{Entry, Ledger, LedgerState};
+use crate::ledger::Ledger;
 use crate::port::{BalenaApi, BalenaError, Transport};
 use crate::rollout::{Effect, Input, Now, Order, Rollout, Seen, Sight};
 use crate::run::FileError;
 use futures::future::BoxFuture;
-use migos_events::{CheckVerdict, DeviceEvent, Event, History, Outcome, Progress, Record, RunId};
+use migos_events::{
+    CheckVerdict, Event, History, LedgerEntry, LedgerState, Outcome, Progress, Record, RunId,
+};
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_playbooks::balena::{DeviceUuid, Heartbeat, Sighting};
 use migos_playbooks::plan::CheckedPlan;
-use migos_playbooks::step::Reversal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -237,25 +238,20 @@ impl<T: Transport, B: BalenaApi> Desk<T, B> {
         let mut entries = BTreeMap::new();
         for record in records {
             let Event::Device { device, what } = &record.event else { continue };
-            let state = match what {
-                DeviceEvent::StepStarted { step }
-                    if step.action.reversal() == Reversal::PointOfNoReturn =>
-                {
-                    LedgerState::Committed
-                }
-                DeviceEvent::Migrated { .. } => LedgerState::Migrated,
-                _ => continue,
-            };
+            let Some((state, cause)) = LedgerState::after(what) else { continue };
             let uuid = self.uuids.iter().find(|(_, id)| *id == device).map(|(uuid, _)| uuid);
             let (Some(uuid), Some(plan)) = (uuid, self.world.plan.devices.get(device)) else {
                 continue;
             };
-            let entry = Entry {
+            let progress = self.rollout.history().devices.get(device);
+            let entry = LedgerEntry {
                 device: device.clone(),
                 uuid: uuid.clone(),
                 run: self.run.clone(),
                 state,
+                crossed: progress.is_some_and(|it| it.crossed.is_some()),
                 at: record.at,
+                cause,
             };
             entries.insert(plan.serial.clone(), entry);
         }

@@ -1,11 +1,7 @@
 //! The fleet ledger: what became of each device, over all runs, by serial number.
 
 use crate::run::{FileError, write_whole};
-use jiff::Timestamp;
-use migos_events::RunId;
-use migos_inventory::DeviceId;
-use migos_playbooks::balena::DeviceUuid;
-use serde::{Deserialize, Serialize};
+use migos_events::LedgerEntry;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -20,31 +16,6 @@ pub struct Ledger {
     path: PathBuf,
 }
 
-/// What became of one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its name in the inventory then.
-    pub device: DeviceId,
-    /// Its uuid on balena.
-    pub uuid: DeviceUuid,
-    /// The run that migrated it.
-    pub run: RunId,
-    /// Where it got to.
-    pub state: LedgerState,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// Where a device got to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LedgerState {
-    /// It may have crossed the point of no return.
-    Committed,
-    /// balena has seen it well.
-    Migrated,
-}
-
 impl Ledger {
     /// The ledger of the runs in this folder.
     pub fn of(runs: &Path) -> Ledger {
@@ -55,7 +26,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn read(&self) -> Result<BTreeMap<String, Entry>, FileError> {
+    pub fn read(&self) -> Result<BTreeMap<String, LedgerEntry>, FileError> {
         let text = match std::fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -69,7 +40,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn enter(&self, entries: BTreeMap<String, Entry>) -> Result<(), FileError> {
+    pub fn enter(&self, entries: BTreeMap<String, LedgerEntry>) -> Result<(), FileError> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -89,18 +60,24 @@ impl Ledger {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use jiff::Timestamp;
+    use migos_events::{LedgerState, RunId};
+    use migos_inventory::DeviceId;
+    use migos_playbooks::balena::DeviceUuid;
 
     #[test]
     fn entries_of_several_runs_stand_beside_each_other() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::of(folder.path());
         assert!(ledger.read().unwrap().is_empty());
-        let entry = |name: &str, state| Entry {
+        let entry = |name: &str, state| LedgerEntry {
             device: DeviceId::new(name).unwrap(),
             uuid: DeviceUuid("ab".repeat(16)),
             run: RunId("7f3a2c-01".into()),
             state,
+            crossed: true,
             at: Timestamp::UNIX_EPOCH,
+            cause: None,
         };
         ledger.enter([("1".to_owned(), entry("k-1", LedgerState::Committed))].into()).unwrap();
         ledger.enter([("2".to_owned(), entry("k-2", LedgerState::Committed))].into()).unwrap();

@@ -170,6 +170,7 @@ impl Progress {
                 self.was_in_migos |= step.action == Action::AwaitMigos;
             }
             DeviceEvent::Failed { .. } if next.is_away() => _ = self.away_since.get_or_insert(at),
+            DeviceEvent::CameBack { .. } => self.crossed = None,
             DeviceEvent::Contradicted { .. } => self.contradicted = true,
             DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
             DeviceEvent::Migrated { uuid, .. } => {

@@ -9,6 +9,7 @@
 
 mod event;
 mod history;
+mod ledger;
 mod outcome;
 mod state;
 mod tally;
@@ -17,6 +18,7 @@ pub use event::{
     Cause, CauseKind, Change, CheckVerdict, DeviceEvent, Event, Learned, Record, RunId, StepRef,
 };
 pub use history::{History, Progress, ReplayError, StageProgress};
+pub use ledger::{LedgerEntry, LedgerState};
 pub use outcome::{Outcome, exit_code};
 pub use state::{DeviceState, IllegalTransition, Then};
 pub use tally::Tally;

@@ -9,9 +9,11 @@
 //!   area on a terminal.
 //! - After it, or from a second terminal: [`status`], [`summary`] and [`summary_json`] say what a
 //!   [`History`](migos_events::History) amounts to and what to do next.
+//! - Over all runs: [`campaign_text`] says how the whole fleet stands.
 //!
 //! Texts are returned; only [`Live`] writes, to standard error or to the writer it is given.
 
+mod campaign;
 mod grid;
 mod json;
 mod lines;
@@ -29,6 +31,7 @@ mod words;
 #[cfg(test)]
 mod sample;
 
+pub use campaign::{Standing, campaign, campaign_json, campaign_text};
 pub use json::summary_json;
 pub use lines::RunLines;
 pub use live::Live;

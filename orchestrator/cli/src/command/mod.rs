@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod campaign;
 mod doctor;
 mod image;
 mod inventory;
@@ -14,7 +15,7 @@ mod status;
 mod stock;
 mod undo;
 
-use crate::args::{Args, Command, LabCommand};
+use crate::args::{Args, Command, Inventory, LabCommand};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -33,7 +34,13 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
             plan::run(&planning, &wanted, &global, printer).await
         }
         Command::Migrate(migrate) => migrate::run(&migrate, &global, printer).await,
-        Command::Status { run, format } => status::run(run.as_deref(), format, &global, printer),
+        Command::Status { run: Some(name), limit, format } if campaign::is_inventory(&name) => {
+            let inventory = Inventory { inventory: name.into(), limit };
+            campaign::run(&inventory, format, &global, printer).await
+        }
+        Command::Status { run, format, .. } => {
+            status::run(run.as_deref(), format, &global, printer)
+        }
         Command::Undo { run, limit } => undo::run(&run, limit.as_deref(), &global, printer).await,
         Command::Image { command } => image::run(command, printer),
         Command::Payload { command } => payload::run(command, printer),

@@ -141,7 +141,8 @@ async fn look_at_balena(
     }
     let known: Vec<FleetSlug> = view.fleets.keys().cloned().collect();
     let sightings = balena.sightings(&known).await.map_err(|error| unusable(&error))?;
-    for (serial, entry) in ledger {
+    // Whoever never came to the point of no return is an ordinary device.
+    for (serial, entry) in ledger.into_iter().filter(|(_, entry)| entry.crossed) {
         let seen = sightings
             .iter()
             .find(|seen| seen.uuid == entry.uuid && seen.heartbeat != Heartbeat::Unknown);
