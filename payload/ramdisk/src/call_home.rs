@@ -4,18 +4,28 @@
 use crate::programs::{Programs, Words, private_file, private_folder, words};
 use migos_contract::Bastion;
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// As many as the client's longest farewell has: another host's key, with both fingerprints.
 const LINES: usize = 3;
+
+/// So long a call may be silent. The client asks for a sign of life every 15 s, but only once it has heard who the
+/// host is: one that takes the call and says nothing would hold it for ever.
+const SILENCE: Duration = Duration::from_secs(90);
 
 /// A call that can be made again and again.
 #[derive(Debug, Clone)]
 pub struct CallHome {
     words: Words,
     home: PathBuf,
+    silence: Duration,
 }
 
 impl CallHome {
@@ -37,7 +47,13 @@ impl CallHome {
             .and_then(|()| private_file(&key_file, key))
             .map_err(|error| format!("failed to write {}: {error}", folder.display()))?;
         let words = client(bastion, local_port, &key_file);
-        Ok(Self { words, home: folder.to_owned() })
+        Ok(Self { words, home: folder.to_owned(), silence: SILENCE })
+    }
+
+    /// The same, given up after another time of silence.
+    #[must_use]
+    pub fn silent_for(self, silence: Duration) -> Self {
+        Self { silence, ..self }
     }
 
     /// Calls, and holds the line until it ends. Gives why it has ended.
@@ -53,14 +69,50 @@ impl CallHome {
             // A key of another kind than the known one it asks about, and where it is answered nothing it asks for ever.
             let _ = answer.write_all(b"n\n");
         }
-        let lines = client.stderr.take().into_iter().flat_map(|said| BufReader::new(said).lines());
-        let said = last_words(lines.map_while(Result::ok));
-        match (client.wait(), said) {
+        let said = client.stderr.take();
+        let client = Mutex::new(client);
+        let (said, given_up) = thread::scope(|scope| {
+            let (over, ends) = mpsc::channel();
+            let watch = scope.spawn(|| self.give_up_in_silence(&client, ends));
+            let lines = said.into_iter().flat_map(|said| BufReader::new(said).lines());
+            let said = last_words(lines.map_while(Result::ok));
+            drop(over);
+            (said, watch.join().unwrap_or(false))
+        });
+        if given_up {
+            let _ = of(&client).wait();
+            return format!("the host has been silent for {} s", self.silence.as_secs());
+        }
+        match (of(&client).wait(), said) {
             (Ok(status), said) if said.is_empty() => format!("the call home ended: {status}"),
             (Ok(_), said) => said,
             (Err(error), _) => format!("the call home is lost: {error}"),
         }
     }
+
+    /// Ends a client that has read nothing for too long. A kernel that does not tell what it has read leaves it alone.
+    fn give_up_in_silence(&self, client: &Mutex<Child>, ends: Receiver<()>) -> bool {
+        let io = format!("/proc/{}/io", of(client).id());
+        let (mut heard, mut since) = (None, Instant::now());
+        while ends.recv_timeout(self.silence / 8) == Err(RecvTimeoutError::Timeout) {
+            let now = fs::read_to_string(&io).ok().as_deref().and_then(bytes_read);
+            if now.is_none() || now != heard {
+                (heard, since) = (now, Instant::now());
+            } else if since.elapsed() >= self.silence {
+                return of(client).kill().is_ok();
+            }
+        }
+        false
+    }
+}
+
+/// What a process has read, by its `/proc/PID/io` (proc_pid_io(5)).
+fn bytes_read(io: &str) -> Option<u64> {
+    io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())
+}
+
+fn of(client: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    client.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// In the days that a call may last, much can be said: only the end of it is kept.

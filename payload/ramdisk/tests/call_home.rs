@@ -211,6 +211,29 @@ fn a_port_that_the_host_does_not_give_ends_the_call() {
 }
 
 #[test]
+fn a_host_that_takes_the_call_and_says_nothing_is_given_up_and_a_good_one_is_kept() {
+    let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut host = Host::new();
+    let silence = Duration::from_secs(2);
+    let port = mute.local_addr().unwrap().port();
+    let bastion = Bastion { port, ..host.bastion.clone() };
+    let why = host.call(&bastion, own_server()).silent_for(silence).call(&programs());
+    assert_eq!(why, "the host has been silent for 2 s");
+
+    host.start();
+    // Longer than the 15 s between two signs of life.
+    let call = host.call(&host.bastion, own_server()).silent_for(Duration::from_secs(20));
+    let (told, ends) = mpsc::channel();
+    thread::spawn(move || told.send(call.call(&programs())));
+    host.wait("the port leads to MIGOS", || host.leads_to_migos());
+    let early = ends.recv_timeout(Duration::from_secs(45));
+    assert!(early.is_err(), "a call that was well has ended: {early:?}");
+    assert!(host.leads_to_migos());
+    host.stop();
+    ends.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
 fn its_secrets_are_for_root_alone() {
     use std::os::unix::fs::PermissionsExt;
     let host = Host::new();
