@@ -4,7 +4,7 @@ use super::{Seen, Sight, Turn, Well};
 use migos_events::{DeviceEvent, DeviceState, Event};
 use migos_inventory::DeviceId;
 use migos_playbooks::policy::Require;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Turn<'_> {
     /// Says nothing about any device: neither late nor lost is anyone while balena does not answer.
@@ -24,25 +24,30 @@ impl Turn<'_> {
         self.rollout.look_first = false;
         self.rollout.unwell = None;
         let mut others = BTreeMap::new();
+        // Whom balena does not name any more it does not see.
+        let mut unseen: BTreeSet<DeviceId> = self.migrated().cloned().collect();
         for Seen { device, uuid, sight } in seen {
-            let is_migrated = match &sight {
-                // Not for a device that has not asked to be awaited: the state machine refuses that.
-                Sight::Well { os_version, .. } => {
-                    let os_version = os_version.clone();
-                    self.say_of(&device, DeviceEvent::Migrated { uuid, os_version })
-                        || self.rollout.state(&device) == DeviceState::Migrated
-                }
-                Sight::Unwell(_) | Sight::Silent => {
-                    self.rollout.state(&device) == DeviceState::Migrated
-                }
-            };
-            if is_migrated {
+            // Not for a device that has not asked to be awaited: the state machine refuses that.
+            if let Sight::Well { os_version, .. } = &sight {
+                let os_version = os_version.clone();
+                self.say_of(&device, DeviceEvent::Migrated { uuid, os_version });
+            }
+            unseen.remove(&device);
+            if *self.rollout.state(&device) == DeviceState::Migrated {
                 self.watch(device, &sight);
             } else if let Sight::Unwell(why) = sight {
                 others.insert(device, why);
             }
         }
+        for device in unseen {
+            self.watch(device, &Sight::Silent);
+        }
         self.judge_arrivals(&others);
+    }
+
+    fn migrated(&self) -> impl Iterator<Item = &DeviceId> {
+        let devices = self.rollout.history.devices.iter();
+        devices.filter(|(_, it)| it.state == DeviceState::Migrated).map(|(id, _)| id)
     }
 
     /// Takes down how a migrated device is.

@@ -63,7 +63,7 @@ impl Turn<'_> {
 
     fn may_still_start(&self, device: &DeviceId) -> bool {
         let state = self.rollout.state(device);
-        !self.rollout.in_flight(device) && (state == DeviceState::Pending || state.is_away())
+        !self.rollout.in_flight(device) && (*state == DeviceState::Pending || state.is_away())
     }
 
     /// What a device's link or a change of its files does is not its class's fault.

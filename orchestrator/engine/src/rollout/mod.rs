@@ -301,8 +301,8 @@ impl Rollout {
         turn.effects
     }
 
-    fn state(&self, device: &DeviceId) -> DeviceState {
-        self.history.devices.get(device).map_or(DeviceState::Pending, |p| p.state.clone())
+    fn state(&self, device: &DeviceId) -> &DeviceState {
+        self.history.devices.get(device).map_or(&DeviceState::Pending, |progress| &progress.state)
     }
 
     /// In flight: it has a task, or it is on its way to balena.
@@ -420,7 +420,7 @@ impl Turn<'_> {
             }
             Said::Undone => match self.rollout.state(&device) {
                 DeviceState::Undoing { then: Then::Fail(cause), .. } => {
-                    DeviceEvent::Failed { cause }
+                    DeviceEvent::Failed { cause: cause.clone() }
                 }
                 DeviceState::Undoing { then: Then::Rest, .. } => DeviceEvent::Undone,
                 _ => DeviceEvent::WentBack,

@@ -114,7 +114,7 @@ impl Turn<'_> {
         for id in &stage.devices {
             let state = self.rollout.state(id);
             if !(state.ended_badly() && forgiven.contains(id)) {
-                tally.count(&state);
+                tally.count(state);
             }
         }
         if index + 1 == plan.stages.len() {
@@ -246,7 +246,7 @@ impl Turn<'_> {
     /// The devices that this stage may start, but for the limits: its own, then those that were away.
     fn waiting<'p>(&self, plan: &'p CheckedPlan, index: usize) -> Vec<&'p DeviceId> {
         let Some(stage) = plan.stages.get(index) else { return Vec::new() };
-        let is_pending = |id: &&DeviceId| self.rollout.state(id) == DeviceState::Pending;
+        let is_pending = |id: &&DeviceId| *self.rollout.state(id) == DeviceState::Pending;
         let mut waiting: Vec<&DeviceId> = stage.devices.iter().filter(is_pending).collect();
         if index + 1 == plan.stages.len() {
             let due: BTreeSet<&DeviceId> = self.stragglers_that_are_due().collect();

@@ -237,7 +237,7 @@ impl World {
     }
 
     fn ends(&self) -> Vec<DeviceState> {
-        self.plan.devices.keys().map(|id| self.rollout.state(id)).collect()
+        self.plan.devices.keys().map(|id| self.rollout.state(id).clone()).collect()
     }
 }
 
@@ -444,4 +444,25 @@ fn devices_are_given_back_by_order_and_others_left_alone() {
     assert_eq!(back.run(), Outcome::TakenBack);
     let tally = back.rollout.history().tally();
     assert!(tally.migrated >= migrated && tally.undone > 0 && tally.pending == 0, "{tally:?}");
+}
+
+#[test]
+fn a_device_that_balena_does_not_name_any_more_is_not_well() {
+    let mut plan = migos_playbooks::plan::Plan::clone(&sample::plan(2));
+    plan.stages[0].gate.soak = migos_playbooks::span::Span::seconds(5);
+    plan.id = plan.digest().unwrap();
+    let plan = Arc::new(plan.check().unwrap());
+    let canary = plan.stages[0].devices[0].clone();
+    let mut world = World::new(plan, BTreeMap::new(), Vec::new());
+    while *world.rollout.state(&canary) != DeviceState::Migrated {
+        world.second();
+    }
+    for _ in 0..60 {
+        world.clock += 1;
+        world.work(&canary);
+        world.input(Input::Seen(Vec::new()));
+    }
+    assert_eq!(world.ended, Some(Outcome::Paused));
+    let reason = world.rollout.history().paused.clone().unwrap();
+    assert!(reason.ends_with(&format!("{canary} is not well")), "{reason}");
 }
