@@ -89,10 +89,9 @@ impl Ground {
     /// If it cannot be done; the message says what is missing.
     pub fn new(setup: Setup<'_>) -> Result<Self> {
         let (home, runtime) = (Home::new()?, Runtime::new()?);
-        let payload = payload::debian_arm64()?;
         let payload = match setup.whole_payload {
-            true => fs::read(&payload)?,
-            false => payload::lean(&payload, setup.overlay)?,
+            true => fs::read(payload::debian_arm64()?)?,
+            false => payload::lean(setup.overlay)?,
         };
         home.write("payloads/debian-arm64.tgz", payload)?;
         let raw = put_image(&home)?;

@@ -9,6 +9,7 @@
 //! place     a processor for each Pi: as many run at a time, in all processes, as there are
 //! card      the card of such a Pi, and its boot partition as seen from outside
 //! payload   MIGOS, and copies of it in which something is wrong
+//! gate      the way to a Pi's SSH server
 //! machine   one power-on: a QEMU process until its reset, its end, or its power is cut
 //! pi        the Pi: firmware, resets, power
 //! ground    Pis in an inventory, a balena for them, and the program that works on them
@@ -24,6 +25,7 @@
 
 mod cache;
 mod card;
+mod gate;
 mod ground;
 mod machine;
 mod payload;

@@ -1,6 +1,7 @@
 //! The Pi: what its firmware boots at each reset, and its power.
 
 use super::card::{Card, Tree};
+use super::gate::Gate;
 use super::machine::{Ended, Machine, Plug, REBOOT_PARAM, Start};
 use super::place::{self, Place};
 use super::{cache, is_migos};
@@ -104,7 +105,7 @@ pub struct EmulatedPi {
     thread: Option<JoinHandle<()>>,
     card: Arc<Card>,
     folder: Arc<TempDir>,
-    port: u16,
+    gate: Gate,
     _place: Place,
 }
 
@@ -145,7 +146,7 @@ impl EmulatedPi {
             Inner { life, began: None, supplied: false, plug: None, ending: false, visitor: None };
         let shared = Arc::new(Shared { inner: Mutex::new(inner), changed: Condvar::new() });
         let end = serial.to_be_bytes();
-        let firmware = Firmware {
+        let mut firmware = Firmware {
             shared: Arc::clone(&shared),
             qemu: qemu.to_owned(),
             card: Arc::clone(&card),
@@ -154,10 +155,12 @@ impl EmulatedPi {
             board: Board { revision: REVISION, serial, eeprom: None },
             mac: format!("b8:27:eb:{:02x}:{:02x}:{:02x}", end[5], end[6], end[7]),
             processor: place.processor,
+            aio: "threads",
         };
-        firmware.machine().device_tree(REVISION, &format!("{serial:016x}"))?;
+        firmware.aio = firmware.machine().device_tree(REVISION, &format!("{serial:016x}"))?;
         let thread = Some(thread::spawn(move || firmware.run()));
-        Ok(Self { shared, thread, card, folder, port, _place: place })
+        let gate = Gate::to(port)?;
+        Ok(Self { shared, thread, card, folder, gate, _place: place })
     }
 
     /// Its card. What is on it is to be looked at only while the Pi is off.
@@ -167,7 +170,7 @@ impl EmulatedPi {
 
     /// The port of its SSH server, on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.gate.port()
     }
 
     /// What became of it so far.
@@ -249,7 +252,7 @@ impl EmulatedPi {
     /// # Errors
     /// If it never does, or the Pi is not on.
     pub fn until_ssh(&self) -> Result<()> {
-        // QEMU takes every connection, and closes it when it finds nobody behind.
+        // Every connection is taken, and closed when nobody is found behind.
         self.until_true("SSH", || self.greeting().is_ok_and(|greeting| greeting == *b"SSH-"))
     }
 
@@ -272,7 +275,7 @@ impl EmulatedPi {
     }
 
     fn greeting(&self) -> std::io::Result<[u8; 4]> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port()))?;
         stream.set_read_timeout(Some(GREETING))?;
         let mut greeting = [0; 4];
         stream.read_exact(&mut greeting)?;
@@ -301,6 +304,7 @@ struct Firmware {
     board: Board,
     mac: String,
     processor: usize,
+    aio: &'static str,
 }
 
 impl Firmware {
@@ -312,6 +316,7 @@ impl Firmware {
             port: self.port,
             mac: &self.mac,
             processor: self.processor,
+            aio: self.aio,
         }
     }
 
