@@ -10,6 +10,7 @@
 //! card      the card of such a Pi, and its boot partition as seen from outside
 //! payload   MIGOS, and copies of it in which something is wrong
 //! gate      the way to a Pi's SSH server
+//! model     the boards: what each says of itself, what QEMU makes of it
 //! machine   one power-on: a QEMU process until its reset, its end, or its power is cut
 //! pi        the Pi: firmware, resets, power
 //! ground    Pis in an inventory, a balena for them, and the program that works on them
@@ -28,12 +29,14 @@ mod card;
 mod gate;
 mod ground;
 mod machine;
+mod model;
 mod payload;
 mod pi;
 mod place;
 
 pub use card::{Card, Tree};
 pub use ground::{Ground, Setup, tell};
+pub use model::Model;
 pub use payload::Overlay;
 pub use pi::{Cable, EmulatedPi, Life, Power};
 

@@ -1,6 +1,6 @@
 //! Payloads for emulated Pis: the one of Debian's packages, and copies of it whose ramdisk has other files.
 
-use super::cache;
+use super::{Model, cache};
 use crate::fleet::{Ended, Home};
 use anyhow::{Context, Result, ensure};
 use migos_engine::run::write_whole;
@@ -19,31 +19,37 @@ const LEAN: &str = include_str!("lean.yaml");
 /// A file of a ramdisk that all may run: its path, and what is in it.
 pub type Overlay<'a> = (&'a str, &'a str);
 
-/// A payload of Debian's packages with MIGOS as it now is. Made once, until something of it changes.
+/// The payload that the program builds of Debian's packages, with MIGOS as it now is. Made once, until something of it
+/// changes.
 ///
 /// # Errors
 /// If it cannot be built; the message says what is missing.
-pub(super) fn debian_arm64() -> Result<PathBuf> {
-    built("payload", None)
+pub(super) fn whole(model: Model) -> Result<Vec<u8>> {
+    let recipe = format!("debian-{}", model.architecture());
+    Ok(fs::read(built(model, &recipe, None)?)?)
 }
 
-/// The same for the emulated board alone, with other files in its ramdisk.
+/// A payload for the usual board alone, with other files in its ramdisk.
 ///
 /// # Errors
 /// If it cannot be built or packed; the message says what is missing.
 pub(super) fn lean(files: &[Overlay<'_>]) -> Result<Vec<u8>> {
-    let payload = built("lean", Some(LEAN))?;
+    let payload = built(Model::default(), "lean", Some(LEAN))?;
     match files {
         [] => Ok(fs::read(payload)?),
         _ => overlaid(&payload, files),
     }
 }
 
-/// Builds it by a recipe of its own, or by the program's.
-fn built(name: &str, recipe: Option<&str>) -> Result<PathBuf> {
+/// Builds it by the program's recipe of this name, or by one of our own.
+fn built(model: Model, name: &str, recipe: Option<&str>) -> Result<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let script = workspace.join("payload/ramdisk/build.sh");
-    let built = Command::new(&script).stderr(Stdio::inherit()).output()?;
+    let target = match model.architecture() {
+        "armhf" => "arm-unknown-linux-gnueabi",
+        _ => "aarch64-unknown-linux-musl",
+    };
+    let built = Command::new(&script).arg(target).stderr(Stdio::inherit()).output()?;
     ensure!(built.status.success(), "{} failed; see above", script.display());
     let program = PathBuf::from(String::from_utf8(built.stdout)?.trim());
 
@@ -53,16 +59,15 @@ fn built(name: &str, recipe: Option<&str>) -> Result<PathBuf> {
         gather(&workspace.join(folder), &mut all)?;
     }
     let key: String = Sha256::of(&all).to_string().chars().take(12).collect();
-    let made = cache::kept(name, &key, |path| {
+    let made = cache::kept(&format!("payload-{name}"), &key, |path| {
         let packages = cache::folder()?.join("packages");
         let new = cache::empty_beside(path)?;
         let tarball = new.join("payload.tgz");
         let home = Home::new()?;
-        let mut build = vec!["payload", "build", "--recipe"];
+        let mut build = vec!["payload", "build", "--recipe", name];
         if let Some(text) = recipe {
-            home.write("recipe.yaml", text)?;
+            home.write(name, text)?;
         }
-        build.push(if recipe.is_some() { "recipe.yaml" } else { "debian-arm64" });
         build.extend(["--ramdisk-program", word(&program)?, "--cache", word(&packages)?]);
         build.extend(["--output", word(&tarball)?]);
         // Two builds at a time would be in each other's way in the cache of packages.
