@@ -2,7 +2,7 @@
 //!
 //! QEMU takes every connection itself. While nobody answers in the Pi it knocks there again only after six seconds, then
 //! after twelve, and the connection waits. On a network nobody would have taken it, and who comes a moment after the
-//! server finds it at once. Here each connection knocks every second, until the server greets or the caller leaves.
+//! server finds it at once. Here each connection knocks again and again, until the server greets or the caller leaves.
 
 use anyhow::Result;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How long a server may take to greet, once it has been reached: it does so before it does anything else.
+/// How long a server may take to greet at the first try, which it does before it does anything else; a busy one is given
+/// as much again at each further try.
 const GREETING: Duration = Duration::from_secs(1);
-/// How often it is tried: nobody waits for longer than this at a door.
-const TRIES: u32 = 30;
+/// How often it is tried: nobody waits for longer than that takes.
+const TRIES: u32 = 8;
 
 /// A port of 127.0.0.1 that leads to another one. It is closed when this is dropped.
 #[derive(Debug)]
@@ -62,10 +63,10 @@ impl Drop for Gate {
 
 fn lead(caller: &TcpStream, behind: u16) -> io::Result<()> {
     caller.set_nodelay(true)?;
-    for _ in 0..TRIES {
+    for tries in 1..=TRIES {
         let server = TcpStream::connect((Ipv4Addr::LOCALHOST, behind))?;
         server.set_nodelay(true)?;
-        server.set_read_timeout(Some(GREETING))?;
+        server.set_read_timeout(Some(GREETING * tries))?;
         match server.peek(&mut [0]) {
             Ok(0) => return Ok(()),
             Ok(_) => {

@@ -4,7 +4,8 @@
 out=$1
 case $architecture in
   arm64) package=linux-image-arm64 number=8 ;;
-  armhf) package=linux-image-armmp number=7 ;;
+  # The other kernel for ARMv7 guards users' memory by domains; at each change of these QEMU forgets all translations.
+  armhf) package=linux-image-armmp-lpae number=7 ;;
 esac
 debian "$architecture" $package,busybox-static "$out.unpacked"
 mkdir -p "$out/boot" "$out/bin" "$out/modules"
