@@ -64,9 +64,14 @@ fn built(model: Model, name: &str, recipe: Option<&str>) -> Result<PathBuf> {
         let new = cache::empty_beside(path)?;
         let tarball = new.join("payload.tgz");
         let home = Home::new()?;
-        let mut build = vec!["payload", "build", "--recipe", name];
-        if let Some(text) = recipe {
-            home.write(name, text)?;
+        let file = format!("{name}.yaml");
+        let mut build = vec!["payload", "build", "--recipe"];
+        match recipe {
+            Some(text) => {
+                home.write(&file, text)?;
+                build.push(&file);
+            }
+            None => build.push(name),
         }
         build.extend(["--ramdisk-program", word(&program)?, "--cache", word(&packages)?]);
         build.extend(["--output", word(&tarball)?]);
