@@ -19,7 +19,7 @@
 //! | script | makes |
 //! | --- | --- |
 //! | `qemu.sh` | QEMU, unpacked beside what is installed |
-//! | `kernel.sh` | Debian's kernel for arm64, its modules, device trees, busybox |
+//! | `kernel.sh` | Debian's kernel, a ramdisk that finds the root, device trees, firmware, busybox |
 //! | `root.sh` | a root file system of Debian's packages that looks like Raspberry Pi OS |
 //! | `card.sh` | the card of both |
 //! | `balena.sh` | a card with a small balenaOS, on the same kernel |
