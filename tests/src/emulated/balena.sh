@@ -50,12 +50,15 @@ port=${host##*:}
 case $host in 127.0.0.1:*) gate=10.0.2.2 ;; *) gate=${host%:*} ;; esac
 # usage: request METHOD PATH [BODY]
 request() {
+  : >/run/answer
   {
     printf '%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n' "$1" "$2" "$host" "$key"
     printf 'Content-Type: application/json\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' "${#3}" "$3"
     # A server takes the end of what is sent for the end of the interest in its answer.
-    sleep 2
-  } | timeout 20 nc $gate "$port"
+    tries=0
+    until [ -s /run/answer ] || [ $((tries += 1)) -gt 100 ]; do sleep 0.1; done
+  } | timeout 20 nc $gate "$port" >/run/answer
+  cat /run/answer
 }
 while :; do
   pause=1

@@ -1,6 +1,6 @@
 //! The card of an emulated Pi, and its boot partition as seen from outside.
 
-use super::cache;
+use super::{Model, cache};
 use anyhow::{Context, Result, bail, ensure};
 use migos_engine::run::write_whole;
 use std::collections::BTreeMap;
@@ -29,10 +29,9 @@ impl Card {
     ///
     /// # Errors
     /// If it cannot be made; the message says what is missing.
-    pub fn raspberry_pi_os(folder: &Path) -> Result<Self> {
-        let kernel = cache::made("kernel", include_str!("kernel.sh"), &[])?;
-        let root = cache::made("root", include_str!("root.sh"), &[])?;
-        let stock = cache::made("card", include_str!("card.sh"), &[&kernel, &root])?;
+    pub fn raspberry_pi_os(model: Model, folder: &Path) -> Result<Self> {
+        let (kernel, root) = (kernel(model)?, made("root", model, include_str!("root.sh"), &[])?);
+        let stock = made("card", model, include_str!("card.sh"), &[&kernel, &root])?;
         let card = Self { image: folder.join("card.img"), key: folder.join("id") };
         copy(&stock.join("card.img"), &card.image)?;
         copy(&stock.join("id"), &card.key)?;
@@ -43,9 +42,8 @@ impl Card {
     ///
     /// # Errors
     /// If it cannot be made; the message says what is missing.
-    pub fn balena_os(folder: &Path) -> Result<Self> {
-        let kernel = cache::made("kernel", include_str!("kernel.sh"), &[])?;
-        let stock = cache::made("balena", include_str!("balena.sh"), &[&kernel])?;
+    pub fn balena_os(model: Model, folder: &Path) -> Result<Self> {
+        let stock = made("balena", model, include_str!("balena.sh"), &[&kernel(model)?])?;
         let card = Self { image: folder.join("card.img"), key: folder.join("id") };
         copy(&stock.join("balena.img"), &card.image)?;
         Ok(card)
@@ -212,6 +210,17 @@ fn gather(folder: &Path, prefix: &str, tree: &mut Tree) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn kernel(model: Model) -> Result<PathBuf> {
+    made("kernel", model, include_str!("kernel.sh"), &[])
+}
+
+/// What a script makes for the architecture of a board.
+fn made(name: &str, model: Model, script: &str, of: &[&Path]) -> Result<PathBuf> {
+    let architecture = model.architecture();
+    let script = format!("architecture={architecture}\n{script}");
+    cache::made(&format!("{architecture}-{name}"), &script, of)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -3,9 +3,9 @@
 use super::card::Card;
 use super::payload::{self, Overlay};
 use super::pi::{EmulatedPi, Power};
-use super::{is_migos, pi::Life};
+use super::{Model, is_migos, pi::Life};
 use crate::fleet::{Ended, Home, Process, QUICK};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use migos_lab::{Lab, LabOptions, Pace};
 use std::fmt::Write as _;
 use std::fs;
@@ -14,11 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// A seed whose first virtual Pi is the emulated one's twin: a 3B+ with Raspberry Pi OS 12. Its fleet at balena is the
-/// emulated Pis' own.
-const TWIN: u64 = 15;
-/// What the twin is called at balena.
-const DEVICE_TYPE: &str = "raspberrypi3-64";
+/// The seed of the lab whose balena the Pis come to. Devices of every type may join its fleet.
+const SEED: u64 = 15;
 /// How long anything is waited for: more than five times what an idle computer needs.
 const PATIENCE: Duration = Duration::from_secs(900);
 /// Pause between two looks at what can tell us nothing by itself: short, where the power is cut at an instant.
@@ -29,9 +26,11 @@ const GLANCE: Duration = Duration::from_millis(4);
 pub struct Setup<'a> {
     /// How many Pis.
     pub pis: usize,
-    /// Whether the payload is sent with all that it has for other boards.
+    /// Which board they are.
+    pub model: Model,
+    /// Whether the payload is one of those that the program builds. All but the usual board need that.
     pub whole_payload: bool,
-    /// Files of the ramdisk that are others, in a payload for this board alone.
+    /// Files of the ramdisk that are others, in a payload for the usual board alone.
     pub overlay: &'a [Overlay<'a>],
     /// The policy's `dead_man`.
     pub dead_man: &'a str,
@@ -48,6 +47,7 @@ impl Default for Setup<'_> {
         let dead_man = "{ contact: 5m, commit: 10m, hung: 1m }";
         Self {
             pis: 1,
+            model: Model::default(),
             whole_payload: false,
             overlay: &[],
             dead_man,
@@ -89,26 +89,24 @@ impl Ground {
     /// If it cannot be done; the message says what is missing.
     pub fn new(setup: Setup<'_>) -> Result<Self> {
         let (home, runtime) = (Home::new()?, Runtime::new()?);
-        let payload = payload::debian_arm64()?;
         let payload = match setup.whole_payload {
-            true => fs::read(&payload)?,
-            false => payload::lean(&payload, setup.overlay)?,
+            true => payload::whole(setup.model)?,
+            false => payload::lean(setup.overlay)?,
         };
-        home.write("payloads/debian-arm64.tgz", payload)?;
-        let raw = put_image(&home)?;
+        home.write("payloads/payload.tgz", payload)?;
+        let raw = put_image(&home, setup.model)?;
         let options = LabOptions {
             devices: 1,
-            seed: TWIN,
+            seed: SEED,
             faults: Default::default(),
             pace: Pace::test(),
             dir: home.path().join("lab"),
             api_port: setup.api_port,
         };
         let lab = runtime.block_on(Lab::start(options))?;
-        let twin = lab.devices().next().context("the lab has a device")?;
-        ensure!(twin.model().device_types().contains(&DEVICE_TYPE), "the lab's fleet is another");
-        let pis = EmulatedPi::several(setup.pis, Card::raspberry_pi_os)?;
-        home.write("inventory.yaml", inventory(&lab, &pis))?;
+        let card = |folder: &_| Card::raspberry_pi_os(setup.model, folder);
+        let pis = EmulatedPi::several(setup.pis, setup.model, card)?;
+        home.write("inventory.yaml", inventory(&lab, setup.model, &pis))?;
         let policy = QUICK
             .replace("prove: never\n", setup.policy)
             .replace("{ contact: 60s, commit: 120s }", setup.dead_man);
@@ -242,12 +240,13 @@ pub fn tell(life: &Life) -> String {
     boots.chain([format!("{:?}", life.power)]).collect::<Vec<_>>().join("; ")
 }
 
-fn inventory(lab: &Lab, pis: &[EmulatedPi]) -> String {
+fn inventory(lab: &Lab, model: Model, pis: &[EmulatedPi]) -> String {
+    let (device_type, _) = model.device_type();
     let mut text = format!(
         "migos: 1\n\
          balena: {{ fleet: {fleet}, api: \"{api}\", token: {{ file: lab/token }} }}\n\
          payloads: payloads/\n\
-         images: {{ {DEVICE_TYPE}: images/balena.img }}\n\
+         images: {{ {device_type}: images/balena.img }}\n\
          data: none\n\
          policy: policy.yaml\n\
          devices:\n",
@@ -265,12 +264,13 @@ fn inventory(lab: &Lab, pis: &[EmulatedPi]) -> String {
 }
 
 /// The small balenaOS as an image to be flashed, prepared as a person does it.
-fn put_image(home: &Home) -> Result<Vec<u8>> {
+fn put_image(home: &Home, model: Model) -> Result<Vec<u8>> {
     let folder = tempfile::tempdir()?;
-    let raw = fs::read(Card::balena_os(folder.path())?.image())?;
+    let raw = fs::read(Card::balena_os(model, folder.path())?.image())?;
     home.write("balena.img", &raw)?;
     let mut args = vec!["image", "prepare", "balena.img", "-o", "images/balena.img"];
-    args.extend(["--device-type", DEVICE_TYPE, "--architecture", "aarch64"]);
+    let (device_type, architecture) = model.device_type();
+    args.extend(["--device-type", device_type, "--architecture", architecture]);
     args.extend(["--os-version", "balenaOS 6.0.24"]);
     let ended = home.run(&args)?;
     ensure!(ended.code == Some(0), "{}{}", ended.stdout, ended.stderr);

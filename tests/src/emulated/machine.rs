@@ -1,6 +1,8 @@
 //! One power-on: a QEMU process until its reset, its end, or its power is cut.
 
+use super::model::{Model, fdtput};
 use anyhow::{Context, Result, bail, ensure};
+use migos_engine::run::write_whole;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -8,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the processor, the memory and their device tree are made for.
-const MACHINE: [&str; 6] = ["-cpu", "cortex-a53", "-smp", "1", "-m", "1024"];
+/// The file with the device tree of this power-on.
+const DEVICE_TREE: &str = "board.dtb";
+/// Where Broadcom's watchdog is in its device trees.
+const WATCHDOG: &str = "/soc/watchdog@7e100000";
 
 /// The file that holds what the firmware was told.
 pub(super) const REBOOT_PARAM: &str = "reboot-param";
@@ -21,6 +25,8 @@ const NO_CABLE: &[u8] =
 /// What is powered on.
 #[derive(Debug)]
 pub(super) struct Machine<'a> {
+    /// The board.
+    pub(super) model: Model,
     /// The script that runs QEMU.
     pub(super) qemu: &'a Path,
     /// Where it keeps its files.
@@ -33,6 +39,8 @@ pub(super) struct Machine<'a> {
     pub(super) mac: &'a str,
     /// The processor that it runs on.
     pub(super) processor: usize,
+    /// How QEMU reads and writes the card.
+    pub(super) aio: &'static str,
 }
 
 /// How a machine is powered on.
@@ -81,30 +89,52 @@ pub(super) struct Running {
 }
 
 impl Machine<'_> {
-    /// The device tree of QEMU's board, which says of itself what a board of this revision does.
-    pub(super) fn device_tree(&self, revision: u32, serial: &str) -> Result<()> {
-        let path = self.folder.join("board.dtb");
-        let path = path.to_str().context("the folder's name is not UTF-8")?;
-        let dump = Command::new(self.qemu)
-            .arg("-M")
-            .arg(format!("virt,dumpdtb={path}"))
-            .args(MACHINE)
-            .args(["-nic", "none", "-display", "none"])
-            .output()?;
-        ensure!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
-        let revision = format!("{revision:x}");
-        for arguments in [
-            &["-t", "s", path, "/", "model", "Raspberry Pi 3 Model B Plus Rev 1.3"][..],
-            &["-t", "s", path, "/", "compatible", "raspberrypi,3-model-b-plus", "brcm,bcm2837"],
-            &["-t", "s", path, "/", "serial-number", serial],
-            &["-c", path, "/system"],
-            &["-t", "x", path, "/system", "linux,revision", &revision],
-        ] {
-            let status = Command::new("fdtput").args(arguments).status();
-            let status = status.context("failed to run fdtput (package device-tree-compiler)")?;
-            ensure!(status.success(), "fdtput {arguments:?} failed");
+    /// Prepares the device tree of QEMU's own boards, which then says of itself what a board of this model does. Gives the
+    /// quickest way to read and write the card that this computer has.
+    pub(super) fn prepare(&self, serial: &str) -> Result<&'static str> {
+        let path = self.folder.join(DEVICE_TREE);
+        let dump = |aio| {
+            let mut qemu = Command::new(self.qemu);
+            let machine = if self.model.is_broadcom() { "virt" } else { self.model.machine() };
+            qemu.arg("-M").arg(format!("{machine},dumpdtb={}", path.display()));
+            qemu.args(self.model.parts());
+            qemu.args(["-nic", "none", "-display", "none"]);
+            qemu.arg("-drive").arg(self.drive("none,id=sd", aio));
+            qemu.output()
+        };
+        // By threads, each sector is handed to another one and back. Not every kernel lets QEMU do it otherwise.
+        let mut aio = "io_uring";
+        let mut dumped = dump(aio)?;
+        if !dumped.status.success() {
+            aio = "threads";
+            dumped = dump(aio)?;
+        }
+        ensure!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        if !self.model.is_broadcom() {
+            self.model.sign(&path, serial)?;
+            // By it the kernel would choose its place by chance, and for that keep its page tables apart: half as much
+            // again for each call into it, under emulation.
+            fdtput(&["-d", word(&path)?, "/chosen", "kaslr-seed"])?;
+        }
+        Ok(aio)
+    }
+
+    /// Takes a device tree from the card, as the firmware of a board with Broadcom's chips does.
+    pub(super) fn take_tree(&self, tree: &[u8], serial: &str, is_migos: bool) -> Result<()> {
+        let path = self.folder.join(DEVICE_TREE);
+        write_whole(&path, tree, 0o644)?;
+        self.model.sign(&path, serial)?;
+        if is_migos {
+            // QEMU's has no time: it resets the board as soon as it is started. Without it the board cannot be reset
+            // either, which is left to the plug.
+            fdtput(&["-t", "s", word(&path)?, WATCHDOG, "status", "disabled"])?;
         }
         Ok(())
+    }
+
+    fn drive(&self, interface: &str, aio: &str) -> String {
+        let card = self.card.display();
+        format!("file={card},if={interface},format=raw,cache=unsafe,aio={aio}")
     }
 
     /// Powers it on, with `kernel` and, if there is one, `initramfs` in its folder.
@@ -112,25 +142,30 @@ impl Machine<'_> {
         let file = |name: &str| self.folder.join(name).display().to_string();
         let mut qemu = Command::new("setpriv");
         qemu.args(["--pdeathsig", "KILL", "taskset", "-c", &self.processor.to_string()]);
-        qemu.arg(self.qemu).args(["-M", "virt"]).args(MACHINE);
-        qemu.args(["-dtb", &file("board.dtb"), "-kernel", &file("kernel")]);
+        qemu.arg(self.qemu).args(["-M", self.model.machine()]).args(self.model.parts());
+        qemu.args(["-dtb", &file(DEVICE_TREE), "-kernel", &file("kernel")]);
         qemu.args(["-append", start.cmdline]);
         if start.initramfs {
             qemu.args(["-initrd", &file("initramfs")]);
         }
-        let card = self.card.display();
-        qemu.arg("-drive").arg(format!("file={card},if=none,id=sd,format=raw,cache=unsafe"));
-        qemu.args(["-device", "sdhci-pci", "-device", "sd-card,drive=sd"]);
-        qemu.args(["-device", "virtio-rng-pci"]);
-        let mac = self.mac;
-        qemu.arg("-device").arg(format!("virtio-net-pci,id=eth,netdev=net,romfile=,mac={mac}"));
+        let (mac, param) = (self.mac, self.folder.join(REBOOT_PARAM));
         qemu.arg("-netdev").arg(format!("user,id=net,hostfwd=tcp:127.0.0.1:{}-:22", self.port));
-        // What a kernel of a Pi tells the firmware in registers goes through a port of its own.
-        let param = self.folder.join(REBOOT_PARAM);
-        qemu.arg("-chardev").arg(format!("file,id=param,path={}", param.display()));
-        qemu.args(["-device", "virtio-serial-pci"]);
-        qemu.args(["-device", "virtserialport,chardev=param,name=reboot-param"]);
-        qemu.args(["-device", "i6300esb", "-action", "watchdog=reset", "-no-reboot"]);
+        if self.model.is_broadcom() {
+            qemu.arg("-drive").arg(self.drive("sd", self.aio));
+            qemu.arg("-device").arg(format!("usb-net,id=eth,netdev=net,mac={mac}"));
+            write_whole(&param, b"", 0o644)?;
+        } else {
+            qemu.arg("-drive").arg(self.drive("none,id=sd", self.aio));
+            qemu.args(["-device", "sdhci-pci", "-device", "sd-card,drive=sd"]);
+            qemu.args(["-device", "virtio-rng-pci", "-device"]);
+            qemu.arg(format!("virtio-net-pci,id=eth,netdev=net,romfile=,mac={mac}"));
+            // What a kernel of a Pi tells the firmware in registers goes through a port of its own.
+            qemu.arg("-chardev").arg(format!("file,id=param,path={}", param.display()));
+            qemu.args(["-device", "virtio-serial-pci"]);
+            qemu.args(["-device", "virtserialport,chardev=param,name=reboot-param"]);
+            qemu.args(["-device", "i6300esb", "-action", "watchdog=reset"]);
+        }
+        qemu.arg("-no-reboot");
         qemu.arg("-chardev").arg(format!("file,id=tty,append=on,path={}", file("console")));
         qemu.args(["-serial", "chardev:tty", "-display", "none", "-monitor", "none"]);
         qemu.args(["-qmp", "stdio"]);
@@ -181,4 +216,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.plug.pull();
     }
+}
+
+fn word(path: &Path) -> Result<&str> {
+    path.to_str().context("a path is not UTF-8")
 }

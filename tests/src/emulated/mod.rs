@@ -9,6 +9,8 @@
 //! place     a processor for each Pi: as many run at a time, in all processes, as there are
 //! card      the card of such a Pi, and its boot partition as seen from outside
 //! payload   MIGOS, and copies of it in which something is wrong
+//! gate      the way to a Pi's SSH server
+//! model     the boards: what each says of itself, what QEMU makes of it
 //! machine   one power-on: a QEMU process until its reset, its end, or its power is cut
 //! pi        the Pi: firmware, resets, power
 //! ground    Pis in an inventory, a balena for them, and the program that works on them
@@ -17,21 +19,24 @@
 //! | script | makes |
 //! | --- | --- |
 //! | `qemu.sh` | QEMU, unpacked beside what is installed |
-//! | `kernel.sh` | Debian's kernel for arm64, its modules, device trees, busybox |
+//! | `kernel.sh` | Debian's kernel, a ramdisk that finds the root, device trees, firmware, busybox |
 //! | `root.sh` | a root file system of Debian's packages that looks like Raspberry Pi OS |
 //! | `card.sh` | the card of both |
 //! | `balena.sh` | a card with a small balenaOS, on the same kernel |
 
 mod cache;
 mod card;
+mod gate;
 mod ground;
 mod machine;
+mod model;
 mod payload;
 mod pi;
 mod place;
 
 pub use card::{Card, Tree};
 pub use ground::{Ground, Setup, tell};
+pub use model::Model;
 pub use payload::Overlay;
 pub use pi::{Cable, EmulatedPi, Life, Power};
 

@@ -1,11 +1,10 @@
 //! Payloads for emulated Pis: the one of Debian's packages, and copies of it whose ramdisk has other files.
 
-use super::cache;
+use super::{Model, cache};
 use crate::fleet::{Ended, Home};
 use anyhow::{Context, Result, ensure};
 use migos_engine::run::write_whole;
 use migos_payload::digest::Sha256;
-use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,73 +13,88 @@ use std::process::{Command, Stdio};
 /// What a payload is made of, besides MIGOS's own program and Debian's packages.
 const SOURCES: [&str; 3] = ["payload/builder/src", "payload/builder/recipes", "payload/src"];
 
-/// The only board that is emulated, as revision codes have it, and its device tree.
-const BOARD: u8 = 0x0d;
-const DEVICE_TREE: &str = "bcm2710-rpi-3-b-plus.dtb";
+/// The recipe of a payload for the emulated board alone.
+const LEAN: &str = include_str!("lean.yaml");
 
 /// A file of a ramdisk that all may run: its path, and what is in it.
 pub type Overlay<'a> = (&'a str, &'a str);
 
-/// The payload of Debian's packages with MIGOS as it now is. Made once, until something of it changes.
+/// The payload that the program builds of Debian's packages, with MIGOS as it now is. Made once, until something of it
+/// changes.
 ///
 /// # Errors
 /// If it cannot be built; the message says what is missing.
-pub(super) fn debian_arm64() -> Result<PathBuf> {
+pub(super) fn whole(model: Model) -> Result<Vec<u8>> {
+    let recipe = format!("debian-{}", model.architecture());
+    Ok(fs::read(built(model, &recipe, None)?)?)
+}
+
+/// A payload for the usual board alone, with other files in its ramdisk.
+///
+/// # Errors
+/// If it cannot be built or packed; the message says what is missing.
+pub(super) fn lean(files: &[Overlay<'_>]) -> Result<Vec<u8>> {
+    let payload = built(Model::default(), "lean", Some(LEAN))?;
+    match files {
+        [] => Ok(fs::read(payload)?),
+        _ => overlaid(&payload, files),
+    }
+}
+
+/// Builds it by the program's recipe of this name, or by one of our own.
+fn built(model: Model, name: &str, recipe: Option<&str>) -> Result<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let script = workspace.join("payload/ramdisk/build.sh");
-    let built = Command::new(&script).stderr(Stdio::inherit()).output()?;
+    let target = match model.architecture() {
+        "armhf" => "arm-unknown-linux-gnueabi",
+        _ => "aarch64-unknown-linux-musl",
+    };
+    let built = Command::new(&script).arg(target).stderr(Stdio::inherit()).output()?;
     ensure!(built.status.success(), "{} failed; see above", script.display());
     let program = PathBuf::from(String::from_utf8(built.stdout)?.trim());
 
     let mut all = fs::read(&program)?;
+    all.extend(recipe.unwrap_or_default().bytes());
     for folder in SOURCES {
         gather(&workspace.join(folder), &mut all)?;
     }
     let key: String = Sha256::of(&all).to_string().chars().take(12).collect();
-    let made = cache::kept("payload", &key, |path| {
+    let made = cache::kept(&format!("payload-{name}"), &key, |path| {
         let packages = cache::folder()?.join("packages");
         let new = cache::empty_beside(path)?;
-        let tarball = new.join("debian-arm64.tgz");
-        let mut build = vec!["payload", "build", "--recipe", "debian-arm64"];
+        let tarball = new.join("payload.tgz");
+        let home = Home::new()?;
+        let file = format!("{name}.yaml");
+        let mut build = vec!["payload", "build", "--recipe"];
+        match recipe {
+            Some(text) => {
+                home.write(&file, text)?;
+                build.push(&file);
+            }
+            None => build.push(name),
+        }
         build.extend(["--ramdisk-program", word(&program)?, "--cache", word(&packages)?]);
         build.extend(["--output", word(&tarball)?]);
-        succeeds(&Home::new()?.run(&build)?)?;
+        // Two builds at a time would be in each other's way in the cache of packages.
+        let _alone = cache::lock("packages")?;
+        succeeds(&home.run(&build)?)?;
         Ok(fs::rename(new, path)?)
     })?;
-    Ok(made.join("debian-arm64.tgz"))
+    Ok(made.join("payload.tgz"))
 }
 
-/// The same payload with other files in its ramdisk, and only what the emulated board needs beside it: each file that is
-/// sent to an emulated card, and read back from it, takes seconds.
-///
-/// # Errors
-/// If it cannot be packed anew.
-pub(super) fn lean(payload: &Path, files: &[Overlay<'_>]) -> Result<Vec<u8>> {
+fn overlaid(payload: &Path, files: &[Overlay<'_>]) -> Result<Vec<u8>> {
     let folder = tempfile::tempdir()?;
     let unpacked = folder.path().join("payload");
     fs::create_dir(&unpacked)?;
     let tar = Command::new("tar").arg("-xzf").args([payload, "-C".as_ref(), &unpacked]).status()?;
     ensure!(tar.success(), "{} could not be unpacked", payload.display());
-    for entry in fs::read_dir(unpacked.join("migos"))? {
-        let path = entry?.path();
-        let is_tree = path.extension().is_some_and(|extension| extension == "dtb");
-        if is_tree && path.file_name().is_some_and(|name| name != DEVICE_TREE) {
-            fs::remove_file(path)?;
-        }
-    }
-    let manifest = unpacked.join("manifest.json");
-    let mut fields: Value = serde_json::from_slice(&fs::read(&manifest)?)?;
-    fields["boards"] = Value::from([BOARD]);
-    write_whole(&manifest, &serde_json::to_vec(&fields)?, 0o644)?;
-
     let ramdisk = unpacked.join("migos/initrd.migos");
     let mut bytes = fs::read(&ramdisk)?;
     // An archive begins at a multiple of four bytes; what is zero before it is passed over. What the kernel unpacks
     // later replaces what it has.
     bytes.resize(bytes.len().next_multiple_of(4), 0);
-    if !files.is_empty() {
-        bytes.extend(archive(&folder.path().join("overlay"), files)?);
-    }
+    bytes.extend(archive(&folder.path().join("overlay"), files)?);
     write_whole(&ramdisk, &bytes, 0o644)?;
     let packed = folder.path().join("packed.tgz");
     let home = Home::new()?;

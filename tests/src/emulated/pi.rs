@@ -1,9 +1,10 @@
 //! The Pi: what its firmware boots at each reset, and its power.
 
 use super::card::{Card, Tree};
+use super::gate::Gate;
 use super::machine::{Ended, Machine, Plug, REBOOT_PARAM, Start};
 use super::place::{self, Place};
-use super::{cache, is_migos};
+use super::{Model, cache, is_migos};
 use anyhow::{Context, Result, bail, ensure};
 use migos_engine::run::write_whole;
 use migos_firmware::{Board, Boot, Reset, boot};
@@ -23,8 +24,7 @@ const GREETING: Duration = Duration::from_secs(10);
 /// Pause between two looks at a port, which cannot tell us anything by itself.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A Pi 3B+: the first one's serial number, whose end is the Ethernet address's, as on a Pi.
-const REVISION: u32 = 0xa0_20d3;
+/// The first one's serial number, whose end is the Ethernet address's, as on a Pi.
 const SERIAL: u64 = 0x765f_c593;
 
 /// Whether a Pi does anything.
@@ -98,43 +98,41 @@ impl Shared {
     }
 }
 
-/// An emulated Pi 3B+. Its power is cut when it is dropped.
+/// An emulated Pi. Its power is cut when it is dropped.
 pub struct EmulatedPi {
+    model: Model,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     card: Arc<Card>,
     folder: Arc<TempDir>,
-    port: u16,
+    gate: Gate,
     _place: Place,
 }
 
 impl EmulatedPi {
-    /// A Pi without power, with a card that is made for it in a folder. Waits until a processor is free.
+    /// So many Pis without power, each another board with a card of its own, made in a folder. Waits until a processor is
+    /// free for each.
     ///
     /// # Errors
-    /// If it cannot be made; the message says what is missing.
-    pub fn new(card: impl FnMut(&Path) -> Result<Card>) -> Result<Self> {
-        Self::several(1, card)?.pop().context("one was asked for")
-    }
-
-    /// So many Pis, each another board with a card of its own.
-    ///
-    /// # Errors
-    /// As for [`new`](Self::new).
-    pub fn several(count: usize, mut card: impl FnMut(&Path) -> Result<Card>) -> Result<Vec<Self>> {
+    /// If they cannot be made; the message says what is missing.
+    pub fn several(
+        count: usize,
+        model: Model,
+        mut card: impl FnMut(&Path) -> Result<Card>,
+    ) -> Result<Vec<Self>> {
         let qemu = cache::made("qemu", include_str!("qemu.sh"), &[])?.join("run");
         let places = place::take(count)?.into_iter();
         let serials = SERIAL..;
         places
             .zip(serials)
-            .map(|(place, serial)| Self::at(place, &qemu, serial, &mut card))
+            .map(|(place, serial)| Self::at(place, &qemu, (model, serial), &mut card))
             .collect()
     }
 
     fn at(
         place: Place,
         qemu: &Path,
-        serial: u64,
+        (model, serial): (Model, u64),
         card: &mut impl FnMut(&Path) -> Result<Card>,
     ) -> Result<Self> {
         let folder = Arc::new(tempfile::tempdir_in(cache::folder()?)?);
@@ -145,19 +143,27 @@ impl EmulatedPi {
             Inner { life, began: None, supplied: false, plug: None, ending: false, visitor: None };
         let shared = Arc::new(Shared { inner: Mutex::new(inner), changed: Condvar::new() });
         let end = serial.to_be_bytes();
-        let firmware = Firmware {
+        let mut firmware = Firmware {
             shared: Arc::clone(&shared),
             qemu: qemu.to_owned(),
             card: Arc::clone(&card),
             folder: Arc::clone(&folder),
             port,
-            board: Board { revision: REVISION, serial, eeprom: None },
+            model,
+            board: Board { revision: model.revision(), serial, eeprom: None },
             mac: format!("b8:27:eb:{:02x}:{:02x}:{:02x}", end[5], end[6], end[7]),
             processor: place.processor,
+            aio: "threads",
         };
-        firmware.machine().device_tree(REVISION, &format!("{serial:016x}"))?;
+        firmware.aio = firmware.machine().prepare(&firmware.serial())?;
         let thread = Some(thread::spawn(move || firmware.run()));
-        Ok(Self { shared, thread, card, folder, port, _place: place })
+        let gate = Gate::to(port)?;
+        Ok(Self { model, shared, thread, card, folder, gate, _place: place })
+    }
+
+    /// Which board it is.
+    pub fn model(&self) -> Model {
+        self.model
     }
 
     /// Its card. What is on it is to be looked at only while the Pi is off.
@@ -167,7 +173,7 @@ impl EmulatedPi {
 
     /// The port of its SSH server, on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.gate.port()
     }
 
     /// What became of it so far.
@@ -249,7 +255,7 @@ impl EmulatedPi {
     /// # Errors
     /// If it never does, or the Pi is not on.
     pub fn until_ssh(&self) -> Result<()> {
-        // QEMU takes every connection, and closes it when it finds nobody behind.
+        // Every connection is taken, and closed when nobody is found behind.
         self.until_true("SSH", || self.greeting().is_ok_and(|greeting| greeting == *b"SSH-"))
     }
 
@@ -272,7 +278,7 @@ impl EmulatedPi {
     }
 
     fn greeting(&self) -> std::io::Result<[u8; 4]> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port()))?;
         stream.set_read_timeout(Some(GREETING))?;
         let mut greeting = [0; 4];
         stream.read_exact(&mut greeting)?;
@@ -298,21 +304,29 @@ struct Firmware {
     card: Arc<Card>,
     folder: Arc<TempDir>,
     port: u16,
+    model: Model,
     board: Board,
     mac: String,
     processor: usize,
+    aio: &'static str,
 }
 
 impl Firmware {
     fn machine(&self) -> Machine<'_> {
         Machine {
+            model: self.model,
             qemu: &self.qemu,
             folder: self.folder.path(),
             card: self.card.image(),
             port: self.port,
             mac: &self.mac,
             processor: self.processor,
+            aio: self.aio,
         }
+    }
+
+    fn serial(&self) -> String {
+        format!("{:016x}", self.board.serial)
     }
 
     fn run(&self) {
@@ -359,9 +373,13 @@ impl Firmware {
                 return Ok(None);
             }
         };
-        if boot.dtb.is_none() {
+        let Some(dtb) = &boot.dtb else {
             self.becomes(Power::Dark("the kernel has no device tree".to_owned()));
             return Ok(None);
+        };
+        if self.model.is_broadcom() {
+            let dtb = tree.get(dtb).with_context(|| format!("there is no {dtb}"))?;
+            self.machine().take_tree(dtb, &self.serial(), is_migos(&boot))?;
         }
         self.put("kernel", &tree, std::slice::from_ref(&boot.kernel))?;
         let initramfs = boot.initramfs.as_deref().unwrap_or_default();

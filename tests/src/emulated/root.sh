@@ -1,10 +1,10 @@
 # The root file system of a small Raspberry Pi OS: Debian's programs, a light PID 1, and stand-ins for what only a Pi
 # has. Its card's key is made with it.
-# usage: root.sh FOLDER
+# usage: architecture=ARCHITECTURE root.sh FOLDER
 out=$1
 mkdir "$out"
 root=$out/root
-debian arm64 base-files,base-passwd,bash,dash,coreutils,util-linux,mount,grep,sed,findutils,tar,gzip,dpkg,hostname,\
+debian "$architecture" base-files,base-passwd,bash,dash,coreutils,util-linux,mount,grep,sed,findutils,tar,gzip,dpkg,hostname,\
 openssh-server,sudo,busybox-static,procps,iproute2,e2fsprogs,libpam-modules,libpam-runtime,passwd,login "$root"
 ssh-keygen -q -t ed25519 -N "" -C emulated -f "$out/id"
 cd "$root"

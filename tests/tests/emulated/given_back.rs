@@ -5,7 +5,7 @@ use migos_playbooks::step::Action;
 use migos_tests::emulated::{Cable, Ground, Overlay, Setup, is_migos};
 
 /// A `dead_man` that ends soon after MIGOS has come up.
-const SOON: &str = "{ contact: 40s, commit: 60s, hung: 1m }";
+const SOON: &str = "{ contact: 20s, commit: 40s, hung: 1m }";
 
 /// Migrates a Pi to MIGOS that fails like this; gives what the program says. MIGOS has to boot so often.
 fn fails(setup: Setup<'_>, meddle: impl FnOnce(&Ground), in_migos: usize) -> String {

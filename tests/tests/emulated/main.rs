@@ -62,7 +62,7 @@ fn assert_is_as_it_was(pi: &EmulatedPi, before: &Tree) {
 fn assert_is_the_image(pi: &EmulatedPi, raw: &[u8]) -> Value {
     pi.cut_power().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let stock = Card::balena_os(folder.path()).unwrap();
+    let stock = Card::balena_os(pi.model(), folder.path()).unwrap();
     let (start, end) = stock.boot_extent().unwrap();
     let found = pi.card().bytes(0, raw.len()).unwrap();
     let (start, end) = (usize::try_from(start).unwrap(), usize::try_from(end).unwrap());

@@ -4,7 +4,7 @@ use super::{assert_is_the_image, done, ends, is_recorded};
 use migos_firmware::ConfigFile::{ConfigTxt, TrybootTxt};
 use migos_lab::balena_api::HeartbeatState;
 use migos_playbooks::step::Action;
-use migos_tests::emulated::{Cable, Ground, Setup, is_migos};
+use migos_tests::emulated::{Cable, Ground, Model, Setup, is_migos};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -99,6 +99,23 @@ fn a_pi_whose_firmware_is_too_old_is_migrated_by_a_rewritten_config_txt() {
     assert_eq!((life.boots.len(), life.times_in_migos()), (3, 1));
     assert_is_the_image(ground.pi(), &ground.raw);
     assert!(!original.is_empty());
+}
+
+#[test]
+fn a_pi_with_a_32_bit_system_is_migrated() {
+    let setup = Setup { model: Model::TwoB, whole_payload: true, ..Setup::default() };
+    let ground = Ground::new(setup).unwrap();
+    let facts = &json(&ground, &["probe"])["pi1"]["facts"];
+    assert_eq!(facts["model"], Model::TwoB.name());
+    assert_eq!((&facts["machine"], &facts["userland"]), (&"armv7l".into(), &"armhf".into()));
+    ends(&ground, ground.migrate().unwrap(), 0, "migrated");
+    let life = ground.pi().life();
+    let kernels: Vec<_> = life.boots.iter().map(|boot| boot.kernel.as_str()).collect();
+    assert_eq!(kernels, ["kernel7.img", "migos/kernel7.img", "kernel7.img"]);
+    let [known] = &ground.balena().devices()[..] else { panic!("one device") };
+    assert_eq!(known.device_type, "raspberry-pi2");
+    let config = assert_is_the_image(ground.pi(), &ground.raw);
+    assert_eq!(config["uuid"], known.uuid);
 }
 
 #[test]
