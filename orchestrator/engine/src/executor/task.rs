@@ -214,10 +214,17 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
                 other => return Ok(Performed::Failed(other)),
             };
             self.link.say(Said::Retried(n, message)).await?;
-            sleep(pause).await;
+            sleep(self.jittered(pause)).await;
             pause = pause.saturating_mul(2);
             tries += 1;
         }
+    }
+
+    /// Between a half and the whole of a pause: a site whose link comes back is not asked by all at once.
+    fn jittered(&self, pause: Duration) -> Duration {
+        let mut random = [0; 1];
+        self.device.world.entropy.fill(&mut random);
+        pause.mul_f64(0.5 + f64::from(random[0]) / 512.0)
     }
 
     /// Takes steps back, the last one first: after a failure all that were begun, at a recall only those that
