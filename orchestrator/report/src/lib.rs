@@ -16,6 +16,7 @@
 mod campaign;
 mod grid;
 mod json;
+mod limits;
 mod lines;
 mod live;
 mod next;

@@ -1,12 +1,10 @@
 //! The plan as a person reads it: who, when, what, and what cannot be taken back.
 
 use crate::grid::columns;
-use crate::words::{Tone, counts, many, paint, plain};
-use crate::{Style, steps, strategy};
+use crate::words::{Tone, many, paint, plain};
+use crate::{Style, limits, steps};
 use migos_inventory::{DeviceId, fold};
-use migos_payload::size::ByteCount;
-use migos_playbooks::plan::{Finding, Gate, Plan, SetAside, Stage, Tolerance};
-use migos_playbooks::policy::Budget;
+use migos_playbooks::plan::{Finding, Plan, SetAside, Stage};
 use std::collections::BTreeMap;
 
 /// The text of a plan. `source` is the inventory's name, `facts_age` how old the facts are (`4 min old`),
@@ -24,7 +22,7 @@ pub fn plan_text(
     if !plan.devices.is_empty() {
         text += &format!("\n{}\n", paint(style, Tone::Plain, "Stages"));
         text += &columns(style, plan.stages.iter().map(|stage| stage_row(plan, stage)).collect());
-        text += &whole_run(plan, style);
+        text += &limits::whole_run(plan, style);
         text += &steps::text(plan, style);
     }
     text += &refused(plan, style);
@@ -83,7 +81,7 @@ fn stage_row(plan: &Plan, stage: &Stage) -> Vec<String> {
         format!("{:>4}", stage.devices.len()),
         fold(&stage.devices),
         at_once(plan, stage),
-        gate_words(&stage.gate),
+        limits::gate(&stage.gate),
     ]
 }
 
@@ -94,56 +92,6 @@ pub(crate) fn at_once(plan: &Plan, stage: &Stage) -> String {
         0 | 1 => String::new(),
         _ => format!("{} at a time", stage.parallel.min(plan.parallel).min(devices)),
     }
-}
-
-/// A gate in words: `at most 2 failed, soak 30m, then a person: "..."`.
-fn gate_words(gate: &Gate) -> String {
-    let Tolerance { failed, unreachable, refused, stuck, lost } = gate.tolerate;
-    let tolerated = counts([
-        (failed, "failed"),
-        (unreachable, "unreachable"),
-        (refused, "refused"),
-        (stuck, "stuck"),
-        (lost, "lost"),
-    ]);
-    let none = gate.tolerate == Tolerance::default();
-    let mut words =
-        vec![if none { "no failure".to_owned() } else { format!("at most {tolerated}") }];
-    if !gate.soak.0.is_zero() {
-        words.push(format!("soak {}", gate.soak));
-    }
-    words.extend(gate.pause.iter().map(|words| format!("then a person: \"{}\"", plain(words))));
-    words.join(", ")
-}
-
-/// What holds for all stages together.
-fn whole_run(plan: &Plan, style: Style) -> String {
-    let Budget { failed, stuck, lost } = plan.budget;
-    // The budget may be spent; one device more stops the run.
-    let stops = |allowed: u32, word: &str| format!("{} {word}", allowed.saturating_add(1));
-    let failed = failed.map(|failed| stops(failed, "failed") + ", ").unwrap_or_default();
-    let (stuck, lost) = (stops(stuck, "stuck"), stops(lost, "lost"));
-    let mut text = format!(
-        "  Everything stops at {failed}{stuck} or {lost}. At most {} in flight, {} of one site.\n",
-        plan.parallel, plan.per_site,
-    );
-    let homeless: Vec<_> =
-        plan.devices.iter().filter(|(_, plan)| plan.site.is_none()).map(|(id, _)| id).collect();
-    if homeless.len() > 1 {
-        text += &format!("  Without a site, so of one site together: {}\n", fold(homeless));
-    }
-    text += &format!(
-        "  Of each class one device goes alone until MIGOS has answered on it. A reboot that hangs for {} is forced.\n",
-        plan.dead_man.hung
-    );
-    text += &strategy::strategy(plan, style);
-    let sent = plan.devices.values().map(|device| {
-        let payload = plan.payloads.get(&device.payload).map(|payload| ByteCount(payload.size()));
-        let image = plan.images.get(&device.image).map(|image| image.size);
-        payload.unwrap_or_default() + image.unwrap_or_default()
-    });
-    text += &format!("  Sent in all: {}.\n", sent.sum::<ByteCount>());
-    text
 }
 
 /// Devices with equal findings in one row, each finding with its remedy.
@@ -195,7 +143,8 @@ mod tests {
                                                               resume."
           rest       4  kiosk-[001,003,061-062]  4 at a time  at most 1 failed, 2 unreachable
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
-          Of each class one device goes alone until MIGOS has answered on it. A reboot that hangs for 3m is forced.
+          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside. A reboot that hangs for 3m is forced.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h.
           Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
           Sent in all: 938 MB.
@@ -276,7 +225,8 @@ mod tests {
                                                               resume."
           rest       4  kiosk-[001,003,061-062]  4 at a time  at most 1 failed, 2 unreachable
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
-          Of each class one device goes alone until MIGOS has answered on it. A reboot that hangs for 3m is forced.
+          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside. A reboot that hangs for 3m is forced.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h.
           Strategy rewrite: config.txt is replaced for a while on kiosk-[061-062] (Pi 4B, debian 12, kernel 6.6.20-v8).
           Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each class.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]

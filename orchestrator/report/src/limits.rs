@@ -1,0 +1,184 @@
+//! What a policy has made of a plan: gates, limits, and what is waited for, in words.
+
+use crate::words::{counts, plain};
+use crate::{Style, strategy};
+use migos_inventory::{DeviceId, fold};
+use migos_payload::size::ByteCount;
+use migos_playbooks::plan::{Gate, Plan, Tolerance};
+use migos_playbooks::policy::{Bandwidth, Budget, ClassRule, OnTrip, Require, Stragglers, Unsited};
+use std::collections::BTreeMap;
+
+/// A gate in words: `at most 2 failed, soak 30m, then a person: "..."`.
+pub(crate) fn gate(gate: &Gate) -> String {
+    let Tolerance { failed, unreachable, refused, stuck, lost } = gate.tolerate;
+    let tolerated = counts([
+        (failed, "failed"),
+        (unreachable, "unreachable"),
+        (refused, "refused"),
+        (stuck, "stuck"),
+        (lost, "lost"),
+    ]);
+    let mut words = match gate.tolerate == Tolerance::default() {
+        true => vec!["no failure".to_owned()],
+        false => vec![format!("at most {tolerated}")],
+    };
+    if gate.on_trip == OnTrip::Stop {
+        words.push("or the run stops".to_owned());
+    }
+    if !gate.soak.0.is_zero() {
+        let vpn = if gate.require == Require::Vpn { " with VPN" } else { "" };
+        words.push(format!("soak {}{vpn}", gate.soak));
+    }
+    words.extend(gate.check.iter().map(|command| format!("then `{}`", plain(command))));
+    words.extend(gate.pause.iter().map(|words| format!("then a person: \"{}\"", plain(words))));
+    words.join(", ")
+}
+
+/// What holds for all stages together.
+pub(crate) fn whole_run(plan: &Plan, style: Style) -> String {
+    let mut text = budget(plan);
+    text += &sites(plan);
+    text += &classes(plan);
+    text += &waiting(plan);
+    text += &windows(plan);
+    text += &strategy::strategy(plan, style);
+    text += &sent(plan);
+    if let Some(command) = &plan.on_event {
+        text += &format!("  Told what happens: `{}`\n", plain(command));
+    }
+    text
+}
+
+fn budget(plan: &Plan) -> String {
+    let Budget { failed, stuck, lost } = plan.budget;
+    // The budget may be spent; one device more stops the run.
+    let stops = |allowed: u32, word: &str| format!("{} {word}", allowed.saturating_add(1));
+    let failed = failed.map(|failed| stops(failed, "failed") + ", ").unwrap_or_default();
+    let (stuck, lost) = (stops(stuck, "stuck"), stops(lost, "lost"));
+    format!(
+        "  Everything stops at {failed}{stuck} or {lost}. At most {} in flight, {} of one site.\n",
+        plan.parallel, plan.per_site,
+    )
+}
+
+fn sites(plan: &Plan) -> String {
+    let homeless = plan.devices.iter().filter(|(_, device)| device.site.is_none());
+    let homeless: Vec<&DeviceId> = homeless.map(|(id, _)| id).collect();
+    let what = match plan.unsited {
+        Unsited::OneSite => "so of one site together",
+        Unsited::None => "and so without a limit of their site",
+    };
+    match homeless.len() {
+        0 | 1 => String::new(),
+        _ => format!("  Without a site, {what}: {}\n", fold(homeless)),
+    }
+}
+
+fn classes(plan: &Plan) -> String {
+    let ClassRule { soak, failures } = plan.class;
+    let soak = match soak.0.is_zero() {
+        true => "until it is migrated".to_owned(),
+        false => format!("and must stay well for {soak}"),
+    };
+    format!(
+        "  Of each class one device goes alone {soak}; {failures} failures set the class aside.\n"
+    )
+}
+
+fn waiting(plan: &Plan) -> String {
+    let Stragglers { wait, retry } = plan.stragglers;
+    let mut text = format!(
+        "  Well: it answers balena and runs the OS of its image; late after {}, lost after {}. A reboot that hangs for \
+         {} is forced.\n",
+        plan.arrival.late, plan.arrival.lost, plan.dead_man.hung
+    );
+    if !wait.0.is_zero() {
+        text += &format!(
+            "  Whoever is away when its turn comes is tried again in the last stage, every {retry} for {wait}.\n"
+        );
+    }
+    text
+}
+
+/// One line for each window.
+fn windows(plan: &Plan) -> String {
+    let mut windows: BTreeMap<String, Vec<&DeviceId>> = BTreeMap::new();
+    for (id, device) in &plan.devices {
+        if let Some(window) = &device.window {
+            windows.entry(window.to_string()).or_default().push(id);
+        }
+    }
+    let line = |(window, devices): (String, Vec<&DeviceId>)| {
+        let who = match devices.len() == plan.devices.len() {
+            true => "all devices".to_owned(),
+            false => fold(devices),
+        };
+        format!("  Start, and cross the point of no return, only {window}: {who}\n")
+    };
+    windows.into_iter().map(line).collect()
+}
+
+fn sent(plan: &Plan) -> String {
+    let sent = plan.devices.values().map(|device| {
+        let payload = plan.payloads.get(&device.payload).map(|payload| ByteCount(payload.size()));
+        let image = plan.images.get(&device.image).map(|image| image.size);
+        payload.unwrap_or_default() + image.unwrap_or_default()
+    });
+    let Bandwidth { total, per_site, per_device } = plan.bandwidth;
+    let limits = [(total, "in all"), (per_site, "to one site"), (per_device, "to one device")];
+    let limits: Vec<String> =
+        limits.into_iter().filter_map(|(rate, words)| Some(format!("{} {words}", rate?))).collect();
+    let limits = match limits.is_empty() {
+        true => String::new(),
+        false => format!(", at most {}", limits.join(", ")),
+    };
+    format!("  Sent in all: {}{limits}.\n", sent.sum::<ByteCount>())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sample;
+    use migos_playbooks::rate::Rate;
+    use migos_playbooks::span::Span;
+    use migos_playbooks::window::Window;
+
+    #[test]
+    fn all_that_a_policy_asks_for_is_said() {
+        let mut plan = sample::plan();
+        plan.unsited = Unsited::None;
+        plan.stragglers = Stragglers { wait: Span::seconds(86_400), retry: Span::seconds(1800) };
+        plan.bandwidth = Bandwidth {
+            total: Some(Rate(40_000_000)),
+            per_site: None,
+            per_device: Some(Rate(500_000)),
+        };
+        plan.on_event = Some("./tell.sh".into());
+        let night = Window::new("mon-fri", "22:00", "05:00", "Europe/Berlin").unwrap();
+        for (number, device) in plan.devices.values_mut().enumerate() {
+            device.site = device.site.take().filter(|_| number > 1);
+            device.window = (number < 3).then(|| night.clone());
+        }
+        let stage = &mut plan.stages[1].gate;
+        stage.soak = Span::seconds(600);
+        stage.require = Require::Vpn;
+        stage.on_trip = OnTrip::Stop;
+        stage.check = Some("./verify.sh".into());
+        let style = Style { color: false, width: 110 };
+        let text = gate(&plan.stages[1].gate) + "\n" + &whole_run(&plan, style);
+        insta::assert_snapshot!(text, @r###"
+        at most 1 failed, 2 unreachable, or the run stops, soak 10m with VPN, then `./verify.sh`
+          Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
+          Without a site, and so without a limit of their site: kiosk-[001-002]
+          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside. A reboot that hangs for 3m is forced.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h.
+          Whoever is away when its turn comes is tried again in the last stage, every 30m for 1day.
+          Start, and cross the point of no return, only mon,tue,wed,thu,fri 22:00-05:00 Europe/Berlin: kiosk-[001-003]
+          Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
+          Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
+          Sent in all: 938 MB, at most 40MB/s in all, 500kB/s to one device.
+          Told what happens: `./tell.sh`
+        "###);
+    }
+}
