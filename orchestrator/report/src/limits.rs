@@ -171,8 +171,8 @@ mod tests {
         at most 1 failed, 2 unreachable, or the run stops, soak 10m with VPN, then `./verify.sh`
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
           Without a site, and so without a limit of their site: kiosk-[001-002]
-          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside. A reboot that hangs for 3m is forced.
-          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h.
+          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is forced.
           Whoever is away when its turn comes is tried again in the last stage, every 30m for 1day.
           Start, and cross the point of no return, only mon,tue,wed,thu,fri 22:00-05:00 Europe/Berlin: kiosk-[001-003]
           Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.

@@ -143,8 +143,8 @@ mod tests {
                                                               resume."
           rest       4  kiosk-[001,003,061-062]  4 at a time  at most 1 failed, 2 unreachable
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
-          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside. A reboot that hangs for 3m is forced.
-          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h.
+          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is forced.
           Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
           Sent in all: 938 MB.
@@ -225,8 +225,8 @@ mod tests {
                                                               resume."
           rest       4  kiosk-[001,003,061-062]  4 at a time  at most 1 failed, 2 unreachable
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
-          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside. A reboot that hangs for 3m is forced.
-          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h.
+          Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is forced.
           Strategy rewrite: config.txt is replaced for a while on kiosk-[061-062] (Pi 4B, debian 12, kernel 6.6.20-v8).
           Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each class.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
