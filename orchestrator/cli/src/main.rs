@@ -8,6 +8,7 @@
 //! - [`screen`]: what a run says while it goes on. [`prompt`]: what a person is asked.
 
 mod args;
+mod awake;
 mod command;
 mod failure;
 mod hooks;

@@ -2,6 +2,7 @@
 
 use super::stock::Stock;
 use crate::args::Global;
+use crate::awake::stay_awake;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::hooks::Checks;
 use crate::input::Sources;
@@ -103,9 +104,10 @@ pub(super) async fn carry_out(
         orders,
         checks: Arc::new(Checks { plan: plan.clone(), base: sources.base.clone() }),
     });
+    let awake = stay_awake();
     let ended = attend(work, &orders_to, &screen, printer).await;
     screen.finish();
-    drop(lock);
+    drop((lock, awake));
     let (outcome, history) = match ended {
         Some(ended) => {
             ended.map_err(|error| Failure::of(Kind::Internal, &error).hint(resume_hint(&run)))?
