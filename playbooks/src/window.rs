@@ -94,16 +94,6 @@ impl Window {
         std::iter::once(at).chain(openings).find(|moment| self.fits(*moment, span))
     }
 
-    /// How long it is open at a time at least, in an ordinary week.
-    pub fn length(&self) -> Duration {
-        let seconds = |time: Time| i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60;
-        let open = (seconds(self.to) - seconds(self.from)).rem_euclid(24 * 3600);
-        match u64::try_from(open) {
-            Ok(0) | Err(_) => Duration::from_secs(24 * 3600),
-            Ok(open) => Duration::from_secs(open),
-        }
-    }
-
     /// When the window around this moment closes.
     fn around(&self, at: Timestamp) -> Option<Timestamp> {
         let open = self.near(at).filter(|(opens, closes)| *opens <= at && at < *closes);
@@ -129,9 +119,25 @@ impl Window {
         self.zone.to_timestamp(day.to_datetime(time)).ok()
     }
 
+    /// As they are written: neighbours as a range.
     fn days_in_words(&self) -> String {
-        let names = DAYS.iter().filter(|(_, day)| self.days.contains(day)).map(|(name, _)| *name);
-        names.collect::<Vec<_>>().join(",")
+        let is_open = |n: usize| DAYS.get(n).is_some_and(|(_, day)| self.days.contains(day));
+        let name = |n: usize| DAYS.get(n).map_or("", |(name, _)| *name);
+        let mut parts = Vec::new();
+        let mut n = 0;
+        while n < DAYS.len() {
+            let length = (n..DAYS.len()).take_while(|m| is_open(*m)).count();
+            match length {
+                0 => {}
+                1 => parts.push(name(n).to_owned()),
+                _ => parts.push(format!("{}-{}", name(n), name(n + length - 1))),
+            }
+            n += length + 1;
+        }
+        match parts.join(",").as_str() {
+            "mon-sun" => "daily".to_owned(),
+            words => words.to_owned(),
+        }
     }
 }
 
@@ -190,5 +196,104 @@ impl<'de> Deserialize<'de> for Window {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Written { days, from, to, zone } = Written::deserialize(deserializer)?;
         Window::new(&days, &from, &to, &zone).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn berlin(days: &str, from: &str, to: &str) -> Window {
+        Window::new(days, from, to, "Europe/Berlin").unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_night_belongs_to_the_day_on_which_it_begins() {
+        // Friday 27 November 2026, in winter: an hour ahead of UTC.
+        let nights = berlin("mon-fri", "22:00", "05:00");
+        for (moment, open) in [
+            ("2026-11-27T20:59:59Z", false),
+            ("2026-11-27T21:00:00Z", true),
+            ("2026-11-28T03:59:59Z", true),
+            ("2026-11-28T04:00:00Z", false),
+            ("2026-11-28T21:30:00Z", false),
+            ("2026-11-30T02:00:00Z", false),
+            ("2026-11-30T21:00:00Z", true),
+        ] {
+            assert_eq!(nights.is_open(at(moment)), open, "{moment}");
+        }
+        let saturday = at("2026-11-28T12:00:00Z");
+        assert_eq!(nights.fits_next(saturday, HOUR), Some(at("2026-11-30T21:00:00Z")));
+        assert_eq!(nights.fits_next(saturday, 8 * HOUR), None);
+    }
+
+    #[test]
+    fn where_clocks_change_a_night_is_an_hour_shorter_or_longer() {
+        let nights = berlin("daily", "22:00", "05:00");
+        // 29 March 2026: from 2 to 3 o'clock there is nothing.
+        let spring = at("2026-03-28T21:00:00Z");
+        assert!(nights.fits(spring, 6 * HOUR) && !nights.fits(spring, 7 * HOUR));
+        // 25 October 2026: from 2 to 3 o'clock is twice.
+        let autumn = at("2026-10-24T20:00:00Z");
+        assert!(nights.fits(autumn, 8 * HOUR) && !nights.fits(autumn, 9 * HOUR));
+        // A window that opens at a time that does not exist opens an hour later.
+        let early = berlin("daily", "02:30", "06:00");
+        assert!(!early.is_open(at("2026-03-29T01:00:00Z")));
+        assert!(early.is_open(at("2026-03-29T01:30:00Z")));
+    }
+
+    #[test]
+    fn windows_without_a_gap_are_one() {
+        let weekend = berlin("sat,sun", "00:00", "00:00");
+        let saturday = at("2026-11-27T23:00:00Z");
+        assert!(weekend.fits(saturday, 48 * HOUR) && !weekend.fits(saturday, 49 * HOUR));
+        assert!(!weekend.is_open(at("2026-11-27T22:59:59Z")));
+        assert_eq!(weekend.to_string(), "sat-sun 00:00-00:00 Europe/Berlin");
+    }
+
+    #[test]
+    fn what_is_no_window_is_named() {
+        let wrong = |days, from, zone| Window::new(days, from, "05:00", zone).unwrap_err();
+        assert_eq!(wrong("mon-fry", "22:00", "UTC"), BadWindow::Days("mon-fry".into()));
+        assert_eq!(wrong("mon", "25:00", "UTC"), BadWindow::Time("25:00".into()));
+        assert_eq!(wrong("mon", "22:00", "Mars"), BadWindow::Zone("Mars".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn what_fits_is_open_all_the_time_and_the_next_fit_fits(
+            first in 0usize..7,
+            last in 0usize..7,
+            from in 0u32..24 * 60,
+            to in 0u32..24 * 60,
+            moment in 1_760_000_000i64..1_800_000_000,
+            minutes in 1u64..40 * 60,
+        ) {
+            let time = |minutes: u32| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+            let days = format!("{}-{}", DAYS[first].0, DAYS[last].0);
+            let window = berlin(&days, &time(from), &time(to));
+            let text = serde_json::to_string(&window).unwrap();
+            let again: Window = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(again.to_string(), window.to_string());
+            let moment = Timestamp::from_second(moment).unwrap();
+            let span = Duration::from_secs(minutes * 60);
+            if window.fits(moment, span) {
+                for minute in 0..minutes {
+                    prop_assert!(window.is_open(moment + Duration::from_secs(minute * 60)));
+                }
+                prop_assert_eq!(window.fits_next(moment, span), Some(moment));
+            }
+            if let Some(next) = window.fits_next(moment, span) {
+                prop_assert!(next >= moment && window.fits(next, span));
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ parallel: 4
 per_site: 2
 stages:
   - { name: canary, to: 1 }
-  - { name: early, to: 25%, gate: { tolerate: 1, soak: 2s } }
+  - { name: early, to: 25%, gate: { tolerate: 1, soak: 2s, require: vpn } }
   - { name: rest, to: 100%, parallel: 6, gate: { tolerate: 25% } }
 ";
 

@@ -95,6 +95,7 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         [("spread", Order::Spread), ("inventory", Order::Inventory), ("random", Order::Random)];
     let proofs =
         [("per-device", Prove::PerDevice), ("per-class", Prove::PerClass), ("never", Prove::Never)];
+    let arrival = arrival(&keys, report_to);
     let policy = Policy {
         order: or(&keys, "order", Order::Spread, |field| field.one_of(&orders, report_to)),
         seed: or(&keys, "seed", 0, |field| field.number(0..=u64::MAX >> 1, report_to)),
@@ -114,7 +115,7 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         }),
         allow: BTreeSet::new(),
         prove: or(&keys, "prove", Prove::PerClass, |field| field.one_of(&proofs, report_to)),
-        stages: stages(&root, &keys, report_to),
+        stages: stages(&root, &keys, &arrival, report_to),
         unsited: or(&keys, "sites", Unsited::OneSite, |field| field.one_of(&UNSITED, report_to)),
         class: class(&keys, report_to),
         stragglers: stragglers(&keys, report_to),
@@ -122,7 +123,7 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         window: keys.get("window").and_then(|field| window(field, report_to)),
         on_event: keys.get("on_event").and_then(|field| command(field, report_to)),
         budget: budget(&keys, report_to),
-        arrival: arrival(&keys, report_to),
+        arrival,
         dead_man: dead_man(&keys, report_to),
     };
     report.into_result(policy)
@@ -174,7 +175,12 @@ fn share(field: &Field<'_>, report: &mut Report) -> Option<Share> {
     count(field, report).map(Share::Count)
 }
 
-fn stages(root: &Field<'_>, keys: &Mapping<'_>, report: &mut Report) -> Vec<StagePolicy> {
+fn stages(
+    root: &Field<'_>,
+    keys: &Mapping<'_>,
+    arrival: &Arrival,
+    report: &mut Report,
+) -> Vec<StagePolicy> {
     let Some(field) = keys.get("stages") else {
         let hint = "for all at once write `stages: [{ name: all, to: 100% }]`";
         root.refuse_with_hint(report, "a policy needs `stages`", hint);
@@ -192,6 +198,9 @@ fn stages(root: &Field<'_>, keys: &Mapping<'_>, report: &mut Report) -> Vec<Stag
             field.refuse_with_hint(report, "the stages do not end at 100 %", hint);
         }
     }
+    for (n, (stage, item)) in stages.iter().zip(&items).enumerate() {
+        check_stage(stage, stages.get(..n).unwrap_or_default(), item, arrival, report);
+    }
     for (pair, item) in stages.windows(2).zip(items.iter().skip(1)) {
         let falls = match (pair[0].to, pair[1].to) {
             (Share::Count(before), Share::Count(after)) => after <= before,
@@ -204,6 +213,28 @@ fn stages(root: &Field<'_>, keys: &Mapping<'_>, report: &mut Report) -> Vec<Stag
         }
     }
     stages
+}
+
+fn check_stage(
+    stage: &StagePolicy,
+    before: &[StagePolicy],
+    item: &Field<'_>,
+    arrival: &Arrival,
+    report: &mut Report,
+) {
+    if before.iter().any(|other| other.name == stage.name) {
+        item.refuse(report, format!("there are two stages {}", stage.name));
+    }
+    let blind = Span(arrival.blind_time());
+    let sees = stage.require == Require::Vpn || stage.soak.0.is_zero() || stage.soak >= blind;
+    if !sees {
+        let message =
+            format!("in a soak of {} a dead device still looks alive by its heartbeat", stage.soak);
+        let hint = format!(
+            "soak for {blind} or longer, or say `require: vpn` if your sites let balena's VPN through"
+        );
+        item.refuse_with_hint(report, message, hint);
+    }
 }
 
 fn stage(item: &Field<'_>, report: &mut Report) -> Option<StagePolicy> {
@@ -270,6 +301,10 @@ fn stragglers(keys: &Mapping<'_>, report: &mut Report) -> Stragglers {
     if stragglers.retry.0.is_zero() {
         field.refuse(report, "a straggler cannot be tried again without a pause");
     }
+    if !stragglers.wait.0.is_zero() && stragglers.retry > stragglers.wait {
+        let hint = "make `wait` longer than `retry`";
+        field.refuse_with_hint(report, "a straggler would never be tried again", hint);
+    }
     stragglers
 }
 
@@ -279,7 +314,14 @@ fn bandwidth(keys: &Mapping<'_>, report: &mut Report) -> Bandwidth {
     let Some(field) = keys.get("bandwidth") else { return Bandwidth::default() };
     let keys = field.mapping(&BANDWIDTH, report);
     let mut of = |key: &str| keys.get(key).and_then(|field| rate(field, report));
-    Bandwidth { total: of("total"), per_site: of("per_site"), per_device: of("per_device") }
+    let limits =
+        Bandwidth { total: of("total"), per_site: of("per_site"), per_device: of("per_device") };
+    let narrowing = [limits.total, limits.per_site, limits.per_device];
+    if !narrowing.into_iter().flatten().is_sorted_by(|wider, narrower| wider >= narrower) {
+        let hint = "a device's limit is within its site's, and that within the whole run's";
+        field.refuse_with_hint(report, "a limit here can never be reached", hint);
+    }
+    limits
 }
 
 fn rate(field: &Field<'_>, report: &mut Report) -> Option<Rate> {
@@ -348,6 +390,9 @@ fn arrival(keys: &Mapping<'_>, report: &mut Report) -> Arrival {
         poll: or(&keys, "poll", ARRIVAL_DEFAULT.poll, |field| span(field, report)),
         heartbeat: or(&keys, "heartbeat", ARRIVAL_DEFAULT.heartbeat, |field| span(field, report)),
     };
+    if arrival.heartbeat.0.is_zero() {
+        field.refuse(report, "a device cannot tell all the time that it is alive");
+    }
     if arrival.lost <= arrival.late {
         field.refuse(report, "a device must be late before it is lost");
     }
@@ -371,6 +416,9 @@ mod tests {
 
     #[test]
     fn the_shipped_policies_are_sound() {
+        for (name, text) in crate::policy::SHIPPED {
+            assert!(Policy::parse(name, text).is_ok(), "{name}");
+        }
         let careful = Policy::parse("careful", Policy::shipped("careful").unwrap()).unwrap();
         assert_eq!(careful.stages.len(), 4);
         assert_eq!(careful.per_site, 1);
@@ -405,5 +453,29 @@ mod tests {
         policy.yaml:7:53: stages[1].gate.tolerate: expected a number of devices or a percentage such as 5%, found text "200%"
         policy.yaml:8:10: arrival: a device must be late before it is lost
         "###);
+    }
+
+    #[test]
+    fn what_could_never_work_is_refused_with_a_way_out() {
+        let text = "policy: 1\nstages:\n  - { name: a, to: 1, gate: { soak: 5m } }\n  \
+                    - { name: a, to: 100%, gate: { soak: 5m, require: vpn } }\n\
+                    stragglers: { wait: 10m, retry: 1h }\n\
+                    bandwidth: { total: 1MB/s, per_device: 4MB/s }\n\
+                    window: { days: mon-fry, from: \"22:00\", to: \"05:00\", zone: Europe/Berlin }\n";
+        insta::assert_snapshot!(Policy::parse("policy.yaml", text).unwrap_err(), @r###"
+        policy.yaml:3:5: stages[0]: in a soak of 5m a dead device still looks alive by its heartbeat
+          hint: soak for 16m or longer, or say `require: vpn` if your sites let balena's VPN through
+        policy.yaml:4:5: stages[1]: there are two stages a
+        policy.yaml:5:13: stragglers: a straggler would never be tried again
+          hint: make `wait` longer than `retry`
+        policy.yaml:6:12: bandwidth: a limit here can never be reached
+          hint: a device's limit is within its site's, and that within the whole run's
+        policy.yaml:7:9: window: not days of the week: "mon-fry"; write them as `mon-fri` or `sat,sun`
+        "###);
+        let text = text.replace("soak: 5m }", "soak: 90s }");
+        let text = text.replace("name: a, to: 100%", "name: b, to: 100%");
+        let text = text.replace("10m, retry", "2h, retry").replace("4MB/s", "400kB/s");
+        let text = text.replace("fry", "fri") + "arrival: { heartbeat: 20s }\n";
+        assert!(Policy::parse("policy.yaml", &text).is_ok());
     }
 }
