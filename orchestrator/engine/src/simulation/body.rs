@@ -2,10 +2,11 @@
 
 use super::circumstances::{Behaviour, Circumstances, Period, first_within};
 use crate::rollout::Sight;
+use migos_events::DeviceEvent;
 use migos_inventory::DeviceId;
 use migos_payload::digest::Sha256;
 use migos_playbooks::balena::DeviceUuid;
-use migos_playbooks::plan::{CheckedPlan, DevicePlan};
+use migos_playbooks::plan::{CheckedPlan, DevicePlan, Handover};
 use migos_playbooks::step::Action;
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ pub(super) struct Body {
     pub(super) crossed: Option<Duration>,
     /// From that moment until its card is written.
     pub(super) flash: Duration,
-    /// From then on until it answers balena.
+    /// From its release until it commits by itself.
+    own_commit: Duration,
+    /// From the end of its flash until it answers balena.
     first_start: Duration,
     os_version: String,
 }
@@ -38,7 +41,10 @@ impl Body {
         let with_site = with_site.filter(|(site, _)| device.site.as_ref() == Some(site));
         let dark = behaviour.away.iter().copied().chain(with_site.map(|(_, period)| *period));
         let pace = circumstances.pace;
-        let flash = plan.steps.iter().find(|step| step.action == Action::AwaitFlash);
+        let takes = |action: Action| {
+            let step = plan.steps.iter().find(|step| step.action == action);
+            step.map(|step| pace.of(plan, device, step)).unwrap_or_default()
+        };
         let mut uuid = Sha256::of(id.as_str().as_bytes()).to_string();
         uuid.truncate(32);
         Body {
@@ -46,9 +52,41 @@ impl Body {
             dark: dark.collect(),
             behaviour,
             crossed: None,
-            flash: flash.map(|step| pace.of(plan, device, step)).unwrap_or_default(),
+            flash: takes(Action::AwaitFlash),
+            own_commit: takes(Action::AwaitCommit),
             first_start: pace.first_start(plan, device),
             os_version: plan.images.get(&device.image).map_or("", |it| &it.os_version).to_owned(),
+        }
+    }
+
+    /// Changes as an event says, when that happens or is read from a journal.
+    pub(super) fn live_through(
+        &mut self,
+        plan: &CheckedPlan,
+        id: &DeviceId,
+        what: &DeviceEvent,
+        at: Duration,
+    ) {
+        let by_itself = plan.devices.get(id).is_some_and(|it| it.handover == Handover::Unattended);
+        match what {
+            DeviceEvent::StepDone { step, .. } => match step.action {
+                Action::Commit => _ = self.crossed.get_or_insert(at),
+                Action::Arm | Action::Reboot if by_itself => {
+                    self.crossed.get_or_insert(at + self.own_commit);
+                }
+                _ => {}
+            },
+            DeviceEvent::StepFailed { step, .. } | DeviceEvent::CameBack { step, .. } => {
+                self.crossed = None;
+                let failing = self.behaviour.fails.iter_mut().filter(|it| it.times != Some(0));
+                if let Some(failing) = failing.filter(|it| it.at == step.action).next() {
+                    failing.times = failing.times.map(|times| times - 1);
+                }
+            }
+            DeviceEvent::Contradicted { .. } => {
+                self.behaviour.contradicts = self.behaviour.contradicts.saturating_sub(1);
+            }
+            _ => {}
         }
     }
 

@@ -174,6 +174,12 @@ impl<'a> Controller<'a> {
     }
 
     fn write(&mut self, record: Record) {
+        if let Event::Device { device, what } = &record.event {
+            let (plan, now) = (self.world.plan.clone(), self.world.clock);
+            if let Some(body) = self.world.bodies.get_mut(device) {
+                body.live_through(&plan, device, what, now);
+            }
+        }
         if let Event::Device { device, what: DeviceEvent::StepStarted { step } } = &record.event {
             let moment = Moment::Begins(device.clone(), step.action);
             let deed = self.world.deeds.iter().position(|(when, _)| *when == moment);
@@ -297,7 +303,6 @@ impl<'a> Controller<'a> {
             Next::Retried(n, message) => self.say(&device, Said::Retried(n, message)),
             Next::Done(n) => {
                 let learned = self.action(n).map(learned).unwrap_or_default();
-                self.with_body(&device, n, |step, body| step.done(body));
                 self.say(&device, Said::Done(n, learned));
                 self.forwards(&device, n + 1);
             }

@@ -12,18 +12,22 @@ mod body;
 mod circumstances;
 mod controller;
 mod pace;
+mod predict;
 mod referee;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use circumstances::{Behaviour, Circumstances, Deed, Failing, Moment, Period};
 pub use pace::Pace;
+pub use predict::{Prediction, StagePrediction, predict};
 pub use referee::breaches;
 
 use crate::rollout::Wishes;
 use body::Body;
 use controller::Controller;
 use jiff::Timestamp;
-use migos_events::{History, Outcome, Record, ReplayError, RunId};
+use migos_events::{Event, History, Outcome, Record, ReplayError, RunId};
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::CheckedPlan;
 use std::collections::BTreeMap;
@@ -97,9 +101,19 @@ impl Simulation {
         }
     }
 
-    /// The same fleet, but with this journal and at its end; the devices are as they are after it.
+    /// The same fleet after this journal, which one controller alone has written: as it is when that is killed, and
+    /// only these records are left of it.
     #[must_use]
-    pub fn with_journal(mut self, journal: Vec<Record>) -> Simulation {
+    pub fn after(mut self, journal: Vec<Record>) -> Simulation {
+        let plan = self.plan.clone();
+        for record in &journal {
+            self.clock = record.elapsed;
+            if let Event::Device { device, what } = &record.event
+                && let Some(body) = self.bodies.get_mut(device)
+            {
+                body.live_through(&plan, device, what, record.elapsed);
+            }
+        }
         self.journal = journal;
         self
     }

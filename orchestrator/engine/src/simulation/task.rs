@@ -5,7 +5,7 @@ use super::circumstances::Period;
 use super::pace::Pace;
 use crate::rollout::Said;
 use migos_events::{Cause, CauseKind, DeviceState, Learned, Progress, StepRef, Then};
-use migos_playbooks::plan::{CheckedPlan, DevicePlan, Handover};
+use migos_playbooks::plan::{CheckedPlan, DevicePlan};
 use migos_playbooks::step::{Action, Step};
 use std::time::Duration;
 
@@ -81,14 +81,13 @@ pub(super) struct Permitted<'a> {
 
 impl Permitted<'_> {
     /// What comes of performing it.
-    pub(super) fn perform(&self, body: &mut Body) -> Way {
+    pub(super) fn perform(&self, body: &Body) -> Way {
         let action = self.step.action;
         let takes = self.pace.of(self.plan, self.device, self.step);
         if action == Action::AwaitBalena {
             return vec![(Duration::ZERO, Next::Ends(None))];
         }
         if action == Action::AwaitFlash && body.behaviour.contradicts > 0 {
-            body.behaviour.contradicts -= 1;
             let said = Said::Contradicted("Raspbian answers, though it was told to commit".into());
             return vec![(takes, Next::Ends(Some(said)))];
         }
@@ -102,20 +101,6 @@ impl Permitted<'_> {
                 self.over_the_network(body, crosses.saturating_sub(self.now))
             }
             _ => self.over_the_network(body, takes),
-        }
-    }
-
-    /// Changes the device itself as the step does once it is done.
-    pub(super) fn done(&self, body: &mut Body) {
-        let by_itself = self.device.handover == Handover::Unattended;
-        match self.step.action {
-            Action::Commit => _ = body.crossed.get_or_insert(self.now),
-            Action::Arm | Action::Reboot if by_itself => {
-                let wait = self.plan.steps.iter().find(|step| step.action == Action::AwaitCommit);
-                let takes = wait.map(|step| self.pace.of(self.plan, self.device, step));
-                body.crossed.get_or_insert(self.now + takes.unwrap_or_default());
-            }
-            _ => {}
         }
     }
 
@@ -134,7 +119,7 @@ impl Permitted<'_> {
     }
 
     /// A step needs its device's network from its begin to its end, and is tried again for a while without.
-    fn over_the_network(&self, body: &mut Body, takes: Duration) -> Way {
+    fn over_the_network(&self, body: &Body, takes: Duration) -> Way {
         let end = self.now + takes;
         let Some(dark) = body.dark_within(self.now, end) else {
             return vec![(takes, Next::Done(self.n))];
@@ -161,7 +146,7 @@ impl Permitted<'_> {
         (CONNECT * retry.times + pauses.sum::<Duration>()).min(self.step.limit.0)
     }
 
-    fn failed(&self, body: &mut Body, cause: Cause) -> Next {
+    fn failed(&self, body: &Body, cause: Cause) -> Next {
         let action = self.step.action;
         let Cause { kind, message } = &cause;
         let by_itself = self.past_return && action != Action::Commit;
@@ -174,16 +159,14 @@ impl Permitted<'_> {
             Action::AwaitCommit => return Next::Ends(Some(Said::Lost(message.clone()))),
             _ => return Next::Ends(Some(Said::Stuck(message.clone()))),
         }
-        body.crossed = None;
         Next::Fails(Said::CameBack(self.n, cause))
     }
 }
 
 /// Why this action fails this time.
-fn failure(body: &mut Body, action: Action) -> Option<Cause> {
-    let fails = body.behaviour.fails.iter_mut();
-    let failing = fails.filter(|it| it.times != Some(0)).find(|it| it.at == action)?;
-    failing.times = failing.times.map(|times| times - 1);
+fn failure(body: &Body, action: Action) -> Option<Cause> {
+    let fails = body.behaviour.fails.iter().filter(|it| it.times != Some(0));
+    let failing = fails.filter(|it| it.at == action).next()?;
     Some(Cause { kind: failing.kind, message: failing.message.clone() })
 }
 
