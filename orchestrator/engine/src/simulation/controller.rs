@@ -32,7 +32,7 @@ enum Happening {
     Poll,
     Tick,
     Checked(usize),
-    Deed(Deed),
+    Deed(Moment, Deed),
 }
 
 pub(super) struct Controller<'a> {
@@ -69,11 +69,10 @@ impl<'a> Controller<'a> {
         controller.after(Duration::ZERO, Happening::Poll);
         controller.after(TICK, Happening::Tick);
         for (moment, deed) in controller.world.deeds.clone() {
-            match moment {
-                Moment::At(at) if at >= controller.begun => {
-                    controller.after(at - controller.begun, Happening::Deed(deed));
-                }
-                _ => {}
+            if let Moment::At(at) = moment
+                && at >= controller.begun
+            {
+                controller.after(at - controller.begun, Happening::Deed(moment, deed));
             }
         }
         Ok(controller)
@@ -120,8 +119,16 @@ impl<'a> Controller<'a> {
                 let (verdict, message) = answer.unwrap_or((CheckVerdict::Pass, String::new()));
                 self.input(Input::Checked(stage, verdict, message));
             }
-            Happening::Deed(Deed::Order(order)) => self.input(Input::Order(order)),
-            Happening::Deed(Deed::Kill) => self.ended = Some(Ended::Killed),
+            Happening::Deed(moment, deed) => {
+                // Each is done once: a controller that is taken up in the same moment is not killed again.
+                let done = |it: &(Moment, Deed)| *it == (moment.clone(), deed);
+                let index = self.world.deeds.iter().position(done);
+                index.map(|index| self.world.deeds.remove(index));
+                match deed {
+                    Deed::Order(order) => self.input(Input::Order(order)),
+                    Deed::Kill => self.ended = Some(Ended::Killed),
+                }
+            }
             Happening::Task(device, turn, next) => {
                 if self.tasks.get(&device).is_some_and(|task| task.turn == turn) {
                     self.work(device, next);
@@ -182,10 +189,9 @@ impl<'a> Controller<'a> {
         }
         if let Event::Device { device, what: DeviceEvent::StepStarted { step } } = &record.event {
             let moment = Moment::Begins(device.clone(), step.action);
-            let deed = self.world.deeds.iter().position(|(when, _)| *when == moment);
-            if let Some(index) = deed {
-                let (_, deed) = self.world.deeds.remove(index);
-                self.after(Duration::ZERO, Happening::Deed(deed));
+            let deed = self.world.deeds.iter().find(|(when, _)| *when == moment).cloned();
+            if let Some((moment, deed)) = deed {
+                self.after(Duration::ZERO, Happening::Deed(moment, deed));
             }
         }
         self.world.journal.push(record);

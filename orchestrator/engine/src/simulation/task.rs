@@ -92,7 +92,7 @@ impl Permitted<'_> {
             return vec![(takes, Next::Ends(Some(said)))];
         }
         if let Some(cause) = failure(body, action) {
-            return vec![(takes / 2, self.failed(body, cause))];
+            return vec![(takes / 2, self.failed(cause))];
         }
         match action {
             Action::AwaitFlash => self.await_flash(body),
@@ -135,7 +135,7 @@ impl Permitted<'_> {
             _ => CauseKind::Unreachable,
         };
         let cause = Cause { kind, message: "connect timeout after 15 s".into() };
-        vec![retried, (given_up - self.now, self.failed(body, cause))]
+        vec![retried, (given_up - self.now, self.failed(cause))]
     }
 
     /// How long all tries of the step take, for somebody who is not there.
@@ -146,7 +146,7 @@ impl Permitted<'_> {
         (CONNECT * retry.times + pauses.sum::<Duration>()).min(self.step.limit.0)
     }
 
-    fn failed(&self, body: &Body, cause: Cause) -> Next {
+    fn failed(&self, cause: Cause) -> Next {
         let action = self.step.action;
         let Cause { kind, message } = &cause;
         let by_itself = self.past_return && action != Action::Commit;
