@@ -4,6 +4,8 @@
 
 #[path = "scenarios/language.rs"]
 mod language;
+#[path = "scenarios/large.rs"]
+mod large;
 
 use migos_tests::scenario::Scenario;
 use std::collections::BTreeSet;

@@ -284,6 +284,14 @@ impl Reader {
         if !self.acts.iter().any(|act| matches!(act, Act::Expect(..))) {
             return Err(end.error("nothing is expected", "write `expect` lines below `run`"));
         }
+        let is_run = |act: &Act| matches!(act, Act::Run { .. } | Act::Undo(_));
+        let heard = self.acts.iter().rposition(is_run).unwrap_or_default();
+        if self.acts.iter().skip(heard).any(|act| matches!(act, Act::Deed(..))) {
+            return Err(end.error(
+                "no controller hears the last order",
+                "write `at` and `when` above the `run` or `resume` that they are for",
+            ));
+        }
         let plan = self.plan(&end)?.clone();
         let Reader { circumstances, start, acts, .. } = self;
         Ok(Scenario { plan, circumstances, start, acts })

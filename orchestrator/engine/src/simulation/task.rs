@@ -173,7 +173,8 @@ fn failure(body: &Body, action: Action) -> Option<Cause> {
 /// What comes of taking a step back.
 pub(super) fn take_back(plan: &CheckedPlan, body: &Body, step: StepRef, now: Duration) -> Way {
     let stuck = |why: &str| {
-        let message = format!("step {} could not be taken back: {why}", step.n + 1);
+        let name = plan.steps.get(step.n).map_or("", |step| step.id.0.as_str());
+        let message = format!("{name} could not be taken back: {why}");
         Next::Ends(Some(Said::Stuck(message)))
     };
     let (takes, patience) = match step.action.reboots() {
