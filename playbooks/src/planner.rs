@@ -69,7 +69,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
     }
     refuse_twins(&mut devices, &mut set_aside);
 
-    let order = in_order(situation, &devices);
+    let order = in_order(policy, situation.selection, &devices);
     let used = |digest: &Sha256| devices.values().any(|device| device.payload == *digest);
     let payloads = situation.payloads.iter().filter(|(digest, _)| used(digest));
     let images = situation.images.values().map(|image| (image.sha256, image.clone()));
@@ -336,17 +336,21 @@ fn refuse_twins(
     }
 }
 
-/// The devices in the order in which they start.
-fn in_order(situation: &Situation<'_>, devices: &BTreeMap<DeviceId, DevicePlan>) -> Vec<DeviceId> {
+/// The devices of a selection in the order in which they start.
+pub fn in_order(
+    policy: &Policy,
+    selection: &[DeviceId],
+    devices: &BTreeMap<DeviceId, DevicePlan>,
+) -> Vec<DeviceId> {
     let mut rest: Vec<&DeviceId> =
-        situation.selection.iter().filter(|id| devices.contains_key(*id)).collect();
-    let seed = situation.policy.seed;
+        selection.iter().filter(|id| devices.contains_key(*id)).collect();
+    let seed = policy.seed;
     let shuffle = |id: &DeviceId| Sha256::of(format!("{seed} {id}").as_bytes());
-    match situation.policy.order {
+    match policy.order {
         Order::Inventory => return rest.into_iter().cloned().collect(),
         Order::Random | Order::Spread => rest.sort_by_key(|id| shuffle(id)),
     }
-    if situation.policy.order == Order::Random {
+    if policy.order == Order::Random {
         return rest.into_iter().cloned().collect();
     }
     // Greedy cover: always the device that adds most of what has not been seen yet, so that the first
@@ -375,7 +379,7 @@ fn in_order(situation: &Situation<'_>, devices: &BTreeMap<DeviceId, DevicePlan>)
 }
 
 /// Cuts the order into stages and resolves their numbers; a stage that would be empty is left out.
-fn stages(policy: &Policy, order: &[DeviceId]) -> Vec<Stage> {
+pub fn stages(policy: &Policy, order: &[DeviceId]) -> Vec<Stage> {
     let mut stages = Vec::new();
     let mut from = 0;
     for stage in &policy.stages {
