@@ -350,7 +350,7 @@ fn a_pause_comes_before_the_release_or_waits_for_the_end() {
         for _ in 0..second {
             world.second();
         }
-        world.input(Input::Order(Order::Pause));
+        world.input(Input::Order(Order::Pause("anna@ops".to_owned())));
         world.run();
         for state in world.ends() {
             assert!(matches!(state, DeviceState::Pending | DeviceState::Migrated), "{state:?}");
