@@ -119,7 +119,7 @@ pub(crate) enum Command {
         /// The run
         run: String,
     },
-    /// End a run that goes on in another terminal: no new work, devices on their way are carried to their end
+    /// End a run that goes on in another terminal: no new work any more
     Stop {
         /// The run
         run: String,

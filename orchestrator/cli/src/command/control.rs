@@ -10,7 +10,7 @@ use crate::wire::{self, SystemClock};
 use migos_engine::control::{Request, Wanted};
 use migos_engine::port::Clock;
 use migos_engine::run::{Held, RunDir};
-use migos_events::{DeviceState, Event, History, Record};
+use migos_events::{DeviceState, Event, History, Outcome, Record};
 use migos_inventory::{DeviceId, fold};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -110,14 +110,6 @@ fn has_come(records: &[Record], wanted: Wanted) -> bool {
 fn now_happens(run: &RunDir, records: &[Record]) -> Result<String, Failure> {
     let history = History::replay(records).or_fail(Kind::Internal)?;
     let id = run.id();
-    let mut lines = vec![match (history.ended, &history.stopped) {
-        (Some(_), _) => format!("run {id} has ended"),
-        (None, Some(_)) if history.undo_ordered => {
-            format!("run {id} stops: no new work, and what can be taken back is taken back")
-        }
-        (None, Some(_)) => format!("run {id} stops: no new work"),
-        (None, None) => format!("run {id} pauses: no new work"),
-    }];
     let of = |wanted: fn(&DeviceState) -> bool| -> Vec<&DeviceId> {
         let devices = history.devices.iter().filter(|(_, progress)| wanted(&progress.state));
         devices.map(|(id, _)| id).collect()
@@ -129,17 +121,33 @@ fn now_happens(run: &RunDir, records: &[Record]) -> Result<String, Failure> {
                 DeviceState::Running { .. } | DeviceState::InMigos | DeviceState::Undoing { .. }
             )
     });
+    let past = of(|state| state.may_be_past_return() && !state.is_terminal());
+    // Whether the last record is there already is a matter of moments, of which nobody is told.
+    let at_rest = back.is_empty() && past.is_empty() && !history.undo_ordered;
+    let is_over = at_rest || history.ended.is_some();
+    let mut lines = vec![match (history.ended, &history.stopped) {
+        (Some(Outcome::Finished), _) => format!("run {id} has finished"),
+        (Some(Outcome::TakenBack), _) => format!("run {id} has ended: its devices are taken back"),
+        (_, Some(_)) if is_over => format!("run {id} is stopped"),
+        (_, None) if is_over => format!("run {id} is paused"),
+        (_, Some(_)) if history.undo_ordered => {
+            format!("run {id} stops: no new work, and what can be taken back is taken back")
+        }
+        (_, Some(_)) => format!("run {id} stops: no new work"),
+        (_, None) => format!("run {id} pauses: no new work"),
+    }];
     if !back.is_empty() {
         lines.push(format!("  given back to Raspbian as they were: {}", fold(back)));
     }
-    let past = of(|state| state.may_be_past_return() && !state.is_terminal());
     if !past.is_empty() {
         lines.push(format!("  past the point of no return, and awaited: {}", fold(past)));
     }
-    lines.push(match history.ended {
-        Some(_) => format!("  how it stands: migos-fleet status {id}"),
-        None => format!("  follow it: migos-fleet status {id} --watch"),
+    lines.push(match is_over {
+        true => format!("  how it stands: migos-fleet status {id}"),
+        false => format!("  follow it: migos-fleet status {id} --watch"),
     });
-    lines.push(format!("  go on later: migos-fleet resume {id}"));
+    if history.ended != Some(Outcome::Finished) {
+        lines.push(format!("  go on later: migos-fleet resume {id}"));
+    }
     Ok(lines.join("\n"))
 }
