@@ -97,9 +97,12 @@ pub(crate) enum Command {
         /// The run, the newest if left out; or an inventory, for the whole fleet
         #[arg(value_name = "RUN|INVENTORY")]
         run: Option<String>,
-        /// Of an inventory only these devices: names and ranges, separated by commas
+        /// Only these devices: names, ranges and states such as state=failed, separated by commas
         #[arg(short, long, value_name = "PATTERN")]
         limit: Option<String>,
+        /// Follow the run until it ends, and exit as it does
+        #[arg(long, conflicts_with_all = ["limit", "format"])]
+        watch: bool,
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
@@ -107,14 +110,29 @@ pub(crate) enum Command {
     Undo {
         /// The run
         run: String,
-        /// Only these devices: names and ranges, separated by commas
+        /// Only these devices: names, ranges and states such as state=failed, separated by commas
         #[arg(short, long, value_name = "PATTERN")]
         limit: Option<String>,
     },
-    /// Go on with a run that is paused, or whose controller was interrupted or killed
-    Resume {
+    /// Begin no new work in a run that goes on in another terminal, until somebody resumes it
+    Pause {
         /// The run
         run: String,
+    },
+    /// End a run that goes on in another terminal: no new work any more
+    Stop {
+        /// The run
+        run: String,
+        /// Take back whatever can be taken back, also when no controller is at work
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Go on with a run that is paused, or whose controller was interrupted or killed
+    Resume(Resume),
+    /// The records of a run
+    Run {
+        #[command(subcommand)]
+        command: RunCommand,
     },
     /// MIGOS itself: build, pack and look at what is sent to devices
     Payload {
@@ -128,6 +146,18 @@ pub(crate) enum Command {
     },
     /// What this computer needs for what, with the command that installs it
     Doctor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Pack a run into one file, without its secrets and without what was on devices
+    Export {
+        /// The run
+        run: String,
+        /// The file to write [default: RUN.tar.gz]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -276,7 +306,7 @@ pub(crate) struct Lab {
 pub(crate) struct Inventory {
     /// The inventory file; `-` reads standard input
     pub(crate) inventory: PathBuf,
-    /// Only these devices: names, ranges and groups, separated by commas
+    /// Only these devices: names, ranges, groups, and states in the newest run such as state=failed, separated by commas
     #[arg(short, long, value_name = "PATTERN")]
     pub(crate) limit: Option<String>,
 }
@@ -334,6 +364,38 @@ pub(crate) struct Migrate {
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Pause after this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) until: Option<String>,
+    /// The change request that this run belongs to; written into its records
+    #[arg(long, value_name = "ID", value_parser = words)]
+    pub(crate) change: Option<String>,
+    /// Who approved the change request
+    #[arg(long, value_name = "NAME", requires = "change", value_parser = words)]
+    pub(crate) approved_by: Option<String>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Resume {
+    /// The run
+    pub(crate) run: String,
+    /// What went wrong so far is not counted by gates any more, and why; your name is written down with it
+    #[arg(long, value_name = "REASON", value_parser = words)]
+    pub(crate) forgive: Option<String>,
+    /// Pause after this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) until: Option<String>,
+    /// Take the run from a controller on another computer, which is gone for good or ends within seconds
+    #[arg(long)]
+    pub(crate) take_over: bool,
+}
+
+/// Words that say something.
+fn words(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("it says nothing"),
+        words => Ok(words.to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

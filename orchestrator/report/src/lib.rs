@@ -37,6 +37,7 @@ pub use json::summary_json;
 pub use lines::RunLines;
 pub use live::Live;
 pub use plan::plan_text;
+pub use states::{STATES, state_word};
 pub use status::status;
 pub use summary::summary;
 pub use tables::{inventory_table, probe_table};

@@ -52,6 +52,9 @@ pub(super) async fn run(
         plan: None,
         dry_run: false,
         yes: true,
+        until: None,
+        change: None,
+        approved_by: None,
     };
     let code = migrate::run(&migrate, global, printer).await;
     lab.stop().await;
