@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn states_become_names_and_the_rest_stays() {
         let known: Vec<DeviceId> =
-            ["k-1", "k-2"].iter().map(|name| DeviceId::new(name).unwrap()).collect();
+            ["k-1", "k-2"].map(|name| DeviceId::new(name).unwrap()).into_iter().collect();
         let history = History::default();
         let names = |pattern: &str| with_names(pattern, &known, Some(("7f-01", &history)));
         assert_eq!(names("state=not-started:b-[1,3]").unwrap(), "k-1,k-2,b-[1,3]");

@@ -380,7 +380,7 @@ fn the_last_task_hangs_up_before_the_run_ends() {
     let plan = Arc::new(sample::plan(1));
     let mut world = World::new(plan, BTreeMap::new(), Vec::new());
     let device = sample::id(0);
-    while world.rollout.state(&device) != DeviceState::Arriving {
+    while *world.rollout.state(&device) != DeviceState::Arriving {
         world.clock += 1;
         world.work(&device);
     }
@@ -388,7 +388,7 @@ fn the_last_task_hangs_up_before_the_run_ends() {
         world.clock += 1;
         world.poll();
     }
-    assert_eq!(world.rollout.state(&device), DeviceState::Migrated);
+    assert_eq!(*world.rollout.state(&device), DeviceState::Migrated);
     assert_eq!(world.ended, None, "its task is still there");
     world.end_task(&device);
     assert_eq!(world.ended, Some(Outcome::Finished));
