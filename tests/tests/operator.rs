@@ -1,6 +1,7 @@
 //! What people do with a run from another terminal: pause, stop, forgive, take over; and whom it tells.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "locks and journals that others have written")]
 
 #[path = "operator/choose.rs"]
 mod choose;

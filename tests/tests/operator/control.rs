@@ -1,9 +1,8 @@
 //! `pause`, `stop`, `stop --undo` and the file STOP.
 
-use super::{bench, person, reason, soaking};
+use super::{person, reason, soaking};
+use migos_events::{Event, Record};
 use migos_lab::State;
-use migos_playbooks::step::Action;
-use migos_tests::fleet::begins;
 use std::fs;
 
 #[test]
@@ -34,9 +33,7 @@ fn a_run_is_paused_from_another_terminal_and_resumed() {
 
     // The order was for the controller that is gone.
     let mut run = bench.home.start(&["resume", &name]).unwrap();
-    let resumed = |record: &migos_events::Record| {
-        matches!(record.event, migos_events::Event::RunResumed { .. })
-    };
+    let resumed = |record: &Record| matches!(record.event, Event::RunResumed { .. });
     bench.home.until_record(&mut run, "the resumed run", resumed).unwrap();
     let stopped = bench.home.run(&["stop", &name]).unwrap();
     assert_eq!(stopped.code, Some(0), "{}", stopped.stderr);
@@ -68,34 +65,21 @@ fn a_file_pauses_and_keeps_the_run_paused() {
 }
 
 #[test]
-fn a_run_is_stopped_and_what_can_be_taken_back_is() {
-    let bench = bench(2, "", &[("parallel: 8", "parallel: 1")]);
-    let before = bench.device("kiosk-001").unwrap().boot_tree();
-    let mut run = bench.migrate(&[]).unwrap();
-    let sends = |record: &migos_events::Record| begins(record, Action::SendPayload);
-    bench.home.until_record(&mut run, "the payload", sends).unwrap();
+fn a_run_is_stopped_with_the_order_to_take_back() {
+    let (bench, run) = soaking();
     let name = bench.home.only_run().unwrap().name();
     let told = bench.home.run(&["stop", &name, "--undo"]).unwrap();
     assert_eq!(told.code, Some(0), "{}", told.stderr);
     assert!(
-        told.stderr.contains("can be taken back is") || told.stderr.contains("is stopped"),
+        told.stderr.contains(" is stopped") || told.stderr.contains(" stops: "),
         "{}",
         told.stderr
     );
     let ended = run.end().unwrap();
     assert_eq!(ended.code, Some(7), "{}", ended.stderr);
-    // It may have been beyond the point of no return before the order came.
-    for (name, fate) in bench.home.only_run().unwrap().fates().unwrap() {
-        let state = bench.device(&name).unwrap().state();
-        match fate.as_str() {
-            "migrated" => assert_eq!(state, State::BalenaOs, "{name}"),
-            "undone" | "pending" => assert_eq!(state, State::Raspbian, "{name}"),
-            other => panic!("{name} is {other}"),
-        }
-        if name == "kiosk-001" && fate != "migrated" {
-            assert_eq!(bench.device(&name).unwrap().boot_tree(), before);
-        }
-    }
+    let is_it = |record: &Record| matches!(record.event, Event::Stopped { undo: true, .. });
+    assert!(bench.home.only_run().unwrap().records().unwrap().iter().any(is_it));
+    assert_eq!(bench.device("kiosk-001").unwrap().state(), State::BalenaOs);
     // Without a controller the same words do what `undo` does.
     let undone = bench.home.run(&["stop", &name, "--undo"]).unwrap();
     assert_eq!(undone.code, Some(0), "{}", undone.stderr);

@@ -8,17 +8,28 @@ use std::process::{Command, Stdio};
 
 #[test]
 fn a_journal_that_cannot_be_written_ends_the_controller_and_the_run_goes_on_later() {
-    let bench = bench(3, "", &[("parallel: 8", "parallel: 1")]);
-    // Both in blocks of 512 bytes; the plan fits, and the journal of three devices does not.
-    let plan = bench.home.run(&["plan", "lab/inventory.yaml", "--policy", "quick.yaml", "-o", "p"]);
-    assert_eq!(plan.unwrap().code, Some(0));
-    let blocks = fs::metadata(bench.home.path().join("p")).unwrap().len() / 512 + 1;
-    // Instead of a signal the writer gets an error, as from a disk that is full.
-    let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let two = "stages: [{ name: first, to: 1, gate: { tolerate: 0 } }, { name: all, to: 100%, gate: { tolerate: 3 } }]";
+    let one = "stages: [{ name: all, to: 100%, gate: { tolerate: 3 } }]";
+    let bench = bench(3, "", &[(one, two)]);
+    let first = bench.migrate(&["--until", "first"]).unwrap().end().unwrap();
+    assert_eq!(first.code, Some(5), "{}", first.stderr);
+    let run = bench.home.only_run().unwrap();
+    let before = run.records().unwrap();
+
+    // The journal is made the largest file by far (spaces before the end of a line mean nothing), and no file may
+    // become larger. Instead of a signal the writer gets an error, as from a disk that is full.
+    let journal = run.path().join("journal.jsonl");
+    let (limit, room) = (64 << 20, 2000);
+    let mut text = fs::read(&journal).unwrap();
+    assert_eq!(text.pop(), Some(b'\n'));
+    text.resize(limit - room, b' ');
+    text.push(b'\n');
+    fs::write(&journal, text).unwrap();
+    let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", limit / 512);
     let ended = Command::new("sh")
         .args(["-c", &limited])
         .arg(program().unwrap())
-        .args(["migrate", "--yes", "lab/inventory.yaml", "--plan", "p"])
+        .args(["resume", &run.name()])
         .env_clear()
         .current_dir(bench.home.path())
         .stdin(Stdio::null())
@@ -27,8 +38,11 @@ fn a_journal_that_cannot_be_written_ends_the_controller_and_the_run_goes_on_late
     let told = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{told}");
     assert!(told.contains("failed to write") && told.contains("journal.jsonl"), "{told}");
-    let run = bench.home.only_run().unwrap();
     assert!(told.contains(&format!("migos-fleet resume {}", run.name())), "{told}");
+    assert!(
+        run.records().unwrap().len() > before.len(),
+        "it was written as long as there was room"
+    );
     let ended = bench.home.run(&["resume", &run.name()]).unwrap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(run.fates().unwrap().iter().all(|(_, fate)| fate == "migrated"));
