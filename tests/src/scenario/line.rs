@@ -2,6 +2,7 @@
 
 use migos_inventory::{DeviceId, nearest, select_from};
 use migos_playbooks::span::Span;
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ impl fmt::Display for ScriptError {
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) number: usize,
-    words: std::collections::VecDeque<Word>,
+    words: VecDeque<Word>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ struct Word {
 impl Line {
     /// Splits a line into words; text in double quotes is one word, `#` begins a remark.
     pub(super) fn new(number: usize, text: &str) -> Result<Line, ScriptError> {
-        let mut words = std::collections::VecDeque::new();
+        let mut words = VecDeque::new();
         let mut rest = text.trim_start();
         while !rest.is_empty() && !rest.starts_with('#') {
             let (word, after) = match rest.strip_prefix('"') {
@@ -88,7 +89,8 @@ impl Line {
 
     /// The next word, if it is a text in quotation marks.
     pub(super) fn quoted(&mut self) -> Option<String> {
-        self.words.pop_front_if(|word| word.is_quoted).map(|word| word.text)
+        let is_next = self.words.front().is_some_and(|word| word.is_quoted);
+        is_next.then(|| self.words.pop_front()).flatten().map(|word| word.text)
     }
 
     /// Takes these words, if they come next.

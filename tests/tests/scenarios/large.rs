@@ -84,7 +84,7 @@ fn five_hundred_devices_end_as_their_faults_say() {
     let mut expected: BTreeMap<DeviceId, &str> =
         plan.devices.keys().map(|id| (id.clone(), "migrated")).collect();
     let mut circumstances = Circumstances::default();
-    for id in plan.devices.keys().filter(|id| draw(id, "faulty") % 20 == 0) {
+    for id in plan.devices.keys().filter(|id| draw(id, "faulty").is_multiple_of(20)) {
         let (behaviour, state) = fault(draw(id, "fault"));
         circumstances.devices.insert(id.clone(), behaviour);
         expected.insert(id.clone(), state);

@@ -78,8 +78,8 @@ impl Body {
             },
             DeviceEvent::StepFailed { step, .. } | DeviceEvent::CameBack { step, .. } => {
                 self.crossed = None;
-                let failing = self.behaviour.fails.iter_mut().filter(|it| it.times != Some(0));
-                if let Some(failing) = failing.filter(|it| it.at == step.action).next() {
+                let mut failing = self.behaviour.fails.iter_mut().filter(|it| it.times != Some(0));
+                if let Some(failing) = failing.find(|it| it.at == step.action) {
                     failing.times = failing.times.map(|times| times - 1);
                 }
             }

@@ -165,8 +165,8 @@ impl Permitted<'_> {
 
 /// Why this action fails this time.
 fn failure(body: &Body, action: Action) -> Option<Cause> {
-    let fails = body.behaviour.fails.iter().filter(|it| it.times != Some(0));
-    let failing = fails.filter(|it| it.at == action).next()?;
+    let mut fails = body.behaviour.fails.iter().filter(|it| it.times != Some(0));
+    let failing = fails.find(|it| it.at == action)?;
     Some(Cause { kind: failing.kind, message: failing.message.clone() })
 }
 
