@@ -10,7 +10,7 @@ use crate::plan::{
 use crate::playbook::Playbook;
 use crate::policy::{Order, Policy};
 use crate::requirement::firmware::{Way, resets_a_hung_kernel, way};
-use crate::requirement::{Candidate, Switch, findings, room};
+use crate::requirement::{Candidate, Switch, findings, network, room};
 use migos_inventory::{Device, DeviceId, Fleet};
 use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::boot_text::{
@@ -198,6 +198,7 @@ fn judge(
         fleet: fleet.slug.clone(),
         fleet_id: fleet.id,
         boot: how_it_boots(facts, boot, &switch).ok_or_else(unexplained)?,
+        may_be_tunnelled: network::may_be_tunnelled(&candidate),
         handover: handover.ok_or_else(unexplained)?,
         resets_a_hung_kernel: resets_a_hung_kernel(facts, boot),
         tryboot_txt: texts.tryboot_txt,

@@ -156,6 +156,7 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         boot_read_only: false,
         boot: Boot::OneShot { update: None, proof: None },
         handover: Handover::default(),
+        may_be_tunnelled: false,
         window: None,
         estimate: Estimate { to_commit: Span::seconds(30), to_well: Span::seconds(30) },
         disk_id: "738a4d67".into(),

@@ -79,6 +79,7 @@ fn device(name: &str, board: &str) -> DevicePlan {
         boot_sums: BTreeMap::new(),
         boot: Boot::OneShot { update: None, proof: None },
         handover: Handover::default(),
+        may_be_tunnelled: false,
         boot_read_only: false,
         boot_path: if north { "/boot" } else { "/boot/firmware" }.into(),
         window: None,

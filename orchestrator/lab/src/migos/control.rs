@@ -336,7 +336,7 @@ impl Shell for Control {
     }
 
     fn run(self: Arc<Self>, line: &str) -> Run {
-        let words = match words::split(line) {
+        let words = match words::split(line, "") {
             Ok(words) => words,
             Err(error) => return Run::Ended(Answer::fail(2, format!("sh: {error}"))),
         };
