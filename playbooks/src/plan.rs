@@ -222,6 +222,9 @@ pub struct DevicePlan {
     /// beforehand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streamed: Option<String>,
+    /// The URL from which MIGOS fetches the image, instead of being sent it; `None`: it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     /// The balena fleet to join.
     pub fleet: FleetSlug,
     /// That fleet's numeric id.

@@ -164,6 +164,7 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         payload,
         image,
         streamed: None,
+        mirror: None,
         fleet: FleetSlug::new("acme/kiosks").unwrap(),
         fleet_id: 1,
         resets_a_hung_kernel: true,

@@ -6,6 +6,7 @@
 
 mod call_home;
 mod control;
+mod fetch;
 mod flash;
 mod job;
 mod switch;
@@ -40,9 +41,16 @@ pub(crate) async fn run(pi: Arc<VirtualPi>, boot: MigosBoot, power: watch::Recei
         }
         serve(&pi, &control, power).await;
     };
+    let fetching = async {
+        match control.url() {
+            Some(url) if !hangs => fetch::fetch(&control, &url).await,
+            _ => pending().await,
+        }
+    };
     pi.enter(State::Migos);
     tokio::select! {
         () = reachable => {}
+        () = fetching => {}
         () = work(&pi, &control, started, !hangs) => {}
     }
 }

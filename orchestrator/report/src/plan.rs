@@ -5,7 +5,7 @@ use crate::words::{Tone, counts, many, paint, plain};
 use crate::{Style, steps, strategy};
 use migos_inventory::{DeviceId, fold};
 use migos_payload::size::ByteCount;
-use migos_playbooks::plan::{Finding, Gate, Plan, SetAside, Stage, Tolerance};
+use migos_playbooks::plan::{DevicePlan, Finding, Gate, Plan, SetAside, Stage, Tolerance};
 use migos_playbooks::policy::Budget;
 use std::collections::BTreeMap;
 
@@ -137,12 +137,25 @@ fn whole_run(plan: &Plan, style: Style) -> String {
         plan.dead_man.hung
     );
     text += &strategy::strategy(plan, style);
-    let sent = plan.devices.values().map(|device| {
+    let of_payload = |device: &DevicePlan| {
         let payload = plan.payloads.get(&device.payload).map(|payload| ByteCount(payload.size()));
-        let image = plan.images.get(&device.image).map(|image| image.size);
-        payload.unwrap_or_default() + image.unwrap_or_default()
-    });
-    text += &format!("  Sent in all: {}.\n", sent.sum::<ByteCount>());
+        payload.unwrap_or_default()
+    };
+    let of_image = |device: &DevicePlan| {
+        plan.images.get(&device.image).map(|image| image.size).unwrap_or_default()
+    };
+    let (fetched, sent): (Vec<_>, Vec<_>) =
+        plan.devices.values().partition(|device| device.mirror.is_some());
+    let all = plan.devices.values().map(of_payload).sum::<ByteCount>()
+        + sent.into_iter().map(of_image).sum::<ByteCount>();
+    text += &format!("  Sent in all: {all}.\n");
+    if !fetched.is_empty() {
+        let saved = fetched.iter().copied().map(of_image).sum::<ByteCount>();
+        text += &format!(
+            "  Fetched from mirrors, and sent only where they fail: {saved}, by {}.\n",
+            many(fetched.len(), "device")
+        );
+    }
     text
 }
 

@@ -89,6 +89,7 @@ fn device(name: &str, board: &str) -> DevicePlan {
         payload: payload("1.4.2").0,
         image: image(kind, 0).0,
         streamed: None,
+        mirror: None,
         fleet: FleetSlug::new("acme/kiosks").unwrap(),
         fleet_id: 7,
         resets_a_hung_kernel: !north,
