@@ -76,9 +76,7 @@ impl Layer {
             }),
             ssh: level.get("ssh").map(|ssh| Ssh::read(ssh, report)).unwrap_or_default(),
             images: level.get("images").map(|field| images(field, report)).unwrap_or_default(),
-            mirror: Said::read(level.get("mirror"), |field| {
-                field.parse("the address of a mirror", mirror::address, report)
-            }),
+            mirror: Said::read(level.get("mirror"), |field| mirror::read(field, report)),
             data: Said::read(level.get("data"), |field| data(field, report)),
             handover: Said::read(level.get("handover"), |field| handover(field, report)),
             bastion: Said::read(level.get("bastion"), |field| bastion::read(field, report)),

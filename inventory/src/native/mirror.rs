@@ -2,11 +2,23 @@
 
 use super::settings::host;
 use crate::name::InvalidText;
+use crate::problem::Report;
+use crate::yaml::Field;
 
 const EXAMPLE: &str = "write the folder that holds the images, such as http://10.1.4.1:8000/images";
 
-/// Checks the address of a folder of images and takes its trailing slashes away.
-pub(super) fn address(text: &str) -> Result<String, InvalidText> {
+/// Reads the address of a folder of images.
+pub(super) fn read(field: &Field<'_>, report: &mut Report) -> Option<String> {
+    if field.text("an address", report)?.contains('@') {
+        // What stands before the `@` may be a password, so it is not repeated.
+        field.refuse_with_hint(report, "a mirror has no user or password", EXAMPLE);
+        return None;
+    }
+    field.parse("an address", address, report)
+}
+
+/// Checks the address and takes its trailing slashes away.
+fn address(text: &str) -> Result<String, InvalidText> {
     let invalid = |what, hint| Err(InvalidText { text: text.to_owned(), what, hint });
     if text.starts_with("https://") {
         return invalid(
@@ -53,6 +65,19 @@ mod tests {
     #[test]
     fn what_migos_cannot_read_is_refused() {
         let bad = ["https://m", "10.1.4.1", "http://", "http://u:p@m", "http://m/?a", "http://m:x"];
-        insta::assert_snapshot!(bad.map(told).join("\n"), @"");
+        insta::assert_snapshot!(bad.map(told).join("\n"), @r###"
+        t:4:37: groups.north.mirror: "https://m" is not an address that MIGOS can read: it has no TLS
+          hint: write http:// instead of https://; what comes is checked by the image's digest
+        t:4:37: groups.north.mirror: "10.1.4.1" is not an address that begins with http://
+          hint: write the folder that holds the images, such as http://10.1.4.1:8000/images
+        t:4:37: groups.north.mirror: "http://" is not the address of a folder
+          hint: write the folder that holds the images, such as http://10.1.4.1:8000/images
+        t:4:37: groups.north.mirror: a mirror has no user or password
+          hint: write the folder that holds the images, such as http://10.1.4.1:8000/images
+        t:4:37: groups.north.mirror: "http://m/?a" is not the address of a folder
+          hint: write the folder that holds the images, such as http://10.1.4.1:8000/images
+        t:4:37: groups.north.mirror: "http://m:x" is not the address of a folder
+          hint: write the folder that holds the images, such as http://10.1.4.1:8000/images
+        "###);
     }
 }
