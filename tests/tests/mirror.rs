@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// A web server with the files of a folder under `/images/`; under `/damaged/` they are others of the same size.
 struct Web {
@@ -148,6 +149,24 @@ fn an_image_is_fetched_from_the_mirror_and_sent_where_that_has_it_not() {
     let damaged = notes("kiosk-004");
     assert!(damaged.len() == 1 && damaged[0].contains("the image is damaged"), "{damaged:?}");
     assert!(damaged[0].contains("it is sent from here"), "{damaged:?}");
+}
+
+#[test]
+fn after_a_power_cut_past_the_commit_the_image_is_fetched_again() {
+    let pace = Pace { flash: Duration::from_secs(2), ..Pace::test() };
+    let bench = Bench::start(1, "", pace).unwrap();
+    let web = Web::start(bench.home.path().join("lab/images"));
+    settings(&bench, &[("kiosk-001", &format!("mirror: \"{}\"", web.url("images")))]);
+    let pi = bench.device("kiosk-001").unwrap();
+    let mut process = bench.migrate(&[]).unwrap();
+    process.until("it flashes", || pi.life().flashed > 0).unwrap();
+    pi.cut_power();
+    let ended = process.end().unwrap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(web.asked("images"), 2);
+    use State::{BalenaOs, Booting, Migos, Off, Raspbian};
+    let cut = [Off, Booting, Raspbian, Booting, Migos, Off, Booting, Migos, Booting, BalenaOs];
+    assert_eq!(pi.life().states, cut);
 }
 
 #[test]
