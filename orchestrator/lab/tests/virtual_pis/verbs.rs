@@ -98,7 +98,7 @@ async fn wrong_arguments_and_wrong_users_are_refused() {
     let ssh = operator.login(pi).await;
     for (verb, arguments) in [
         ("read", &["/etc/hostname"][..]),
-        ("probe", &["now"]),
+        ("probe", &["now", "again"]),
         ("write", &["/a", "rw", "1"]),
         ("write", &["a", "600", "1"]),
         ("receive", &["/a/b", "-1", "1"]),
