@@ -82,6 +82,9 @@ pub struct Device {
     pub balena_fleet: Option<FleetSlug>,
     /// Operating system images by balena device type; paths as written.
     pub images: BTreeMap<String, String>,
+    /// Where the folder of the images is found over HTTP, without a trailing slash: the device fetches its image there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     /// The balena device type to use, whatever the board says.
     pub device_type: Option<String>,
     /// What happens to the data on its card.

@@ -11,6 +11,7 @@ mod bastion;
 mod document;
 mod layer;
 mod login;
+mod mirror;
 mod resolve;
 mod settings;
 mod unique;

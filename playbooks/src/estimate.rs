@@ -27,11 +27,17 @@ const BEFORE: Duration = Duration::from_secs(4 * 60);
 const ARRIVAL: Duration = Duration::from_secs(5 * 60);
 
 impl Estimate {
-    /// The estimate for a device that is sent these files.
-    pub fn of(payload: &Manifest, image: &ImageManifest, bandwidth: &Bandwidth) -> Estimate {
+    /// The estimate for a device that is sent these files; the image comes from elsewhere where it is `fetched`.
+    pub fn of(
+        payload: &Manifest,
+        image: &ImageManifest,
+        fetched: bool,
+        bandwidth: &Bandwidth,
+    ) -> Estimate {
         let bounds = [bandwidth.total, bandwidth.per_site, bandwidth.per_device];
         let link = bounds.into_iter().flatten().map(|rate| rate.0).fold(LINK, u64::min).max(1);
-        let sent: u64 = payload.files.iter().map(|file| file.size.0).sum::<u64>() + image.size.0;
+        let payload: u64 = payload.files.iter().map(|file| file.size.0).sum();
+        let sent = payload + if fetched { 0 } else { image.size.0 };
         let whole = |bytes: u64, rate: u64| Duration::from_secs(bytes.div_ceil(rate));
         Estimate {
             to_commit: Span(BEFORE + whole(sent, link)),

@@ -222,6 +222,9 @@ pub struct DevicePlan {
     /// beforehand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streamed: Option<String>,
+    /// The URL from which MIGOS fetches the image, instead of being sent it; `None`: it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     /// The balena fleet to join.
     pub fleet: FleetSlug,
     /// That fleet's numeric id.
@@ -231,6 +234,9 @@ pub struct DevicePlan {
     /// Who gives it the commit.
     #[serde(default, skip_serializing_if = "Handover::is_attended")]
     pub handover: Handover,
+    /// True if it is attended, and not known whether it is reached through a tunnel that MIGOS would not have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_tunnelled: bool,
     /// True if its firmware resets a kernel that hangs before its own watchdog runs; if not, such a hang needs a
     /// power cycle.
     pub resets_a_hung_kernel: bool,

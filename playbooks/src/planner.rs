@@ -10,7 +10,7 @@ use crate::plan::{
 use crate::playbook::Playbook;
 use crate::policy::{Order, Policy};
 use crate::requirement::firmware::{Way, resets_a_hung_kernel, way};
-use crate::requirement::{Candidate, Switch, findings, room};
+use crate::requirement::{Candidate, Switch, findings, network, room};
 use migos_inventory::{Device, DeviceId, Fleet};
 use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::boot_text::{
@@ -179,6 +179,7 @@ fn judge(
         return Err(unexplained());
     };
     let texts = boot_texts(facts, boot, manifest).map_err(|_| unexplained())?;
+    let mirror = image_url(device, &image.device_type);
     Ok(DevicePlan {
         login: device.login.clone(),
         site: device.site.clone(),
@@ -189,15 +190,17 @@ fn judge(
         boot_path: boot.path.clone(),
         boot_read_only: !boot.file_system.writable,
         window: policy.window.clone(),
-        estimate: Estimate::of(manifest, image, &policy.bandwidth),
+        estimate: Estimate::of(manifest, image, mirror.is_some(), &policy.bandwidth),
         disk_id: disk.id.clone(),
         hostname: facts.hostname.clone(),
         payload,
         image: image.sha256,
         streamed: room::streamed(&candidate),
+        mirror,
         fleet: fleet.slug.clone(),
         fleet_id: fleet.id,
         boot: how_it_boots(facts, boot, &switch).ok_or_else(unexplained)?,
+        may_be_tunnelled: network::may_be_tunnelled(&candidate),
         handover: handover.ok_or_else(unexplained)?,
         resets_a_hung_kernel: resets_a_hung_kernel(facts, boot),
         tryboot_txt: texts.tryboot_txt,
@@ -286,6 +289,19 @@ fn choose_image<'a>(
         Some(forced) => of_type(forced),
         None => facts.revision.board_type().device_types().iter().find_map(|name| of_type(name)),
     }
+}
+
+/// The image under its own name in the folder that the device's mirror has.
+fn image_url(device: &Device, device_type: &str) -> Option<String> {
+    let mirror = device.mirror.as_ref()?;
+    let path = device.images.get(device_type)?;
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~-".contains(byte);
+    let escaped = name.bytes().map(|byte| match is_plain(&byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    Some(format!("{mirror}/{}", escaped.collect::<String>()))
 }
 
 /// `None` if nobody could.

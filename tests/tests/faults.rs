@@ -17,6 +17,8 @@ mod old_firmware;
 mod other_board;
 #[path = "faults/taken_back.rs"]
 mod taken_back;
+#[path = "faults/tunnel.rs"]
+mod tunnel;
 
 use migos_events::{DeviceEvent, Event};
 use migos_lab::{Pace, State, VirtualPi};

@@ -18,8 +18,8 @@ const SPLIT: &str = "look for a range with a digit too many, or split the invent
 
 const TOP: Keys = Keys {
     known: &[
-        MARK, "balena", "payloads", "images", "data", "policy", "handover", "defaults", "groups",
-        "devices",
+        MARK, "balena", "payloads", "images", "mirror", "data", "policy", "handover", "defaults",
+        "groups", "devices",
     ],
     refused: &[
         Refused { key: "ssh", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
@@ -35,6 +35,7 @@ const DEFAULTS: Keys = Keys {
         "balena",
         "ssh",
         "images",
+        "mirror",
         "data",
         "handover",
         "bastion",
@@ -51,6 +52,7 @@ const GROUP: Keys = Keys {
         "balena",
         "ssh",
         "images",
+        "mirror",
         "data",
         "handover",
         "bastion",
@@ -85,6 +87,7 @@ const DEVICE: Keys = Keys {
         "balena",
         "ssh",
         "images",
+        "mirror",
         "data",
         "handover",
         "bastion",

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::bastion;
 use super::login::Ssh;
+use super::{bastion, mirror};
 use crate::fleet::{Bastion, DataChoice, Handover};
 use crate::name::{FleetSlug, InvalidText, SiteName};
 use crate::problem::{Place, Report};
@@ -52,6 +52,7 @@ pub(super) struct Layer {
     pub(super) fleet: Option<Said<FleetSlug>>,
     pub(super) ssh: Ssh,
     pub(super) images: BTreeMap<String, Said<String>>,
+    pub(super) mirror: Option<Said<String>>,
     pub(super) data: Option<Said<DataChoice>>,
     pub(super) handover: Option<Said<Handover>>,
     pub(super) bastion: Option<Said<Bastion>>,
@@ -75,6 +76,7 @@ impl Layer {
             }),
             ssh: level.get("ssh").map(|ssh| Ssh::read(ssh, report)).unwrap_or_default(),
             images: level.get("images").map(|field| images(field, report)).unwrap_or_default(),
+            mirror: Said::read(level.get("mirror"), |field| mirror::read(field, report)),
             data: Said::read(level.get("data"), |field| data(field, report)),
             handover: Said::read(level.get("handover"), |field| handover(field, report)),
             bastion: Said::read(level.get("bastion"), |field| bastion::read(field, report)),

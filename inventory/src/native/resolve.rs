@@ -88,6 +88,7 @@ fn device(
         site: levels.settle(|layer| layer.site.as_ref()),
         balena_fleet: levels.settle(|layer| layer.fleet.as_ref()),
         images: levels.settle_map(|layer| &layer.images),
+        mirror: levels.settle(|layer| layer.mirror.as_ref()),
         device_type: levels.settle(|layer| layer.device_type.as_ref()),
         data: levels.settle(|layer| layer.data.as_ref()),
         handover: handover.map(|said| said.value).unwrap_or_default(),

@@ -80,7 +80,7 @@ fn address(text: &str) -> Result<String, InvalidText> {
 }
 
 /// The host in `host`, `host:port` or `[::1]:port`.
-fn host(authority: &str) -> Option<&str> {
+pub(super) fn host(authority: &str) -> Option<&str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;

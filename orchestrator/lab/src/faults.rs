@@ -56,6 +56,8 @@ pub struct DeviceFaults {
     pub dpkg_locked: Option<Duration>,
     /// `sudo` asks for a password: [`SUDO_PASSWORD`].
     pub sudo_asks: bool,
+    /// It is reached through a tunnel that Raspbian makes, and MIGOS does not.
+    pub tunnel: bool,
 }
 
 /// The password of the login `pi` in the lab.
@@ -113,7 +115,7 @@ pub enum FaultsError {
 }
 
 /// Every fault, as it is written in YAML.
-pub const FAULTS: [&str; 20] = [
+pub const FAULTS: [&str; 21] = [
     "unreachable",
     "no-space",
     "root-full",
@@ -134,6 +136,7 @@ pub const FAULTS: [&str; 20] = [
     "reboot-hangs: TIER",
     "dpkg-locked: TIME",
     "sudo-asks",
+    "tunnel",
 ];
 
 /// Reads faults. An empty text has none.
@@ -194,6 +197,7 @@ fn set(faults: &mut DeviceFaults, device: &str, fault: &Value) -> Result<(), Fau
         "little-memory" => &mut faults.little_memory,
         "under-voltage" => &mut faults.under_voltage,
         "sudo-asks" => &mut faults.sudo_asks,
+        "tunnel" => &mut faults.tunnel,
         "cut-upload" => {
             let bytes = value.and_then(Value::as_u64).filter(|bytes| *bytes > 0);
             let bytes =
@@ -301,7 +305,7 @@ mod tests {
         insta::assert_snapshot!(messages.join("\n"), @r"
         faults are a list by device, such as `kiosk-003: [no-space]`
         the faults of pi are no list; write `pi: [no-space]`
-        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: TIME, wrong-host-key, wrong-serial, hang-before-watchdog, hang-after-watchdog, old-firmware, read-only-boot, overlay-root, little-memory, under-voltage, reboot-hangs: TIER, dpkg-locked: TIME, sudo-asks
+        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: TIME, wrong-host-key, wrong-serial, hang-before-watchdog, hang-after-watchdog, old-firmware, read-only-boot, overlay-root, little-memory, under-voltage, reboot-hangs: TIER, dpkg-locked: TIME, sudo-asks, tunnel
         pi: no-space stands there twice
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`

@@ -6,6 +6,7 @@
 
 mod call_home;
 mod control;
+mod fetch;
 mod flash;
 mod job;
 mod switch;
@@ -40,9 +41,16 @@ pub(crate) async fn run(pi: Arc<VirtualPi>, boot: MigosBoot, power: watch::Recei
         }
         serve(&pi, &control, power).await;
     };
+    let fetching = async {
+        match control.url() {
+            Some(url) if !hangs => fetch::fetch(&control, &url).await,
+            _ => pending().await,
+        }
+    };
     pi.enter(State::Migos);
     tokio::select! {
         () = reachable => {}
+        () = fetching => {}
         () = work(&pi, &control, started, !hangs) => {}
     }
 }
@@ -52,6 +60,9 @@ async fn serve(pi: &Arc<VirtualPi>, control: &Arc<Control>, power: watch::Receiv
     let Some(host_key) = control.host_key() else { return pending().await };
     let shell = Arc::clone(control);
     let Some((bastion, key)) = control.way_home() else {
+        if pi.faults.tunnel {
+            return pending().await;
+        }
         return match life::listen(pi, pi.address, host_key, shell, power).await {
             Ok((_, serving)) => serving.await,
             Err(_) => pending().await,

@@ -1,5 +1,6 @@
 //! Raspbian as it runs on a virtual Pi: its mounts, its login, its commands.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use russh::keys::PublicKey;
@@ -99,6 +100,22 @@ impl Raspbian {
         self.started.elapsed().as_secs()
     }
 
+    /// `SSH_CONNECTION` of a login: of a computer on the same network, or at the other end of a tunnel.
+    fn connection(&self) -> String {
+        let own = self.address();
+        let [a, b, c, _] = own.octets();
+        format!("{} 50022 {own} 22", Ipv4Addr::from([a, b, c, 1]))
+    }
+
+    /// The address at which it is reached, as it sees it itself; the lab's own are all of one computer.
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        let number = u8::try_from(self.pi.address.port() % 200).unwrap_or_default();
+        match self.pi.faults.tunnel {
+            true => Ipv4Addr::from([10, 8, 0, number.saturating_add(10)]),
+            false => Ipv4Addr::from([192, 168, 1, number.saturating_add(10)]),
+        }
+    }
+
     /// Where contents are kept.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pi.pool
@@ -120,7 +137,7 @@ impl Shell for Raspbian {
     }
 
     fn run(self: Arc<Self>, line: &str) -> Run {
-        let words = match words::split(line) {
+        let words = match words::split(line, &self.connection()) {
             Ok(words) => words,
             Err(error) => return Run::Ended(Answer::fail(2, format!("sh: {error}"))),
         };

@@ -1,7 +1,7 @@
 //! A command line, taken apart as a POSIX shell would.
 //!
-//! Only quoting is understood. Whatever a shell would do beyond that (expand, redirect, chain) is
-//! refused, because a virtual Pi runs no shell and must not pretend to.
+//! Only quoting is understood, and `"$SSH_CONNECTION"`. Whatever a shell would do beyond that (expand, redirect,
+//! chain) is refused, because a virtual Pi runs no shell and must not pretend to.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -15,17 +15,23 @@ pub(crate) enum WordsError {
     Open,
 }
 
-/// The words of a command line.
-pub(crate) fn split(line: &str) -> Result<Vec<String>, WordsError> {
+/// What sshd tells a login's shell of its connection.
+const CONNECTION: &str = "SSH_CONNECTION";
+
+/// The words of a command line that came in on this connection.
+pub(crate) fn split(line: &str, connection: &str) -> Result<Vec<String>, WordsError> {
     let mut characters = line.chars().peekable();
     let mut words = Vec::new();
-    while let Some(word) = next_word(&mut characters)? {
+    while let Some(word) = next_word(&mut characters, connection)? {
         words.push(word);
     }
     Ok(words)
 }
 
-fn next_word(characters: &mut Peekable<Chars<'_>>) -> Result<Option<String>, WordsError> {
+fn next_word(
+    characters: &mut Peekable<Chars<'_>>,
+    connection: &str,
+) -> Result<Option<String>, WordsError> {
     while characters.next_if(|c| matches!(c, ' ' | '\t')).is_some() {}
     if characters.peek().is_none() {
         return Ok(None);
@@ -35,7 +41,7 @@ fn next_word(characters: &mut Peekable<Chars<'_>>) -> Result<Option<String>, Wor
     while let Some(character) = characters.next_if(|c| !matches!(c, ' ' | '\t')) {
         match character {
             '\'' => single_quoted(characters, &mut word)?,
-            '"' => double_quoted(characters, &mut word)?,
+            '"' => double_quoted(characters, connection, &mut word)?,
             '\\' => match characters.next().ok_or(WordsError::Open)? {
                 '\n' => {}
                 escaped => word.push(escaped),
@@ -66,11 +72,13 @@ fn single_quoted(
 /// Between double quotes a backslash is only special before these four and the end of a line.
 fn double_quoted(
     characters: &mut Peekable<Chars<'_>>,
+    connection: &str,
     word: &mut String,
 ) -> Result<(), WordsError> {
     loop {
         match characters.next().ok_or(WordsError::Open)? {
             '"' => return Ok(()),
+            '$' if name(characters) == CONNECTION => word.push_str(connection),
             special @ ('$' | '`') => return Err(WordsError::Special(special)),
             '\\' => match characters.next().ok_or(WordsError::Open)? {
                 '\n' => {}
@@ -82,12 +90,21 @@ fn double_quoted(
     }
 }
 
+/// The name of a variable.
+fn name(characters: &mut Peekable<Chars<'_>>) -> String {
+    let mut name = String::new();
+    while let Some(next) = characters.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+        name.push(next);
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn words(line: &str) -> Result<Vec<String>, String> {
-        split(line).map_err(|error| error.to_string())
+        split(line, "10.1.4.2 50000 10.1.4.20 22").map_err(|error| error.to_string())
     }
 
     #[test]
@@ -102,6 +119,10 @@ mod tests {
             (r"'it'\''s' a\ b a\'b", &["it's", "a b", "a'b"]),
             (r#""a 'b' \"c\" \$d \e" a"b"'c'"#, &[r#"a 'b' "c" $d \e"#, "abc"]),
             ("'line one\nline two'", &["line one\nline two"]),
+            (
+                r#"x "$SSH_CONNECTION" '"$SSH_CONNECTION"'"#,
+                &["x", "10.1.4.2 50000 10.1.4.20 22", r#""$SSH_CONNECTION""#],
+            ),
             ("a#b a~b --mode=0644 x:y", &["a#b", "a~b", "--mode=0644", "x:y"]),
         ] {
             assert_eq!(
@@ -121,14 +142,16 @@ mod tests {
             "echo $HOME",
             "`a`",
             "\"$a\"",
+            "\"$SSH_CONNECTIONS\"",
+            "$SSH_CONNECTION",
             "ls *",
             "~/a",
             "a\nb",
         ] {
-            assert!(matches!(split(line), Err(WordsError::Special(_))), "{line}");
+            assert!(matches!(split(line, ""), Err(WordsError::Special(_))), "{line}");
         }
         for line in ["'a", "\"a", "a\\"] {
-            assert_eq!(split(line), Err(WordsError::Open), "{line}");
+            assert_eq!(split(line, ""), Err(WordsError::Open), "{line}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What a policy has made of a plan: gates, limits, and what is waited for, in words.
 
-use crate::words::{counts, plain};
+use crate::words::{counts, many, plain};
 use crate::{Style, strategy};
 use migos_inventory::{DeviceId, fold};
 use migos_payload::size::ByteCount;
-use migos_playbooks::plan::{Gate, Plan, Tolerance};
+use migos_playbooks::plan::{DevicePlan, Gate, Plan, Tolerance};
 use migos_playbooks::policy::{Bandwidth, Budget, ClassRule, OnTrip, Require, Stragglers, Unsited};
 use std::collections::BTreeMap;
 
@@ -119,20 +119,35 @@ fn windows(plan: &Plan) -> String {
 }
 
 fn sent(plan: &Plan) -> String {
-    let sent = plan.devices.values().map(|device| {
+    let payload = |device: &DevicePlan| {
         let payload = plan.payloads.get(&device.payload).map(|payload| ByteCount(payload.size()));
-        let image = plan.images.get(&device.image).map(|image| image.size);
-        payload.unwrap_or_default() + image.unwrap_or_default()
-    });
+        payload.unwrap_or_default()
+    };
+    let image = |device: &DevicePlan| {
+        plan.images.get(&device.image).map(|image| image.size).unwrap_or_default()
+    };
+    let (fetch, take): (Vec<_>, Vec<_>) =
+        plan.devices.values().partition(|device| device.mirror.is_some());
+    let all = plan.devices.values().map(payload).sum::<ByteCount>()
+        + take.into_iter().map(image).sum::<ByteCount>();
+    let mut text = format!("  Sent in all: {all}{}.\n", bandwidth(plan));
+    if !fetch.is_empty() {
+        text += &format!(
+            "  Fetched from mirrors, and sent only where they fail: {}, by {}.\n",
+            fetch.iter().copied().map(image).sum::<ByteCount>(),
+            many(fetch.len(), "device")
+        );
+    }
+    text
+}
+
+/// `, at most 40MB/s in all, 1MB/s to one site`.
+fn bandwidth(plan: &Plan) -> String {
     let Bandwidth { total, per_site, per_device } = plan.bandwidth;
     let limits = [(total, "in all"), (per_site, "to one site"), (per_device, "to one device")];
     let limits: Vec<String> =
         limits.into_iter().filter_map(|(rate, words)| Some(format!("{} {words}", rate?))).collect();
-    let limits = match limits.is_empty() {
-        true => String::new(),
-        false => format!(", at most {}", limits.join(", ")),
-    };
-    format!("  Sent in all: {}{limits}.\n", sent.sum::<ByteCount>())
+    if limits.is_empty() { String::new() } else { format!(", at most {}", limits.join(", ")) }
 }
 
 #[cfg(test)]

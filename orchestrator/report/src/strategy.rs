@@ -59,6 +59,11 @@ pub(crate) fn strategy(plan: &Plan, style: Style) -> String {
         text +=
             &format!("  Handover call-home: MIGOS is reached through a bastion on {callers}.\n");
     }
+    if let Some(unknown) = names(plan, |device| device.may_be_tunnelled) {
+        text += &format!(
+            "  Not known on which address they are reached; a tunnel of Raspbian's own would not lead to MIGOS: {unknown}\n"
+        );
+    }
     if let Some(unguarded) = names(plan, |device| !device.resets_a_hung_kernel) {
         text += &format!(
             "  Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: {unguarded}\n"
@@ -81,6 +86,17 @@ mod tests {
     use crate::sample;
     use crate::steps;
     use migos_playbooks::plan::{FirmwareKind, Update};
+
+    #[test]
+    fn where_nobody_knows_of_a_tunnel_that_is_said() {
+        let mut plan = sample::plan();
+        for device in plan.devices.values_mut() {
+            device.may_be_tunnelled = device.boot_path == "/boot";
+        }
+        let text = strategy(&plan, Style { color: false, width: 120 });
+        let line = text.lines().find(|line| line.contains("tunnel")).unwrap();
+        assert!(line.ends_with("would not lead to MIGOS: kiosk-[001-003]"), "{line}");
+    }
 
     #[test]
     fn an_update_of_the_firmware_is_said_loudly() {

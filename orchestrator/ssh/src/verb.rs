@@ -15,7 +15,7 @@ macro_rules! script {
 /// A verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// All facts; nothing is changed.
+    /// [CONNECTION]: all facts; nothing is changed.
     Probe,
     /// What tells the device and its boot files from any other; nothing is changed.
     Identity,
@@ -165,6 +165,10 @@ pub fn command_line(rise: Rise, verb: Verb, args: &[&str]) -> String {
         line.push(' ');
         line.push_str(&quote(arg));
     }
+    if verb == Verb::Probe {
+        // The login's own shell puts it in: sudo takes it out of what it starts.
+        line.push_str(" \"$SSH_CONNECTION\"");
+    }
     line
 }
 
@@ -227,6 +231,14 @@ mod tests {
         let line = command_line(Rise::Sudo, Verb::Reboot, &["it's", "b c"]);
         assert!(line.starts_with("sudo -n sh -c 'set -eu\n"), "{line}");
         assert!(line.ends_with(r"' migos-reboot/1 'it'\''s' 'b c'"), "{line}");
+    }
+
+    #[test]
+    fn the_probe_is_told_the_connection_by_the_shell_before_sudo() {
+        for rise in [Rise::Login, Rise::Sudo, Rise::SudoWithPassword] {
+            let line = command_line(rise, Verb::Probe, &[]);
+            assert!(line.ends_with(" migos-probe/1 \"$SSH_CONNECTION\""), "{line}");
+        }
     }
 
     #[test]

@@ -206,14 +206,18 @@ pub struct Unattended {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// The file's absolute path on Raspbian's root file system. None: the board's memory does not hold it, and the
-    /// controller sends it while the card is written.
+    /// The file's absolute path on Raspbian's root file system. None: it comes from elsewhere, before the commit where
+    /// [`into_memory`](Image::into_memory) says so, else while the card is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Where the same file can be fetched once the card has it no more: `http://…`. Its digests are checked, so the
-    /// way there needs no encryption.
+    /// Where the same file can be fetched while it is wanted: `http://…`. Its digests are checked, so the way there
+    /// needs no encryption. Whoever is asked in vain is asked again; meanwhile the controller may send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Without a path: the board's memory holds the file, and the commit is refused until it is whole and verified
+    /// there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub into_memory: bool,
     /// The file's size in bytes.
     pub size: u64,
     /// The file's SHA-256, in hex.
@@ -286,6 +290,7 @@ mod tests {
             image: Image {
                 path: Some("/var/lib/migos/image".to_owned()),
                 url: None,
+                into_memory: false,
                 size: 1,
                 sha256: String::new(),
                 compression: Compression::Gzip,

@@ -17,4 +17,4 @@ pub use job::{
     Addressing, Bastion, Chunk, Chunks, Compression, DeadMan, Handover, Image, JOB_SCHEMA, Job,
     Link, Network, Restore, Strategy, Unattended, boot_path, job_path,
 };
-pub use status::{Part, State, Status};
+pub use status::{Part, State, Status, Unfetched};

@@ -20,11 +20,26 @@ pub struct Status {
     /// The part of the image file that MIGOS wants next, where it wants any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wants: Option<Part>,
+    /// True while the image, or a part of it, is coming from somebody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub receiving: bool,
+    /// Tries to fetch the image from the job's URL that came to nothing; `None` if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfetched: Option<Unfetched>,
     /// True once a [`Configuration`](crate::Configuration) has been taken.
     pub configured: bool,
     /// What went wrong, where `state` is `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// Tries to fetch the image that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfetched {
+    /// How many since MIGOS came up.
+    pub tries: u32,
+    /// What was wrong the last time.
+    pub why: String,
 }
 
 /// A part of the image file, in bytes.
@@ -40,7 +55,8 @@ pub struct Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// The image is verified in RAM, or will be sent while the card is written; Raspbian is one reset away.
+    /// The image is verified in RAM, or still wanted there, or will be sent while the card is written; Raspbian is one
+    /// reset away.
     Ready,
     /// On its way back to Raspbian.
     Leaving,

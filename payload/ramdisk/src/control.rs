@@ -8,7 +8,9 @@ pub use socket::{SOCKET, Server, call};
 use crate::dead_man::DeadMan;
 use crate::flash::{Progress, check_names};
 use crate::image::{ChunkTable, Image, StreamError, StreamedImage, VerifiedImage};
-use migos_contract::{Command, Configuration, Image as Promise, Job, Part, State, Status};
+use migos_contract::{
+    Command, Configuration, Image as Promise, Job, Part, State, Status, Unfetched,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +35,8 @@ pub enum Supply {
     Memory(VerifiedImage),
     /// It is sent while the card is written.
     Streamed(StreamedImage),
-    /// It was in memory before a reset, and is sent again; as chunks, where they are known.
-    Lost(Option<Arc<ChunkTable>>),
+    /// It is to come into memory: it has never been there, or a reset has taken it; as chunks, where they are known.
+    Missing(Option<Arc<ChunkTable>>),
 }
 
 /// What the controller is to send now.
@@ -68,6 +70,7 @@ pub struct Control {
     configuration: Option<Configuration>,
     image: Supply,
     is_receiving: bool,
+    unfetched: Option<Unfetched>,
     dead_man: DeadMan,
     /// Why MIGOS has not committed by itself, where it should.
     excuse: Option<String>,
@@ -77,10 +80,11 @@ pub struct Control {
 const COMMITTED: &str = "the commit has been given";
 const NO_FIRST: &str =
     "the first part of the image has not been sent: whether it goes onto this card is not known";
+const NO_IMAGE: &str = "the image has not come yet";
 const LEAVING: &str = "on the way back to Raspbian";
 
 impl Control {
-    /// Before the commit, with everything at hand; an image that is sent begins to come before the commit.
+    /// Before the commit; an image that is not at hand comes before it, or begins to.
     pub fn ready(
         job: Job,
         serial: String,
@@ -98,6 +102,7 @@ impl Control {
             configuration: None,
             image,
             is_receiving: false,
+            unfetched: None,
             dead_man,
             excuse: None,
             switch,
@@ -129,6 +134,7 @@ impl Control {
             configuration,
             image,
             is_receiving: false,
+            unfetched: None,
             dead_man,
             excuse: None,
             switch: Box::new(Already),
@@ -146,6 +152,8 @@ impl Control {
             written: self.progress.written,
             total: self.progress.total,
             wants: self.wants(),
+            receiving: self.is_receiving,
+            unfetched: self.unfetched.clone(),
             configured: self.configuration.is_some(),
             error: self.error.clone(),
         }
@@ -154,7 +162,7 @@ impl Control {
     fn wants(&self) -> Option<Part> {
         match (self.state, &self.image) {
             _ if self.is_receiving => None,
-            (State::NeedsImage, Supply::Lost(_)) => {
+            (State::Ready | State::NeedsImage, Supply::Missing(_)) => {
                 Some(Part { offset: 0, length: self.job.image.size })
             }
             (State::Ready | State::Committed | State::Flashing, Supply::Streamed(image)) => {
@@ -190,6 +198,8 @@ impl Control {
 
     fn configure(&mut self, input: &[u8]) -> Result<(), String> {
         match (self.state, &self.configuration) {
+            // On what is just coming it could not be tried any more.
+            (State::Ready, _) if self.is_receiving => return Err(NO_IMAGE.to_owned()),
             (State::Ready, _) => {}
             // Lost from the card since the commit: nothing can go on without.
             (State::Failed | State::NeedsImage, None) => {}
@@ -223,6 +233,9 @@ impl Control {
         if matches!(&self.image, Supply::Streamed(image) if !image.has_first()) {
             return Err(NO_FIRST.to_owned());
         }
+        if matches!(self.image, Supply::Missing(_)) {
+            return Err(NO_IMAGE.to_owned());
+        }
         self.switch.make_permanent(configuration)?;
         self.dead_man.commit();
         self.state = State::Committed;
@@ -241,7 +254,7 @@ impl Control {
     pub fn image(&self) -> Option<VerifiedImage> {
         match &self.image {
             Supply::Memory(image) => Some(image.clone()),
-            Supply::Streamed(_) | Supply::Lost(_) => None,
+            Supply::Streamed(_) | Supply::Missing(_) => None,
         }
     }
 
@@ -251,7 +264,6 @@ impl Control {
     /// # Errors
     /// Nothing is wanted.
     pub fn begin_image(&mut self) -> Result<Intake, String> {
-        self.dead_man.contact();
         if self.state == State::Leaving {
             return Err(LEAVING.to_owned());
         }
@@ -260,7 +272,7 @@ impl Control {
         }
         let intake = match &self.image {
             Supply::Memory(_) => return Err("the image is in memory already".to_owned()),
-            Supply::Lost(chunks) => Intake::Whole(self.job.image.clone(), chunks.clone()),
+            Supply::Missing(chunks) => Intake::Whole(self.job.image.clone(), chunks.clone()),
             Supply::Streamed(_) if self.wants().is_none() => {
                 return Err(StreamError::NotWanted.to_string());
             }
@@ -270,13 +282,41 @@ impl Control {
         Ok(intake)
     }
 
+    /// The controller has come: it need not say more.
+    pub fn meet(&mut self) {
+        self.dead_man.contact();
+    }
+
+    /// What nobody could try yet on the image that is coming.
+    pub fn untried(&self) -> Option<Configuration> {
+        self.configuration.clone().filter(|_| self.state == State::Ready)
+    }
+
     /// Takes the image that was asked for, or notes that it was not to be had.
-    pub fn end_image(&mut self, image: Option<VerifiedImage>) {
+    ///
+    /// # Errors
+    /// It comes too late, or does not go onto the card: then there is nothing to wait for any more.
+    pub fn end_image(&mut self, image: Option<VerifiedImage>) -> Result<(), String> {
         self.is_receiving = false;
-        if let Some(image) = image {
-            self.image = Supply::Memory(image);
-            self.resume();
+        let Some(image) = image else { return Ok(()) };
+        match self.state {
+            State::Leaving => return Err(LEAVING.to_owned()),
+            State::Ready => {
+                self.switch.fits(&image).inspect_err(|why| self.fail(why.clone()))?;
+                self.image = Supply::Memory(image);
+            }
+            _ => {
+                self.image = Supply::Memory(image);
+                self.resume();
+            }
         }
+        Ok(())
+    }
+
+    /// The image was not to be had from where the job says.
+    pub fn not_fetched(&mut self, why: String) {
+        let tries = self.unfetched.take().map_or(0, |unfetched| unfetched.tries);
+        self.unfetched = Some(Unfetched { tries: tries.saturating_add(1), why });
     }
 
     /// A part has come, or what came of it. Before the commit that was the first, by which it shows whether
@@ -301,7 +341,7 @@ impl Control {
                 image: match &self.image {
                     Supply::Memory(image) => Arc::new(image.clone()),
                     Supply::Streamed(image) => Arc::new(image.clone()),
-                    Supply::Lost(_) => return None,
+                    Supply::Missing(_) => return None,
                 },
                 configuration: self.configuration.clone()?,
                 no_lifeboat: self.job.no_lifeboat,
@@ -337,7 +377,7 @@ impl Control {
         }
         self.state = match (&self.configuration, &self.image) {
             (None, _) => State::Failed,
-            (Some(_), Supply::Lost(_)) => State::NeedsImage,
+            (Some(_), Supply::Missing(_)) => State::NeedsImage,
             (Some(_), Supply::Memory(_) | Supply::Streamed(_)) => State::Committed,
         };
         if self.state != State::Failed {

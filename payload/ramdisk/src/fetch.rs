@@ -1,9 +1,9 @@
-//! The image from a web server: past the commit, where the card has it no more and the job names a URL. What comes is
-//! checked as if the controller had sent it.
+//! The image from a web server: where the job names a URL, and the card has no image, or no more. What comes is checked
+//! as if the controller had sent it.
 
 use crate::control::Server;
 use crate::http::{Answer, HttpError, Limits, Url, get_moved};
-use migos_contract::{Image, Part, State};
+use migos_contract::{Image, Part};
 use std::io::{self, Read};
 use thiserror::Error;
 
@@ -75,9 +75,7 @@ impl Source {
     /// Nothing came, or not what the job says.
     pub fn serve(&self, server: &Server) -> Result<bool, FetchError> {
         let status = server.status();
-        let Some(part) = status.wants.filter(|_| status.state == State::NeedsImage) else {
-            return Ok(false);
-        };
+        let Some(part) = status.wants else { return Ok(false) };
         let mut input = self.open(part)?;
         let refused = |why| FetchError::Refused { url: self.url.clone(), why };
         server.take(&mut input).map_err(refused)?;

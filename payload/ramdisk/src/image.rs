@@ -197,6 +197,7 @@ mod tests {
         let promise = Promise {
             path: None,
             url: None,
+            into_memory: false,
             size: packed.len() as u64,
             sha256: hex(&packed),
             compression: Compression::Gzip,

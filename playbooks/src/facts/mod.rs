@@ -36,6 +36,9 @@
 //! | `eeprom.signed` | of the same, decimal: not 0 if only signed boot files are taken |
 //! | `eeprom.config` | each line of the boot loader's configuration from its section `[config.txt]` on |
 //! | `throttled` | `vcgencmd get_throttled`, the number only, e.g. `0x50005` |
+//! | `connection` | `SSH_CONNECTION` of the probe's login: address and port of the controller, then the device's own |
+//! | `address` | each interface with each address that it has |
+//! | `virtual` | each interface that is no hardware: `lo`, tunnels, bridges |
 //! | `route` | each line of `/proc/net/route` but the first |
 //! | `wireless` | each wireless interface |
 //! | `mac` | interface and its address |
@@ -54,6 +57,7 @@ use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// Facts of all devices that answered; the others say why not.
 pub type FactsByDevice = BTreeMap<DeviceId, Probed>;
@@ -212,6 +216,20 @@ pub struct Network {
     pub mac: String,
     /// Lines of configuration files that fix an address by hand.
     pub fixed: Vec<String>,
+    /// Where the probe's own connection arrived; `None` if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<Arrival>,
+}
+
+/// Where the controller's connection arrived on the device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// The device's own address.
+    pub address: IpAddr,
+    /// The interface that has it.
+    pub interface: String,
+    /// True if that interface is no hardware, so that only Raspbian has it: a tunnel, or `lo` at the end of one.
+    pub is_virtual: bool,
 }
 
 /// What tells a device and its boot files from any other; read again right before each harmful step.

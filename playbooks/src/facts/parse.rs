@@ -1,12 +1,14 @@
 //! Reads the probe's text into typed facts.
 
 use super::{
-    BootPartition, Disk, Facts, FileSystem, Firmware, Identity, Leaf, Network, OsRelease, Tree,
+    Arrival, BootPartition, Disk, Facts, FileSystem, Firmware, Identity, Leaf, Network, OsRelease,
+    Tree,
 };
 use migos_payload::board::Revision;
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// Why no sense can be made of a probe's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -304,6 +306,71 @@ fn network(lines: &Lines<'_>) -> Network {
         wireless: interface.as_deref().is_some_and(|name| lines.all("wireless").contains(&name)),
         mac: mac.unwrap_or_default(),
         fixed: dhcpcd.chain(interfaces).chain(nm).map(|line| (*line).to_owned()).collect(),
+        arrival: arrival(lines),
         interface,
+    }
+}
+
+/// The interface that has the address at which the connection arrived.
+fn arrival(lines: &Lines<'_>) -> Option<Arrival> {
+    let connection = lines.first("connection")?.split_ascii_whitespace();
+    let (address, scope) = match connection.collect::<Vec<_>>()[..] {
+        [_, _, own, _] => own.split_once('%').map_or((own, None), |(own, link)| (own, Some(link))),
+        _ => return None,
+    };
+    let address = address.parse::<IpAddr>().ok()?.to_canonical();
+    let has_it = |value: &&str| {
+        let (name, of) = value.split_once(' ')?;
+        (of.parse() == Ok(address)).then(|| name.to_owned())
+    };
+    // Every interface may have a link-local address that another one has, too.
+    let interface = scope.map(str::to_owned);
+    let interface = interface.or_else(|| lines.all("address").iter().find_map(has_it));
+    let interface = interface.or_else(|| address.is_loopback().then(|| "lo".to_owned()))?;
+    let is_virtual = interface == "lo" || lines.all("virtual").contains(&interface.as_str());
+    Some(Arrival { address, interface, is_virtual })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrived(connection: &str) -> Option<(String, bool)> {
+        let text = format!(
+            "migos-probe 1\n{connection}\n\
+             address lo 127.0.0.1\naddress eth0 192.168.1.20\naddress eth0 fe80::1\n\
+             address wg0 10.8.0.5\naddress wg0 fd00::5\naddress wlan0 fe80::1\n\
+             virtual lo\nvirtual wg0\nend ok\n"
+        );
+        let lines = Lines::read(&text, "migos-probe 1").ok()?;
+        arrival(&lines).map(|arrival| (arrival.interface, arrival.is_virtual))
+    }
+
+    #[test]
+    fn the_interface_is_the_one_that_has_the_address() {
+        for (connection, interface, is_virtual) in [
+            ("connection 10.1.4.2 50000 192.168.1.20 22", "eth0", false),
+            ("connection 192.168.1.2 50000 ::ffff:192.168.1.20 22", "eth0", false),
+            ("connection fe80::2%wlan0 50000 fe80::1%wlan0 22", "wlan0", false),
+            ("connection 10.8.0.1 50000 10.8.0.5 22", "wg0", true),
+            ("connection fd00::1 50000 fd00:0::5 22", "wg0", true),
+            ("connection 127.0.0.1 50000 127.0.0.1 22", "lo", true),
+            ("connection ::1 50000 ::1 22", "lo", true),
+        ] {
+            assert_eq!(arrived(connection), Some((interface.to_owned(), is_virtual)));
+        }
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_known() {
+        for connection in [
+            "kernel x",
+            "connection",
+            "connection 10.8.0.1 50000 10.8.0.5",
+            "connection a b c d",
+            "connection 10.1.4.2 50000 192.168.1.99 22",
+        ] {
+            assert_eq!(arrived(connection), None, "{connection}");
+        }
     }
 }

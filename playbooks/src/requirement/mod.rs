@@ -9,7 +9,7 @@ mod board;
 mod boot;
 mod card;
 pub(crate) mod firmware;
-mod network;
+pub(crate) mod network;
 pub(crate) mod room;
 
 use crate::balena::BalenaFleet;
@@ -113,6 +113,7 @@ const ALL: &[Requirement] = &[
     card::is_large_enough,
     network::is_on_ethernet,
     network::has_its_address_from_dhcp,
+    network::is_reached_without_raspbian,
     network::has_a_port_at_its_bastion,
     balena::may_lose_its_data,
     balena::has_a_fleet,

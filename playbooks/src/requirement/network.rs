@@ -1,7 +1,7 @@
 //! The way to the device: only what MIGOS and balenaOS will find again by themselves.
 
 use super::{Candidate, finding};
-use crate::plan::Finding;
+use crate::plan::{Finding, Handover};
 
 pub(super) fn is_on_ethernet(case: &Candidate<'_>) -> Option<Finding> {
     let network = &case.facts.network;
@@ -24,6 +24,29 @@ pub(super) fn has_its_address_from_dhcp(case: &Candidate<'_>) -> Option<Finding>
         format!("its address is fixed by hand ({})", line.trim()),
         "this version carries over Ethernet with DHCP only; leave it out for now",
     )
+}
+
+/// Who commits on a connection of its own must reach MIGOS where it reached Raspbian. Behind a router, or through a
+/// jump host, it does; through a tunnel that ends in Raspbian it does not.
+pub(super) fn is_reached_without_raspbian(case: &Candidate<'_>) -> Option<Finding> {
+    let arrival = case.facts.network.arrival.as_ref()?;
+    if case.handover != Some(&Handover::Attended) || !arrival.is_virtual {
+        return None;
+    }
+    let (address, interface) = (arrival.address, &arrival.interface);
+    let what = match interface.as_str() {
+        "lo" => "a tunnel that ends in Raspbian",
+        _ => "an interface that Raspbian makes",
+    };
+    finding(
+        format!("it is reached at {address} on {interface}, {what}: MIGOS would not be reached"),
+        "give it `handover: call-home` with a `bastion:`, or `handover: unattended`",
+    )
+}
+
+/// True if nobody knows whether the controller will reach MIGOS where it reached Raspbian.
+pub(crate) fn may_be_tunnelled(case: &Candidate<'_>) -> bool {
+    case.handover == Some(&Handover::Attended) && case.facts.network.arrival.is_none()
 }
 
 pub(super) fn has_a_port_at_its_bastion(case: &Candidate<'_>) -> Option<Finding> {
@@ -51,6 +74,39 @@ mod tests {
             reasons(&fixed),
             ["its address is fixed by hand (static ip_address=192.168.1.12/24)"]
         );
+    }
+
+    fn reached_on(interface: &str, address: &str) -> Sample {
+        Sample::buster()
+            .and(&format!("connection 203.0.113.7 50000 {address} 22"))
+            .and(&format!("address {interface} {address}"))
+            .and("virtual lo")
+            .and("virtual wg0")
+    }
+
+    #[test]
+    fn who_is_reached_through_a_tunnel_is_not_attended() {
+        for lan in [reached_on("eth0", "192.168.1.20"), reached_on("wlan0", "10.1.4.2")] {
+            assert_eq!(reasons(&lan), Vec::<String>::new());
+        }
+        let tunnel = reached_on("wg0", "10.8.0.5");
+        assert_eq!(
+            reasons(&tunnel),
+            [
+                "it is reached at 10.8.0.5 on wg0, an interface that Raspbian makes: MIGOS would not be reached"
+            ]
+        );
+        let reverse = reached_on("lo", "127.0.0.1");
+        assert_eq!(
+            reasons(&reverse),
+            [
+                "it is reached at 127.0.0.1 on lo, a tunnel that ends in Raspbian: MIGOS would not be reached"
+            ]
+        );
+        let bastion = "handover: call-home, bastion: { host: b, user: u, ports: 20000-20000 }";
+        for handover in [bastion, "handover: unattended"] {
+            assert_eq!(reasons(&tunnel.clone().inventory(handover)), Vec::<String>::new());
+        }
     }
 
     #[test]

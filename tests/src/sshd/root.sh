@@ -195,7 +195,7 @@ echo 2 >sys/$block/mmcblk0p2/partition
 ln -s ../../$block sys/class/block/mmcblk0
 ln -s ../../$block/mmcblk0p1 ../../$block/mmcblk0p2 sys/class/block/
 { head -c 440 /dev/zero; printf '\170\126\064\022\000\000'; } >dev/mmcblk0
-mkdir -p sys/class/net/lo sys/class/net/eth0 sys/class/net/wlan0/wireless
+mkdir -p sys/devices/virtual/net/lo sys/class/net/lo sys/class/net/eth0 sys/class/net/wlan0/wireless
 echo 00:00:00:00:00:00 >sys/class/net/lo/address
 echo b8:27:eb:00:00:01 >sys/class/net/eth0/address
 echo b8:27:eb:00:00:02 >sys/class/net/wlan0/address

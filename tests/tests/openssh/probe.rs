@@ -1,11 +1,11 @@
 //! The probe's text is understood, and holds no secret.
 
-use crate::Client;
-use migos_engine::port::Session as _;
+use crate::{Client, target};
+use migos_engine::port::{Root, Session as _, Target, Transport as _};
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
-use migos_playbooks::facts::{Facts, parse};
-use migos_tests::sshd::{Sshd, Userland};
+use migos_playbooks::facts::{Arrival, Facts, parse};
+use migos_tests::sshd::{Network, SUDO_PASSWORD, Sshd, Userland};
 use std::fs;
 
 const SECRETS: &str = "s3cret";
@@ -165,4 +165,32 @@ async fn a_machine_without_anything_of_a_pi_is_told_to_the_end() {
     let text = session.probe().await.unwrap();
     assert!(text.starts_with("migos-probe 1\n") && text.ends_with("\nend ok\n"), "{text}");
     assert!(!text.contains("model") && !text.contains("boot.path"), "{text}");
+}
+
+#[tokio::test]
+async fn the_probe_tells_where_its_own_connection_arrived() {
+    let mut network = Network::start().unwrap();
+    let client = Client::new();
+    for userland in [Userland::Debian, Userland::Busybox] {
+        let here = Sshd::start(userland).unwrap();
+        let away = Sshd::start_on(&mut network, userland).unwrap();
+        for (server, interface) in [(&here, "lo"), (&away, "eth0")] {
+            let arrival = Arrival {
+                address: server.address().into(),
+                interface: interface.to_owned(),
+                is_virtual: interface == "lo",
+            };
+            // Only the login's own shell is told of the connection: sudo takes that out.
+            let root = Root::Password(SUDO_PASSWORD.into());
+            for (user, root) in
+                [("pi", Root::Passwordless), ("asks", root), ("root", Root::NotNeeded)]
+            {
+                let target = Target { user: user.to_owned(), root, ..target(server) };
+                let session = client.ssh.connect(&target).await.unwrap();
+                let facts = parse(&session.probe().await.unwrap()).unwrap();
+                session.close().await;
+                assert_eq!(facts.network.arrival.as_ref(), Some(&arrival), "{user}, {userland:?}");
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Await the flash: MIGOS writes the card by itself; it is only watched.
 
 use super::Failure;
+use super::mirror::{Bringer, Mirror};
 use crate::executor::{Device, Patience};
 use crate::port::{BalenaApi, Transport};
 use migos_contract::{Command, Part, State};
@@ -40,7 +41,7 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
     // wants the image. The next step waits for balena alone.
     let longest_silence = device.world.plan.arrival.late.0;
     let mut patience = Patience::default();
-    let mut refusals = 0;
+    let (mut refusals, mut mirror) = (0, Mirror::of(device.plan()));
     let mut silent_since = tokio::time::Instant::now();
     loop {
         match device.ask_migos(&Command::Status).await {
@@ -50,7 +51,12 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
                 match status.state {
                     State::Flashed => break,
                     State::NeedsImage => {
-                        if let Some(part) = status.wants {
+                        if let Some(part) = status.wants
+                            && let Bringer::Controller(words) = mirror.bringer(&status)
+                        {
+                            if let Some(words) = words {
+                                device.note(format!("{words}; it is sent from here")).await;
+                            }
                             send_wanted(device, part, &mut refusals).await?;
                         }
                     }

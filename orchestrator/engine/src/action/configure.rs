@@ -1,7 +1,8 @@
 //! Configure: hand MIGOS the files that make the flashed card this one device. They stay in its memory.
 
 use super::Failure;
-use crate::executor::Device;
+use super::mirror::{Bringer, Mirror};
+use crate::executor::{Device, Patience};
 use crate::port::{BalenaApi, Session, Transport};
 use migos_contract::{Command, Configuration};
 use migos_events::Learned;
@@ -13,18 +14,39 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
 ) -> Result<Learned, Failure> {
     let configuration = configuration(device)?;
     // Its nonce and serial number show, once more, that this is the device whose secrets these are.
-    let mut status = device.ask_migos(&Command::Status).await?;
-    // A small board is sent the image later, and wants only its beginning now: whether it fits the card is seen by that.
-    while let Some(part) = status.wants {
-        device.stream(part).await?;
-        status = device.ask_migos(&Command::Status).await?;
-    }
+    bring_image(device).await?;
     let migos = device.migos().await?;
     let status = migos.migos(&Command::Configure, Some(&configuration)).await?;
     if status.configured {
         Ok(Learned::default())
     } else {
         Err(Failure::Failed("MIGOS did not take its configuration".into()))
+    }
+}
+
+/// Sees to it that MIGOS has all of the image that it wants before the commit: from its mirror, or from here. A small
+/// board wants only the beginning, by which it is seen whether the image fits the card.
+async fn bring_image<T: Transport, B: BalenaApi>(device: &mut Device<T, B>) -> Result<(), Failure> {
+    let mut mirror = Mirror::of(device.plan());
+    let mut patience = Patience::default();
+    loop {
+        let status = device.ask_migos(&Command::Status).await?;
+        let Some(part) = status.wants else {
+            if !status.receiving {
+                return Ok(());
+            }
+            patience.pause().await;
+            continue;
+        };
+        match mirror.bringer(&status) {
+            Bringer::Mirror => patience.pause().await,
+            Bringer::Controller(words) => {
+                if let Some(words) = words {
+                    device.note(format!("{words}; it is sent from here")).await;
+                }
+                device.stream(part).await?;
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod commit;
 mod configure;
 mod dismiss;
 mod lock;
+mod mirror;
 mod preregister;
 mod prove_arm;
 mod prove_gone;

@@ -1,7 +1,8 @@
 //! Send the image: balenaOS, onto Raspbian's root file system, from where MIGOS takes it into memory. A device without room
-//! for it is sent it later, while its card is written.
+//! for it is sent it later, while its card is written; one with a mirror fetches it when it is in MIGOS.
 
 use super::Failure;
+use super::write_job::is_on_the_card;
 use crate::executor::{Device, IMAGE};
 use crate::port::{BalenaApi, Session, Transport};
 use migos_events::Learned;
@@ -9,7 +10,7 @@ use migos_events::Learned;
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
-    if device.plan().streamed.is_some() {
+    if !is_on_the_card(device.plan()) {
         return Ok(Learned::default());
     }
     let (id, world) = (device.id.clone(), device.world.clone());

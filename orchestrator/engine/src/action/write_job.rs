@@ -10,7 +10,7 @@ use migos_contract::{
 };
 use migos_events::Learned;
 use migos_payload::digest::Sha256;
-use migos_playbooks::plan::{Boot, Handover};
+use migos_playbooks::plan::{Boot, DevicePlan, Handover};
 
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
@@ -116,8 +116,9 @@ fn job<T: Transport, B: BalenaApi>(
         serial: plan.serial.clone(),
         disk_id: plan.disk_id.clone(),
         image: Image {
-            path: plan.streamed.is_none().then(|| IMAGE.to_owned()),
-            url: None,
+            path: is_on_the_card(plan).then(|| IMAGE.to_owned()),
+            url: plan.mirror.clone(),
+            into_memory: !is_on_the_card(plan) && plan.streamed.is_none(),
             size: image.size.0,
             sha256: image.sha256.to_string(),
             compression: image.compression,
@@ -133,6 +134,11 @@ fn job<T: Transport, B: BalenaApi>(
         network: Network::default(),
         no_lifeboat: false,
     })
+}
+
+/// True if the image is sent to Raspbian's root file system.
+pub(super) fn is_on_the_card(plan: &DevicePlan) -> bool {
+    plan.streamed.is_none() && plan.mirror.is_none()
 }
 
 pub(super) async fn undo<T: Transport, B: BalenaApi>(

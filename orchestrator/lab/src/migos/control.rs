@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use migos_contract::{
     Bastion, Chunks, Command, Configuration, DeadMan, Handover, Job, Part, State, Status,
-    Unattended,
+    Unattended, Unfetched,
 };
 use russh::keys::{PrivateKey, PublicKey};
 use tokio::sync::watch;
@@ -29,6 +29,7 @@ pub(super) struct Progress {
     /// A command has come in.
     pub(super) contacted: bool,
     written: u64,
+    unfetched: Option<Unfetched>,
     error: Option<String>,
 }
 
@@ -73,6 +74,7 @@ impl Control {
             (Err(error), _) | (_, Err(error)) => (None, Err(error)),
         };
         let (image, chunks) = match &trusted {
+            Ok(job) if job.image.into_memory => (Ok(None), None),
             Ok(job) if job.image.path.is_none() => match folder.chunks(&card, job) {
                 Ok(chunks) => (Ok(None), Some(chunks)),
                 Err(error) => (Err(error), None),
@@ -111,7 +113,13 @@ impl Control {
             replaced,
             hands: hands.clone(),
             configuration: Mutex::new(configuration),
-            progress: watch::Sender::new(Progress { state, contacted: false, written: 0, error }),
+            progress: watch::Sender::new(Progress {
+                state,
+                contacted: false,
+                written: 0,
+                unfetched: None,
+                error,
+            }),
         }
     }
 
@@ -221,6 +229,8 @@ impl Control {
             written: progress.written,
             total: self.trusted.as_ref().map_or(0, |job| job.image.raw_size),
             wants: self.wants(progress.state),
+            receiving: false,
+            unfetched: progress.unfetched.clone(),
             configured: self.configuration().is_some(),
             error: progress.error.clone(),
         }
@@ -230,10 +240,36 @@ impl Control {
         let job = self.trusted.as_ref()?;
         let length = match state {
             State::NeedsImage => job.image.size,
+            State::Ready if self.awaits_image() => job.image.size,
             State::Ready if !*self.beginning() => self.chunks.as_ref()?.chunks.first()?.size,
             _ => return None,
         };
         Some(Part { offset: 0, length })
+    }
+
+    /// The commit is refused until the image has come into memory.
+    pub(super) fn awaits_image(&self) -> bool {
+        let into_memory = self.trusted.as_ref().is_some_and(|job| job.image.into_memory);
+        into_memory && self.image().is_none()
+    }
+
+    /// What is wanted now.
+    pub(super) fn wanted(&self) -> Option<Part> {
+        let state = self.progress.borrow().state;
+        self.wants(state)
+    }
+
+    /// Where the image can be fetched.
+    pub(super) fn url(&self) -> Option<String> {
+        self.trusted.as_ref()?.image.url.clone()
+    }
+
+    /// The image was not to be had there.
+    pub(super) fn not_fetched(&self, why: String) {
+        self.progress.send_modify(|progress| {
+            let tries = progress.unfetched.as_ref().map_or(0, |unfetched| unfetched.tries);
+            progress.unfetched = Some(Unfetched { tries: tries + 1, why });
+        });
     }
 
     fn configure(&self, input: &[u8]) -> Result<(), String> {
@@ -274,6 +310,9 @@ impl Control {
         if !*self.beginning() {
             return Err("the beginning of the image is still missing".to_owned());
         }
+        if self.awaits_image() {
+            return Err("the image has not come yet".to_owned());
+        }
         let configuration = self.configuration().clone().ok_or("there is no configuration")?;
         let switch = Switch { folder: &self.folder, hands: &self.hands, pool: &self.pi.pool };
         switch.commit(&configuration, self.replaced.as_deref())?;
@@ -286,19 +325,22 @@ impl Control {
     }
 
     /// Takes the image, or before the commit the beginning of it.
-    fn take_image(&self, input: &[u8]) -> Result<(), String> {
+    pub(super) fn take_image(&self, input: &[u8]) -> Result<(), String> {
         let job = self.trusted.as_ref().ok_or("there is no sound job")?;
         let state = self.progress.borrow().state;
         let part = self.wants(state).ok_or("the image is at hand")?;
         if input.len() as u64 != part.length {
             return Err("that is not what was asked for".to_owned());
         }
-        if state == State::Ready {
+        if state == State::Ready && !self.awaits_image() {
             *self.beginning() = true;
             return Ok(());
         }
         let image = job::unpack(job, self.pi.pool.keep(input), &self.pi.pool)?;
         *self.image() = Some(image);
+        if state == State::Ready {
+            return Ok(());
+        }
         self.enter(State::Committed, 0);
         Ok(())
     }
@@ -336,7 +378,7 @@ impl Shell for Control {
     }
 
     fn run(self: Arc<Self>, line: &str) -> Run {
-        let words = match words::split(line) {
+        let words = match words::split(line, "") {
             Ok(words) => words,
             Err(error) => return Run::Ended(Answer::fail(2, format!("sh: {error}"))),
         };

@@ -22,6 +22,7 @@ pub(super) async fn decide(control: &Control, permit: &Unattended) {
             Ok(Ok(now)) if now >= permit.expires => {
                 return control.decline("the permit to commit has run out");
             }
+            Ok(Ok(_)) if control.awaits_image() => tracing::debug!("the image has not come yet"),
             Ok(Ok(_)) => return control.commit_by_itself(),
             Ok(Err(error)) => tracing::debug!(error, "balena's API does not answer"),
             Err(_) => tracing::debug!("balena's API does not answer in time"),

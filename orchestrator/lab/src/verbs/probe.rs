@@ -15,6 +15,9 @@ const FIRMWARE_WORDS: [&str; 2] = ["tryboot.txt", "kernel_watchdog_timeout"];
 /// The wired interface, which the lab's devices are reached by.
 const WIRED: &str = "eth0";
 
+/// The interface that a device with [`DeviceFaults::tunnel`](crate::faults::DeviceFaults::tunnel) is reached by.
+const TUNNEL: &str = "wg0";
+
 /// Lines `key value`.
 #[derive(Default)]
 struct Lines(String);
@@ -46,7 +49,7 @@ pub(super) fn identity(system: &Raspbian) -> Outcome {
 const LITTLE_MEMORY: u64 = 324 << 10;
 
 /// `probe`
-pub(super) fn probe(system: &Raspbian) -> Outcome {
+pub(super) fn probe(system: &Raspbian, connection: &str) -> Outcome {
     let pi = &system.pi;
     let mut lines = Lines("migos-probe 1\n".to_owned());
     lines.add("model", pi.model.description);
@@ -71,6 +74,9 @@ pub(super) fn probe(system: &Raspbian) -> Outcome {
     }
     // Now and since the start: bits 0 and 16 for under-voltage, 2 and 18 for throttling.
     lines.add("throttled", if pi.faults.under_voltage { "0x50005" } else { "0x0" });
+    if !connection.is_empty() {
+        lines.add("connection", connection);
+    }
     add_network(&mut lines, system);
     lines.add("end", "ok");
     Ok(lines.0.into_bytes())
@@ -166,6 +172,13 @@ fn add_space(lines: &mut Lines, key: &str, Space { cluster, free, total }: Space
 
 fn add_network(lines: &mut Lines, system: &Raspbian) {
     let pi = &system.pi;
+    let reached_by = if pi.faults.tunnel { TUNNEL } else { WIRED };
+    lines.add("address", "lo 127.0.0.1");
+    lines.add("address", format_args!("{reached_by} {}", system.address()));
+    lines.add("virtual", "lo");
+    if pi.faults.tunnel {
+        lines.add("virtual", TUNNEL);
+    }
     // Interface, destination, gateway, flags, counts, metric, mask: 192.168.1.0/24 with
     // 192.168.1.1.
     lines.add(

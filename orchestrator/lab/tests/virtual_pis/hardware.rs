@@ -22,6 +22,20 @@ async fn arm(operator: &Operator, pi: &VirtualPi) {
 }
 
 #[tokio::test]
+async fn a_connection_arrives_on_ethernet_or_through_a_tunnel() {
+    let operator = Operator::with(2, "kiosk-002: [tunnel]").await;
+    for (name, interface, is_virtual) in [("kiosk-001", "eth0", false), ("kiosk-002", "wg0", true)]
+    {
+        let pi = operator.lab.device(name).unwrap();
+        until(pi, |life| life.state == Raspbian).await;
+        let line = "sudo -n sh -c '' migos-probe/1 \"$SSH_CONNECTION\"";
+        let output = operator.login(pi).await.run(line, b"").await;
+        let arrival = facts::parse(&output.stdout).unwrap().network.arrival.unwrap();
+        assert_eq!((arrival.interface.as_str(), arrival.is_virtual), (interface, is_virtual));
+    }
+}
+
+#[tokio::test]
 async fn another_host_key_is_shown() {
     let operator = Operator::with(1, "kiosk-001: [wrong-host-key]").await;
     let pi = operator.first().await;

@@ -271,6 +271,7 @@ impl Trial {
             image: Image {
                 path: Some(IMAGE.to_owned()),
                 url: None,
+                into_memory: false,
                 size: image.size.0,
                 sha256: image.sha256.to_string(),
                 compression: Compression::None,

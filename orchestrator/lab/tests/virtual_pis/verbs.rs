@@ -35,6 +35,7 @@ async fn every_device_answers_the_probe_with_facts_that_are_understood() {
         assert!(facts.firmware.has["tryboot.txt"].contains("bootcode.bin"));
         assert_eq!(facts.network.interface.as_deref(), Some("eth0"));
         assert!(!facts.network.wireless && facts.network.fixed.is_empty());
+        assert_eq!(facts.network.arrival, None, "nobody has told the verb");
 
         let identity = facts::parse_identity(&ssh.must("identity", &[], b"").await).unwrap();
         assert_eq!((&identity.machine_id, &identity.sums), (&facts.machine_id, &boot.sums));
@@ -97,7 +98,7 @@ async fn wrong_arguments_and_wrong_users_are_refused() {
     let ssh = operator.login(pi).await;
     for (verb, arguments) in [
         ("read", &["/etc/hostname"][..]),
-        ("probe", &["now"]),
+        ("probe", &["now", "again"]),
         ("write", &["/a", "rw", "1"]),
         ("write", &["a", "600", "1"]),
         ("receive", &["/a/b", "-1", "1"]),

@@ -55,6 +55,7 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
             format!("{size} to {boot}, MIGOS {} (sha256 {digest})", plain(&payload.version))
         }),
         Action::SendImage => match &device.streamed {
+            streamed if device.mirror.is_some() => Some(fetched(device, streamed.as_deref())),
             Some(reason) => Some(format!(
                 "not yet: it is sent while the card is written, past the point of no return; {}",
                 plain(reason)
@@ -102,6 +103,18 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
         | Action::Configure
         | Action::Commit
         | Action::AwaitCommit => None,
+    }
+}
+
+/// Where the image comes from, if it is not sent.
+fn fetched(device: &DevicePlan, streamed: Option<&str>) -> String {
+    let url = plain(device.mirror.as_deref().unwrap_or_default());
+    match streamed {
+        Some(reason) => format!(
+            "not sent: MIGOS fetches it from {url} while the card is written, past the point of no return; {}",
+            plain(reason)
+        ),
+        None => format!("not sent: MIGOS fetches it from {url} into memory, before the commit"),
     }
 }
 

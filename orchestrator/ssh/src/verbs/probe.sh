@@ -1,4 +1,6 @@
-[ $# -eq 0 ] || fail 64 "probe takes nothing"
+[ $# -le 1 ] || fail 64 "probe takes a connection and nothing else"
+# `set` takes the place of the arguments below.
+connection=${1-}
 # A fact that cannot be read is left out; nothing stops the rest.
 set +e
 exec 2>/dev/null
@@ -63,6 +65,14 @@ u32 eeprom.capabilities $base/chosen/bootloader/capabilities
 u32 eeprom.signed $base/chosen/bootloader/signed
 vcgencmd bootloader_config | sed -n "/^\[config.txt\]/,\$p" | lines eeprom.config
 
+say connection "$connection"
+# A link's own line stands among those of its addresses with some versions.
+ip -o address | while read -r _ name family address _; do
+  case $family in inet|inet6) say address "${name%%@*} ${address%%/*}" ;; esac
+done
+for path in /sys/devices/virtual/net/*; do
+  [ ! -d "$path" ] || say virtual "${path##*/}"
+done
 [ ! -f /proc/net/route ] || sed 1d /proc/net/route | lines route
 for path in /sys/class/net/*; do
   name=${path##*/}

@@ -89,7 +89,10 @@ impl Server {
     fn obey(&self, command: &Command, input: &mut impl Read) -> Result<(), String> {
         let mut text = Vec::new();
         match command {
-            Command::Stream => return self.take(input),
+            Command::Stream => {
+                self.control().meet();
+                return self.take(input);
+            }
             Command::Configure => {
                 let read = input.take(LARGEST_INPUT).read_to_end(&mut text);
                 read.map_err(|error| format!("failed to read the configuration: {error}"))?;
@@ -124,8 +127,11 @@ impl Server {
         else {
             return Ok(());
         };
-        let files = &configuration.files;
-        let flash = Flash { image: &image, files, no_lifeboat: false, piece: PIECE };
+        self.try_files(&image, &configuration)
+    }
+
+    fn try_files(&self, image: &VerifiedImage, wanted: &Configuration) -> Result<(), String> {
+        let flash = Flash { image, files: &wanted.files, no_lifeboat: false, piece: PIECE };
         let size = flash.scratch_size().map_err(|error| error.to_string())?;
         let mut scratch = nameless(&self.memory)
             .and_then(|file| {
@@ -149,15 +155,26 @@ impl Server {
                 ended.and(taken)
             }
             Intake::Whole(promise, chunks) => {
-                let image = self.receive(&promise, chunks, input);
-                let (image, refusal) = match image {
-                    Ok(image) => (Some(image), Ok(())),
-                    Err(error) => (None, Err(error)),
+                let image = match self.receive(&promise, chunks, input) {
+                    Ok(image) => image,
+                    Err(error) => return self.control().end_image(None).and(Err(error)),
                 };
-                self.control().end_image(image);
-                refusal
+                // Left on the card, a configuration has come before the image.
+                let untried = self.control().untried();
+                if let Some(Err(why)) = untried.map(|files| self.try_files(&image, &files)) {
+                    let mut control = self.control();
+                    control.end_image(None)?;
+                    control.fail(why.clone());
+                    return Err(why);
+                }
+                self.control().end_image(Some(image))
             }
         }
+    }
+
+    /// The image was not to be had from where the job says.
+    pub fn not_fetched(&self, why: String) {
+        self.control().not_fetched(why);
     }
 
     fn receive(

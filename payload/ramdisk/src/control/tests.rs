@@ -27,6 +27,7 @@ pub(crate) fn job() -> Job {
         image: Promise {
             path: None,
             url: None,
+            into_memory: false,
             size: 9,
             sha256: sha256.clone(),
             compression: Compression::None,
@@ -155,14 +156,14 @@ fn after_a_power_cut_it_goes_on_or_asks_for_what_is_missing() {
     assert_eq!(control.status().state, State::Committed);
     assert_eq!(control.begin_image().unwrap_err(), "the image is in memory already");
 
-    let mut control = resumed(Ok(configuration()), Supply::Lost(None));
+    let mut control = resumed(Ok(configuration()), Supply::Missing(None));
     assert_eq!(control.status().state, State::NeedsImage);
     let wanted = control.begin_image().unwrap();
     assert!(matches!(wanted, Intake::Whole(promise, None) if promise == job().image));
     assert_eq!(control.begin_image().unwrap_err(), "the image is being sent already");
-    control.end_image(None);
+    control.end_image(None).unwrap();
     control.begin_image().unwrap();
-    control.end_image(Some(image()));
+    control.end_image(Some(image())).unwrap();
     assert!(control.begin_work().is_some());
 
     let mut control =
@@ -173,13 +174,59 @@ fn after_a_power_cut_it_goes_on_or_asks_for_what_is_missing() {
 }
 
 #[test]
+fn an_image_that_is_fetched_is_there_before_the_commit_or_there_is_none() {
+    let waiting = |card| {
+        let mut control =
+            Control::ready(job(), job().serial, Supply::Missing(None), Box::new(Card(card)));
+        control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
+        assert_eq!(control.status().wants, Some(Part { offset: 0, length: 9 }));
+        assert_eq!(refusal(&mut control, &commit(), ""), NO_IMAGE);
+        control.begin_image().unwrap();
+        assert_eq!((control.status().wants, control.status().receiving), (None, true));
+        assert_eq!(refusal(&mut control, &commit(), ""), NO_IMAGE);
+        assert_eq!(refusal(&mut control, &Command::Configure, CONFIGURATION), NO_IMAGE);
+        control
+    };
+    let mut control = waiting(Ok(()));
+    control.end_image(None).unwrap();
+    assert!(control.status().wants.is_some(), "it is wanted again");
+    control.begin_image().unwrap();
+    control.end_image(Some(image())).unwrap();
+    let status = control.status();
+    assert_eq!((status.state, status.wants, status.receiving), (State::Ready, None, false));
+    control.handle(&commit(), b"").unwrap();
+    assert!(control.begin_work().is_some());
+
+    let mut control = waiting(Err("no room".to_owned()));
+    assert_eq!(control.end_image(Some(image())).unwrap_err(), "no room");
+    let status = control.status();
+    assert_eq!((status.state, status.error.as_deref()), (State::Leaving, Some("no room")));
+
+    let mut control = waiting(Ok(()));
+    control.handle(&Command::Abort, b"").unwrap();
+    assert_eq!(control.end_image(Some(image())).unwrap_err(), LEAVING);
+    assert_eq!(control.status().state, State::Leaving);
+}
+
+#[test]
+fn a_configuration_that_was_left_on_the_card_is_tried_as_soon_as_the_image_is_there() {
+    let card = Box::new(Card(Ok(())));
+    let mut control = Control::ready(job(), job().serial, Supply::Missing(None), card);
+    control.handle(&Command::Configure, CONFIGURATION.as_bytes()).unwrap();
+    let listening = Listening::new(control);
+    let (code, _, err) = listening.call(&[PROGRAM, "stream"], IMAGE);
+    assert_eq!((code, err.starts_with("failed to unpack the image at byte 0")), (1, true), "{err}");
+    assert_eq!(listening.control.lock().unwrap().status().state, State::Leaving);
+}
+
+#[test]
 fn in_another_board_nothing_is_written_whatever_is_sent() {
     let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
     let other = Some("the job is for board 1, this is 2".to_owned());
     let mut control =
-        Control::resumed(job(), job().serial, configuration, Supply::Lost(None), other.clone());
+        Control::resumed(job(), job().serial, configuration, Supply::Missing(None), other.clone());
     control.begin_image().unwrap();
-    control.end_image(Some(image()));
+    control.end_image(Some(image())).unwrap();
     assert_eq!((control.status().state, control.status().error), (State::Failed, other));
     assert!(control.begin_work().is_none());
 }
@@ -253,7 +300,7 @@ fn an_image_comes_over_the_socket_and_a_wrong_one_is_refused() {
         job(),
         job().serial,
         configuration,
-        Supply::Lost(None),
+        Supply::Missing(None),
         None,
     ));
     let (code, _, err) = listening.call(&[PROGRAM, "stream"], b"an image?");

@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::control::tests::{CONFIGURATION, IMAGE, job};
+use crate::control::tests::{CONFIGURATION, Card, IMAGE, job};
 use crate::control::{Control, Supply};
 use crate::log::Log;
 use crate::web::Web;
+use migos_contract::{Job, State};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,14 +18,19 @@ struct Board {
 
 /// Past the commit and without the image; a server with these answers has it, or not.
 fn board(answers: &[&str]) -> Board {
+    board_of(answers, |job| {
+        let serial = job.serial.clone();
+        let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
+        Control::resumed(job, serial, configuration, Supply::Missing(None), None)
+    })
+}
+
+fn board_of(answers: &[&str], control: impl FnOnce(Job) -> Control) -> Board {
     let web = Web::answering(answers);
     let mut job = job();
     job.image.url = Some(web.url("/image").to_string());
     let source = Source::of_job(&job.image, Limits::default()).unwrap().unwrap();
-    let serial = job.serial.clone();
-    let configuration = serde_json::from_str(CONFIGURATION).map_err(|_| String::new());
-    let control = Control::resumed(job, serial, configuration, Supply::Lost(None), None);
-    let control = Arc::new(Mutex::new(control));
+    let control = Arc::new(Mutex::new(control(job)));
     let folder = tempfile::tempdir().unwrap();
     let server =
         Server::new(Arc::clone(&control), folder.path().to_owned(), Log::new(|| Duration::ZERO));
@@ -45,6 +51,24 @@ fn an_image_that_is_missing_is_fetched() {
     assert!(board.web.requests()[0].starts_with("GET /image HTTP/1.1\r\n"));
     // Whoever has it wants no more.
     assert!(!board.source.serve(&board.server).unwrap());
+}
+
+#[test]
+fn before_the_commit_it_is_fetched_into_memory_and_nobody_is_taken_for_the_controller() {
+    let answers = [answer("503 Busy", "", b""), answer("200 OK", "", IMAGE)];
+    let board = board_of(&answers.each_ref().map(String::as_str), |job| {
+        let serial = job.serial.clone();
+        Control::ready(job, serial, Supply::Missing(None), Box::new(Card(Ok(()))))
+    });
+    let status = || board.server.status();
+    let why = board.source.serve(&board.server).unwrap_err().to_string();
+    board.server.not_fetched(why.clone());
+    let unfetched = status().unfetched.unwrap();
+    assert_eq!((unfetched.tries, &unfetched.why), (1, &why));
+    assert!(board.source.serve(&board.server).unwrap());
+    assert_eq!((status().state, status().wants), (State::Ready, None));
+    board.control.lock().unwrap().tick(Duration::from_secs(600));
+    assert_eq!(status().error.as_deref(), Some("the controller did not come in time"));
 }
 
 #[test]

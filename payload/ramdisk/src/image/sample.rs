@@ -29,6 +29,7 @@ pub(crate) fn sample(raw: &[u8], chunk: usize) -> Sample {
     let promise = Promise {
         path: None,
         url: None,
+        into_memory: false,
         size: file.len() as u64,
         sha256: hex(&file),
         compression: Compression::Gzip,

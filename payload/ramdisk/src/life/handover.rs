@@ -107,13 +107,15 @@ fn commit_alone(
 /// Fetches the image whenever it is missing and nobody else sends it.
 fn fetch(source: Source, server: Server) {
     thread::spawn(move || {
-        let mut pauses = Pauses::new(5, 120);
+        // Short enough for a controller that would send it otherwise.
+        let mut pauses = Pauses::new(5, 30);
         loop {
             match source.serve(&server) {
                 Ok(true) => pauses.reset(),
                 Ok(false) => thread::sleep(LOOK),
                 Err(error) => {
                     log(&format!("the image was not fetched: {error}"));
+                    server.not_fetched(error.to_string());
                     thread::sleep(pauses.after_failure());
                 }
             }

@@ -192,8 +192,12 @@ fn supply(found: &Found) -> Result<Supply, String> {
             let chunks = chunks.map_err(|why| log(&why)).ok().flatten();
             let load = |path: &Path| load(path, &found.job, chunks.clone());
             let image = from_root(&found.card, path, load).map_err(|why| log(&why));
-            Ok(image.map_or_else(|()| Supply::Lost(chunks.clone()), Supply::Memory))
+            Ok(image.map_or_else(|()| Supply::Missing(chunks.clone()), Supply::Memory))
         }
+        None if found.job.image.into_memory => Ok(Supply::Missing(match found.committed {
+            None => chunks?,
+            Some(_) => chunks.map_err(|why| log(&why)).ok().flatten(),
+        })),
         None => match chunks? {
             Some(chunks) => Ok(Supply::Streamed(StreamedImage::new(chunks))),
             None => Err("the job names no image on the card, and no chunks in which it could be \
@@ -231,7 +235,7 @@ fn control(
         // Without its chunks an image that memory does not hold is known by nothing.
         let (image, obstacle) = match image {
             Ok(image) => (image, obstacle),
-            Err(why) => (Supply::Lost(None), obstacle.or(Some(why))),
+            Err(why) => (Supply::Missing(None), obstacle.or(Some(why))),
         };
         return Ok((Control::resumed(job, serial, configuration, image, obstacle), secrets));
     }

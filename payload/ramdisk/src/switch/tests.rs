@@ -69,6 +69,7 @@ impl Scene {
             image: Image {
                 path: None,
                 url: None,
+                into_memory: false,
                 size: 0,
                 sha256: String::new(),
                 compression: Compression::None,
