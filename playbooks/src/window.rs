@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The hours in which devices may start and cross the point of no return, in the zone where they stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// The days on which it opens.
+    /// The days on which it opens, from Monday on, each once.
     days: Vec<Weekday>,
     /// When it opens.
     from: Time,
@@ -25,12 +25,27 @@ pub enum BadWindow {
     /// Not days of the week.
     #[error("not days of the week: {0:?}; write them as `mon-fri` or `sat,sun`")]
     Days(String),
-    /// Not a time of day.
-    #[error("not a time of day: {0:?}; write it as `22:00`")]
-    Time(String),
+    /// Not the time of day at which it opens.
+    #[error("not a time of day: {0:?}; write it from `00:00` to `23:59`")]
+    From(String),
+    /// Not the time of day at which it closes.
+    #[error("not a time of day: {0:?}; write it from `00:00` to `23:59`")]
+    To(String),
     /// Not a time zone.
     #[error("not a time zone: {0:?}; write it as `Europe/Berlin` or `UTC`")]
     Zone(String),
+}
+
+impl BadWindow {
+    /// The key whose value cannot be read.
+    pub fn key(&self) -> &'static str {
+        match self {
+            BadWindow::Days(_) => "days",
+            BadWindow::From(_) => "from",
+            BadWindow::To(_) => "to",
+            BadWindow::Zone(_) => "zone",
+        }
+    }
 }
 
 const DAYS: [(&str, Weekday); 7] = [
@@ -43,8 +58,11 @@ const DAYS: [(&str, Weekday); 7] = [
     ("sun", Weekday::Sunday),
 ];
 
-/// More days than any window is away or any chain of windows needs to be followed.
-const HORIZON: i64 = 9;
+/// So many days ahead are searched for an opening with room: two weeks, since in the week in which clocks change one
+/// may be too short.
+const HORIZON: i64 = 15;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Window {
     /// The window of these days, from and to these times of day (`to` not after `from`: of the next day), in
@@ -53,31 +71,29 @@ impl Window {
     /// # Errors
     /// [`BadWindow`] names what cannot be read.
     pub fn new(days: &str, from: &str, to: &str, zone: &str) -> Result<Window, BadWindow> {
-        let time = |text: &str| {
-            Time::strptime("%H:%M", text).map_err(|_| BadWindow::Time(text.to_owned()))
-        };
+        let bad_zone = || BadWindow::Zone(zone.to_owned());
+        let zone = TimeZoneDatabase::bundled().get(zone).map_err(|_| bad_zone())?;
         Ok(Window {
             days: days_of(days).ok_or_else(|| BadWindow::Days(days.to_owned()))?,
-            from: time(from)?,
-            to: time(to)?,
-            zone: TimeZoneDatabase::bundled()
-                .get(zone)
-                .map_err(|_| BadWindow::Zone(zone.to_owned()))?,
+            from: time_of(from).ok_or_else(|| BadWindow::From(from.to_owned()))?,
+            to: time_of(to).ok_or_else(|| BadWindow::To(to.to_owned()))?,
+            // The database's own zone of unknown rules is none that a person can mean.
+            zone: Some(zone).filter(|zone| !zone.is_unknown()).ok_or_else(bad_zone)?,
         })
     }
 
     /// True if it is open at this moment.
     pub fn is_open(&self, at: Timestamp) -> bool {
-        self.around(at).is_some()
+        self.closes(at).is_some()
     }
 
-    /// True if it is open at this moment and stays so for so long.
+    /// True if it is open at this moment and stays so for so long; of more than two weeks nothing is known.
     pub fn fits(&self, at: Timestamp, span: Duration) -> bool {
         let Ok(end) = at.checked_add(span) else { return false };
         let mut reached = at;
         // Windows that follow each other without a gap are one.
         for _ in 0..HORIZON {
-            match self.around(reached) {
+            match self.closes(reached) {
                 Some(closes) if closes >= end => return true,
                 Some(closes) => reached = closes,
                 None => return false,
@@ -88,32 +104,38 @@ impl Window {
 
     /// The first moment from this one on at which it is open and stays so for so long; `None` if it never is.
     pub fn fits_next(&self, at: Timestamp, span: Duration) -> Option<Timestamp> {
-        let mut openings: Vec<Timestamp> = self.near(at).map(|(opens, _)| opens).collect();
-        openings.retain(|opens| *opens > at);
-        openings.sort();
+        let openings = self.near(at, HORIZON).map(|(opens, _)| opens).filter(|opens| *opens > at);
         std::iter::once(at).chain(openings).find(|moment| self.fits(*moment, span))
     }
 
-    /// How long it is open at a time at least, in an ordinary week.
-    pub fn length(&self) -> Duration {
+    /// How long it is open at a time at most, in an ordinary week; `None`: always.
+    pub fn longest(&self) -> Option<Duration> {
         let seconds = |time: Time| i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60;
         let open = (seconds(self.to) - seconds(self.from)).rem_euclid(24 * 3600);
-        match u64::try_from(open) {
-            Ok(0) | Err(_) => Duration::from_secs(24 * 3600),
-            Ok(open) => Duration::from_secs(open),
+        match u64::try_from(open).unwrap_or_default() {
+            // Whole days follow each other without a gap.
+            0 if self.days.len() == DAYS.len() => None,
+            0 => Some(DAY * self.most_days_in_a_row()),
+            open => Some(Duration::from_secs(open)),
         }
     }
 
+    fn most_days_in_a_row(&self) -> u32 {
+        let opens = |n: usize| DAYS.get(n % DAYS.len()).is_some_and(|day| self.days.contains(&day.1));
+        let run = |first: usize| (first..first + DAYS.len()).take_while(|n| opens(*n)).count();
+        (0..DAYS.len()).map(run).max().and_then(|days| u32::try_from(days).ok()).unwrap_or_default()
+    }
+
     /// When the window around this moment closes.
-    fn around(&self, at: Timestamp) -> Option<Timestamp> {
-        let open = self.near(at).filter(|(opens, closes)| *opens <= at && at < *closes);
+    fn closes(&self, at: Timestamp) -> Option<Timestamp> {
+        let open = self.near(at, 0).filter(|(opens, closes)| *opens <= at && at < *closes);
         open.map(|(_, closes)| closes).max()
     }
 
-    /// The windows that open between the day before this moment and a week later.
-    fn near(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    /// The windows that open from the day before this moment until so many days later, the first one first.
+    fn near(&self, at: Timestamp, later: i64) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         let today = self.zone.to_datetime(at).date();
-        (-1..HORIZON).filter_map(move |offset| {
+        (-1..=later).filter_map(move |offset| {
             let day = today.checked_add(jiff::Span::new().days(offset)).ok()?;
             if !self.days.contains(&day.weekday()) {
                 return None;
@@ -129,26 +151,39 @@ impl Window {
         self.zone.to_timestamp(day.to_datetime(time)).ok()
     }
 
+    /// `daily`, or days and ranges of three and more: `mon-fri`, `sat,sun`.
     fn days_in_words(&self) -> String {
-        let names = DAYS.iter().filter(|(_, day)| self.days.contains(day)).map(|(name, _)| *name);
-        names.collect::<Vec<_>>().join(",")
+        if self.days.len() == DAYS.len() {
+            return "daily".to_owned();
+        }
+        let runs = DAYS.split(|(_, day)| !self.days.contains(day)).filter(|run| !run.is_empty());
+        let words = runs.flat_map(|run| match run {
+            [(first, _), _, .., (last, _)] => vec![format!("{first}-{last}")],
+            few => few.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        });
+        words.collect::<Vec<_>>().join(",")
     }
 }
 
-/// `mon-fri`, `sat,sun`, `fri-mon`, `daily`.
+fn time_of(text: &str) -> Option<Time> {
+    Time::strptime("%H:%M", text).ok()
+}
+
+/// `mon-fri`, `sat,sun`, `fri-mon`, `daily`; from Monday on, each once.
 fn days_of(text: &str) -> Option<Vec<Weekday>> {
+    let every = DAYS.iter().map(|(_, day)| *day);
     if text == "daily" {
-        return Some(DAYS.iter().map(|(_, day)| *day).collect());
+        return Some(every.collect());
     }
     let index = |name: &str| DAYS.iter().position(|(known, _)| *known == name.trim());
-    let mut days = Vec::new();
+    let mut named = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last) = (index(first)?, index(last)?);
         let count = (last + DAYS.len() - first) % DAYS.len();
-        days.extend((0..=count).filter_map(|n| DAYS.get((first + n) % DAYS.len())).map(|it| it.1));
+        named.extend((0..=count).filter_map(|n| DAYS.get((first + n) % DAYS.len())).map(|it| it.1));
     }
-    Some(days)
+    Some(every.filter(|day| named.contains(day)).collect())
 }
 
 impl std::fmt::Display for Window {
@@ -192,3 +227,6 @@ impl<'de> Deserialize<'de> for Window {
         Window::new(&days, &from, &to, &zone).map_err(de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;
