@@ -1,11 +1,16 @@
 //! The planner: who is migrated with what, in which stages; who is not, and why.
 
+mod hours;
+mod stages;
+
+pub use stages::{cut, gate, stages};
+
 use crate::balena::FleetView;
 use crate::estimate::Estimate;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
 use crate::plan::{
-    Boot, Class, DevicePlan, Finding, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
-    PlanId, Proof, SetAside, Stage, Tolerance, ports,
+    Boot, Class, DevicePlan, Finding, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
+    Proof, SetAside, ports,
 };
 use crate::playbook::Playbook;
 use crate::policy::{Order, Policy};
@@ -69,7 +74,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
     }
     refuse_twins(&mut devices, &mut set_aside);
 
-    let order = in_order(situation, &devices);
+    let order = in_order(policy, situation.selection, &devices);
     let used = |digest: &Sha256| devices.values().any(|device| device.payload == *digest);
     let payloads = situation.payloads.iter().filter(|(digest, _)| used(digest));
     let images = situation.images.values().map(|image| (image.sha256, image.clone()));
@@ -169,12 +174,30 @@ fn judge(
         switch,
         handover: handover.as_ref(),
     };
-    let findings = findings(&candidate);
+    let mut findings = findings(&candidate);
+    let window = hours::window(device, policy.window.as_ref()).unwrap_or_else(|finding| {
+        findings.push(*finding);
+        None
+    });
+    let files = manifest.zip(image);
+    let estimate = files.map(|(manifest, image)| Estimate::of(manifest, image, &policy.bandwidth));
+    findings.extend(
+        window
+            .as_ref()
+            .zip(estimate)
+            .and_then(|(window, estimate)| hours::too_short(window, &estimate)),
+    );
     if !findings.is_empty() {
         return Err(SetAside::Refused(findings));
     }
-    let (Some((payload, manifest)), Some(image), Some(fleet), Some(boot), Some(disk)) =
-        (payload, image, fleet, &facts.boot, &facts.disk)
+    let (
+        Some((payload, manifest)),
+        Some(image),
+        Some(estimate),
+        Some(fleet),
+        Some(boot),
+        Some(disk),
+    ) = (payload, image, estimate, fleet, &facts.boot, &facts.disk)
     else {
         return Err(unexplained());
     };
@@ -188,8 +211,8 @@ fn judge(
         boot_sums: boot.sums.clone(),
         boot_path: boot.path.clone(),
         boot_read_only: !boot.file_system.writable,
-        window: policy.window.clone(),
-        estimate: Estimate::of(manifest, image, &policy.bandwidth),
+        window,
+        estimate,
         disk_id: disk.id.clone(),
         hostname: facts.hostname.clone(),
         payload,
@@ -336,17 +359,21 @@ fn refuse_twins(
     }
 }
 
-/// The devices in the order in which they start.
-fn in_order(situation: &Situation<'_>, devices: &BTreeMap<DeviceId, DevicePlan>) -> Vec<DeviceId> {
+/// The devices of a selection in the order in which they start.
+pub fn in_order(
+    policy: &Policy,
+    selection: &[DeviceId],
+    devices: &BTreeMap<DeviceId, DevicePlan>,
+) -> Vec<DeviceId> {
     let mut rest: Vec<&DeviceId> =
-        situation.selection.iter().filter(|id| devices.contains_key(*id)).collect();
-    let seed = situation.policy.seed;
+        selection.iter().filter(|id| devices.contains_key(*id)).collect();
+    let seed = policy.seed;
     let shuffle = |id: &DeviceId| Sha256::of(format!("{seed} {id}").as_bytes());
-    match situation.policy.order {
+    match policy.order {
         Order::Inventory => return rest.into_iter().cloned().collect(),
         Order::Random | Order::Spread => rest.sort_by_key(|id| shuffle(id)),
     }
-    if situation.policy.order == Order::Random {
+    if policy.order == Order::Random {
         return rest.into_iter().cloned().collect();
     }
     // Greedy cover: always the device that adds most of what has not been seen yet, so that the first
@@ -372,42 +399,6 @@ fn in_order(situation: &Situation<'_>, devices: &BTreeMap<DeviceId, DevicePlan>)
     }
     order.extend(rest.into_iter().cloned());
     order
-}
-
-/// Cuts the order into stages and resolves their numbers; a stage that would be empty is left out.
-fn stages(policy: &Policy, order: &[DeviceId]) -> Vec<Stage> {
-    let mut stages = Vec::new();
-    let mut from = 0;
-    for stage in &policy.stages {
-        let to = stage.to.rounded_up(order.len()).max((from + 1).min(order.len()));
-        let devices = order.get(from..to).unwrap_or_default().to_vec();
-        if devices.is_empty() {
-            continue;
-        }
-        let size = devices.len();
-        let tolerate = Tolerance {
-            failed: stage.tolerate.failed.rounded_down(size),
-            unreachable: stage.tolerate.unreachable.rounded_down(size),
-            refused: stage.tolerate.refused.rounded_down(size),
-            stuck: stage.tolerate.stuck.rounded_down(size),
-            lost: stage.tolerate.lost.rounded_down(size),
-        };
-        stages.push(Stage {
-            name: stage.name.clone(),
-            devices,
-            parallel: stage.parallel.unwrap_or(policy.parallel),
-            gate: Gate {
-                tolerate,
-                soak: stage.soak,
-                pause: stage.pause.clone(),
-                check: stage.check.clone(),
-                require: stage.require,
-                on_trip: stage.on_trip,
-            },
-        });
-        from = to;
-    }
-    stages
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use migos_inventory::{BadHours, Hours};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::time::Duration;
 
@@ -64,6 +65,23 @@ const HORIZON: i64 = 15;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+impl TryFrom<&Hours> for Window {
+    type Error = BadWindow;
+
+    fn try_from(hours: &Hours) -> Result<Window, BadWindow> {
+        Window::new(&hours.days, &hours.from, &hours.to, &hours.zone)
+    }
+}
+
+/// Whether hours of an inventory can be read, for [`migos_inventory::parse_with`].
+///
+/// # Errors
+/// What is wrong with them, and under which key.
+pub fn check_hours(hours: &Hours) -> Result<(), BadHours> {
+    let told = |error: BadWindow| BadHours { key: error.key(), message: error.to_string() };
+    Window::try_from(hours).map(|_| ()).map_err(told)
+}
+
 impl Window {
     /// The window of these days, from and to these times of day (`to` not after `from`: of the next day), in
     /// this zone of the IANA database. The database is the program's own, so that a plan means the same everywhere.
@@ -121,7 +139,8 @@ impl Window {
     }
 
     fn most_days_in_a_row(&self) -> u32 {
-        let opens = |n: usize| DAYS.get(n % DAYS.len()).is_some_and(|day| self.days.contains(&day.1));
+        let opens =
+            |n: usize| DAYS.get(n % DAYS.len()).is_some_and(|day| self.days.contains(&day.1));
         let run = |first: usize| (first..first + DAYS.len()).take_while(|n| opens(*n)).count();
         (0..DAYS.len()).map(run).max().and_then(|days| u32::try_from(days).ok()).unwrap_or_default()
     }
@@ -151,15 +170,16 @@ impl Window {
         self.zone.to_timestamp(day.to_datetime(time)).ok()
     }
 
-    /// `daily`, or days and ranges of three and more: `mon-fri`, `sat,sun`.
+    /// As they are written: neighbours as a range.
     fn days_in_words(&self) -> String {
         if self.days.len() == DAYS.len() {
             return "daily".to_owned();
         }
-        let runs = DAYS.split(|(_, day)| !self.days.contains(day)).filter(|run| !run.is_empty());
-        let words = runs.flat_map(|run| match run {
-            [(first, _), _, .., (last, _)] => vec![format!("{first}-{last}")],
-            few => few.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        let runs = DAYS.split(|(_, day)| !self.days.contains(day));
+        let words = runs.filter_map(|run| match run {
+            [] => None,
+            [(only, _)] => Some((*only).to_owned()),
+            [(first, _), .., (last, _)] => Some(format!("{first}-{last}")),
         });
         words.collect::<Vec<_>>().join(",")
     }

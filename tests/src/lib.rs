@@ -7,6 +7,7 @@
 //! - [`proxy`] stands between a client and a server and breaks the connection,
 //! - [`fleet`] runs the program against a lab,
 //! - [`controller`] is the engine against a lab, in the test's own process,
+//! - [`scenario`] reads and plays what befalls a simulated fleet,
 //! - [`emulated`] is a Pi under QEMU: real kernel, real card, real reboots,
 //! - [`verb_cases`] is the contract of the verbs as data, and [`verb_runner`] holds a device to it.
 
@@ -15,6 +16,7 @@ pub mod emulated;
 pub mod fleet;
 pub mod openssh;
 pub mod proxy;
+pub mod scenario;
 pub mod sshd;
 pub mod verb_cases;
 pub mod verb_runner;

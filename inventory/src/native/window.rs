@@ -76,7 +76,19 @@ mod tests {
             "defaults: { window: { days: daily, from: '1:00', to: '2:00', zone: Moon } }
 groups: { north: { devices: [pi-2], window: { days: sun, from: '3:00', to: '4:00', zone: Moon } } }
 devices: { pi-1: , pi-2: , pi-3: { window: none } }"
-        ), @"");
+        ), @r###"
+        - !hours
+          days: daily
+          from: 1:00
+          to: 2:00
+          zone: Moon
+        - !hours
+          days: sun
+          from: 3:00
+          to: 4:00
+          zone: Moon
+        - none
+        "###);
     }
 
     #[test]
@@ -88,6 +100,20 @@ devices: { pi-1: , pi-2: , pi-3: { window: none } }"
             "window: none\ndevices: { pi-1: }",
             "groups: { a: { devices: [pi-1], window: none }, b: { devices: [pi-1], window: { days: d, from: f, to: t, zone: Moon } } }",
         ];
-        insta::assert_snapshot!(wrong.map(told).join("\n"), @"");
+        insta::assert_snapshot!(wrong.map(told).join("\n"), @r###"
+        t:2:28: devices.pi-1.window: expected hours, found text "nights"
+          hint: write { days: mon-fri, from: "22:00", to: "05:00", zone: Europe/Berlin }, or `none` for always
+        t:2:28: devices.pi-1.window: a window needs `to`
+        t:2:28: devices.pi-1.window: a window needs `zone`
+        t:2:47: devices.pi-1.window.from: expected text, found number 22
+          hint: put it in quotes: "22"
+        t:2:51: devices.pi-1.window.tp: unknown key
+          hint: did you mean `to`?
+        t:2:45: groups.north.window.zone: Mars is not the moon
+        t:2:1: window: this cannot stand at the top level
+          hint: write it under `defaults:`
+        t:2:79: groups.b.window: group `b` says otherwise than group `a` on line 2, and pi-1 is in both
+          hint: say it on the devices themselves under `devices:`, or let the groups agree
+        "###);
     }
 }

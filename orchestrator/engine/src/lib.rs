@@ -7,6 +7,7 @@
 //! - [`executor`]: one task per device. It asks for a permit, performs the step's [`action`], reports.
 //! - [`run`]: a run's folder, with its plan, journal, lock and secrets; [`ledger`]: the fleet's memory
 //!   over all runs.
+//! - [`simulation`]: a simulated fleet for the core, on a virtual clock.
 //! - [`probe`]: reads the facts of many devices.
 //! - [`port`]: what all of this asks of the world.
 
@@ -20,6 +21,7 @@ pub mod port;
 pub mod probe;
 pub mod rollout;
 pub mod run;
+pub mod simulation;
 
 #[cfg(test)]
 mod sample;

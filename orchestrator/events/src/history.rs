@@ -171,6 +171,8 @@ impl Progress {
             }
             DeviceEvent::Failed { .. } if next.is_away() => _ = self.away_since.get_or_insert(at),
             DeviceEvent::CameBack { .. } => self.crossed = None,
+            // It was about to start.
+            DeviceEvent::Recalled if self.state == DeviceState::Pending => self.started = at,
             DeviceEvent::Contradicted { .. } => self.contradicted = true,
             DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
             DeviceEvent::Migrated { uuid, .. } => {

@@ -37,9 +37,9 @@ parallel: 8
 per_site: 8
 prove: never
 stages:
-  - { name: canary, to: 1, gate: { tolerate: 3, soak: 2s } }
-  - { name: early, to: 25%, gate: { tolerate: 3, soak: 2s } }
-  - { name: rest, to: 100%, gate: { tolerate: 3, soak: 2s } }
+  - { name: canary, to: 1, gate: { tolerate: 3, soak: 2s, require: vpn } }
+  - { name: early, to: 25%, gate: { tolerate: 3, soak: 2s, require: vpn } }
+  - { name: rest, to: 100%, gate: { tolerate: 3, soak: 2s, require: vpn } }
 arrival: { late: 10s, lost: 20s, poll: 1s }
 dead_man: { contact: 20s, commit: 60s }
 ";

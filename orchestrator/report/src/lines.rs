@@ -113,7 +113,11 @@ impl RunLines {
                 (Tone::Wait, "Away", now, format!("{names}: waited for, for {left} at most"))
             }
             Event::Forgiven { by, reason, devices } => {
-                let text = format!("{}: {} by {}", fold(devices), plain(reason), plain(by));
+                let names = match devices.len() {
+                    0 => "nothing".to_owned(),
+                    _ => fold(devices),
+                };
+                let text = format!("{names}, by {}: {}", plain(by), plain(reason));
                 (Tone::Wait, "Forgiven", now, text)
             }
             Event::Interrupted => {

@@ -11,7 +11,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-const CAREFUL: &str = include_str!("../builtin/careful.yaml");
+/// The shipped policies, the default first.
+pub const SHIPPED: [(&str, &str); 4] = [
+    ("careful", include_str!("../builtin/careful.yaml")),
+    ("steady", include_str!("../builtin/steady.yaml")),
+    ("swift", include_str!("../builtin/swift.yaml")),
+    ("one-by-one", include_str!("../builtin/one-by-one.yaml")),
+];
 
 /// A policy, before its percentages are resolved for a selection of devices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -348,9 +354,6 @@ impl Policy {
 
     /// The text of a shipped policy.
     pub fn shipped(name: &str) -> Option<&'static str> {
-        match name {
-            "careful" => Some(CAREFUL),
-            _ => None,
-        }
+        SHIPPED.into_iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| text)
     }
 }

@@ -95,6 +95,7 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         [("spread", Order::Spread), ("inventory", Order::Inventory), ("random", Order::Random)];
     let proofs =
         [("per-device", Prove::PerDevice), ("per-class", Prove::PerClass), ("never", Prove::Never)];
+    let arrival = arrival(&keys, report_to);
     let policy = Policy {
         order: or(&keys, "order", Order::Spread, |field| field.one_of(&orders, report_to)),
         seed: or(&keys, "seed", 0, |field| field.number(0..=u64::MAX >> 1, report_to)),
@@ -114,7 +115,7 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         }),
         allow: BTreeSet::new(),
         prove: or(&keys, "prove", Prove::PerClass, |field| field.one_of(&proofs, report_to)),
-        stages: stages(&root, &keys, report_to),
+        stages: stages(&root, &keys, &arrival, report_to),
         unsited: or(&keys, "sites", Unsited::OneSite, |field| field.one_of(&UNSITED, report_to)),
         class: class(&keys, report_to),
         stragglers: stragglers(&keys, report_to),
@@ -122,7 +123,7 @@ fn read(root: Field<'_>, mut report: Report) -> Result<Policy, Problems> {
         window: keys.get("window").and_then(|field| window(field, report_to)),
         on_event: keys.get("on_event").and_then(|field| command(field, report_to)),
         budget: budget(&keys, report_to),
-        arrival: arrival(&keys, report_to),
+        arrival,
         dead_man: dead_man(&keys, report_to),
     };
     report.into_result(policy)
@@ -174,7 +175,12 @@ fn share(field: &Field<'_>, report: &mut Report) -> Option<Share> {
     count(field, report).map(Share::Count)
 }
 
-fn stages(root: &Field<'_>, keys: &Mapping<'_>, report: &mut Report) -> Vec<StagePolicy> {
+fn stages(
+    root: &Field<'_>,
+    keys: &Mapping<'_>,
+    arrival: &Arrival,
+    report: &mut Report,
+) -> Vec<StagePolicy> {
     let Some(field) = keys.get("stages") else {
         let hint = "for all at once write `stages: [{ name: all, to: 100% }]`";
         root.refuse_with_hint(report, "a policy needs `stages`", hint);
@@ -192,6 +198,9 @@ fn stages(root: &Field<'_>, keys: &Mapping<'_>, report: &mut Report) -> Vec<Stag
             field.refuse_with_hint(report, "the stages do not end at 100 %", hint);
         }
     }
+    for (n, (stage, item)) in stages.iter().zip(&items).enumerate() {
+        check_stage(stage, stages.get(..n).unwrap_or_default(), item, arrival, report);
+    }
     for (pair, item) in stages.windows(2).zip(items.iter().skip(1)) {
         let falls = match (pair[0].to, pair[1].to) {
             (Share::Count(before), Share::Count(after)) => after <= before,
@@ -204,6 +213,28 @@ fn stages(root: &Field<'_>, keys: &Mapping<'_>, report: &mut Report) -> Vec<Stag
         }
     }
     stages
+}
+
+fn check_stage(
+    stage: &StagePolicy,
+    before: &[StagePolicy],
+    item: &Field<'_>,
+    arrival: &Arrival,
+    report: &mut Report,
+) {
+    if before.iter().any(|other| other.name == stage.name) {
+        item.refuse(report, format!("there are two stages {}", stage.name));
+    }
+    let blind = Span(arrival.blind_time());
+    let sees = stage.require == Require::Vpn || stage.soak.0.is_zero() || stage.soak >= blind;
+    if !sees {
+        let message =
+            format!("in a soak of {} a dead device still looks alive by its heartbeat", stage.soak);
+        let hint = format!(
+            "soak for {blind} or longer, or say `require: vpn` if your sites let balena's VPN through"
+        );
+        item.refuse_with_hint(report, message, hint);
+    }
 }
 
 fn stage(item: &Field<'_>, report: &mut Report) -> Option<StagePolicy> {
@@ -261,14 +292,19 @@ fn class(keys: &Mapping<'_>, report: &mut Report) -> ClassRule {
 }
 
 fn stragglers(keys: &Mapping<'_>, report: &mut Report) -> Stragglers {
-    let Some(field) = keys.get("stragglers") else { return Stragglers::default() };
+    let none = Stragglers { wait: Span::default(), retry: RETRY_DEFAULT };
+    let Some(field) = keys.get("stragglers") else { return none };
     let keys = field.mapping(&STRAGGLERS, report);
     let stragglers = Stragglers {
-        wait: or(&keys, "wait", Span::default(), |field| span(field, report)),
-        retry: or(&keys, "retry", RETRY_DEFAULT, |field| span(field, report)),
+        wait: or(&keys, "wait", none.wait, |field| span(field, report)),
+        retry: or(&keys, "retry", none.retry, |field| span(field, report)),
     };
     if stragglers.retry.0.is_zero() {
         field.refuse(report, "a straggler cannot be tried again without a pause");
+    }
+    if !stragglers.wait.0.is_zero() && stragglers.retry > stragglers.wait {
+        let hint = "make `wait` longer than `retry`";
+        field.refuse_with_hint(report, "a straggler would never be tried again", hint);
     }
     stragglers
 }
@@ -279,7 +315,14 @@ fn bandwidth(keys: &Mapping<'_>, report: &mut Report) -> Bandwidth {
     let Some(field) = keys.get("bandwidth") else { return Bandwidth::default() };
     let keys = field.mapping(&BANDWIDTH, report);
     let mut of = |key: &str| keys.get(key).and_then(|field| rate(field, report));
-    Bandwidth { total: of("total"), per_site: of("per_site"), per_device: of("per_device") }
+    let limits =
+        Bandwidth { total: of("total"), per_site: of("per_site"), per_device: of("per_device") };
+    let narrowing = [limits.total, limits.per_site, limits.per_device];
+    if !narrowing.into_iter().flatten().is_sorted_by(|wider, narrower| wider >= narrower) {
+        let hint = "a device's limit is within its site's, and that within the whole run's";
+        field.refuse_with_hint(report, "a limit here can never be reached", hint);
+    }
+    limits
 }
 
 fn rate(field: &Field<'_>, report: &mut Report) -> Option<Rate> {
@@ -304,7 +347,7 @@ fn window(field: &Field<'_>, report: &mut Report) -> Option<Window> {
     match Window::new(&days?, &from?, &to?, &zone?) {
         Ok(window) => Some(window),
         Err(error) => {
-            field.refuse(report, error.to_string());
+            keys.get(error.key()).unwrap_or(field).refuse(report, error.to_string());
             None
         }
     }
@@ -348,6 +391,9 @@ fn arrival(keys: &Mapping<'_>, report: &mut Report) -> Arrival {
         poll: or(&keys, "poll", ARRIVAL_DEFAULT.poll, |field| span(field, report)),
         heartbeat: or(&keys, "heartbeat", ARRIVAL_DEFAULT.heartbeat, |field| span(field, report)),
     };
+    if arrival.heartbeat.0.is_zero() {
+        field.refuse(report, "a device cannot tell all the time that it is alive");
+    }
     if arrival.lost <= arrival.late {
         field.refuse(report, "a device must be late before it is lost");
     }
@@ -365,45 +411,4 @@ fn dead_man(keys: &Mapping<'_>, report: &mut Report) -> DeadMan {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn the_shipped_policies_are_sound() {
-        let careful = Policy::parse("careful", Policy::shipped("careful").unwrap()).unwrap();
-        assert_eq!(careful.stages.len(), 4);
-        assert_eq!(careful.per_site, 1);
-        assert_eq!(careful.budget, Budget { failed: Some(5), stuck: 0, lost: 0 });
-    }
-
-    #[test]
-    fn a_bare_number_tolerates_failures_but_nothing_stuck_or_lost() {
-        let text = "policy: 1\nstages:\n  - { name: all, to: 100%, gate: { tolerate: 3 } }\n";
-        let tolerate = Policy::parse("p", text).unwrap().stages[0].tolerate;
-        assert_eq!((tolerate.failed, tolerate.lost), (Share::Count(3), Share::Count(0)));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_its_place() {
-        let text = "policy: 1\nparalel: 4\nper_site: 0\nwindow: {}\nstages:\n  - { name: a, to: 5 }\n  \
-                    - { name: b, to: 4, gate: { soak: soon, tolerate: 200% } }\narrival: { late: 3h }\n";
-        let problems = Policy::parse("policy.yaml", text).unwrap_err();
-        insta::assert_snapshot!(problems, @r###"
-        policy.yaml:2:1: paralel: unknown key
-          hint: did you mean `parallel`?
-        policy.yaml:3:11: per_site: expected a number between 1 and 10000, found number 0
-        policy.yaml:4:9: window: a window needs `days`
-        policy.yaml:4:9: window: a window needs `from`
-        policy.yaml:4:9: window: a window needs `to`
-        policy.yaml:4:9: window: a window needs `zone`
-        policy.yaml:6:3: stages: the stages do not end at 100 %
-          hint: give the last stage `to: 100%`
-        policy.yaml:7:5: stages[1]: a stage must be larger than the one before
-          hint: `to` counts the devices of this stage and of all before it
-        policy.yaml:7:37: stages[1].gate.soak: expected a length of time such as 30m, found text "soon"
-        policy.yaml:7:53: stages[1].gate.tolerate: expected a number of devices or a percentage such as 5%, found text "200%"
-        policy.yaml:8:10: arrival: a device must be late before it is lost
-        "###);
-    }
-}
+mod tests;

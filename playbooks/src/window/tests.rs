@@ -50,14 +50,14 @@ fn a_night_in_which_clocks_change_is_shorter_or_longer() {
     // Clocks go from 02:00 to 03:00 on 2026-03-29, and from 03:00 to 02:00 on 2026-10-25, at 01:00 UTC.
     let night = window("sat", "22:00", "05:00");
     let (spring, autumn) = (at("2026-03-28T21:00:00Z"), at("2026-10-24T20:00:00Z"));
-    assert_eq!(turns(&night, "2026-03-28", 2), [
-        "opens 2026-03-28T21:00:00Z",
-        "closes 2026-03-29T03:00:00Z"
-    ]);
-    assert_eq!(turns(&night, "2026-10-24", 2), [
-        "opens 2026-10-24T20:00:00Z",
-        "closes 2026-10-25T04:00:00Z"
-    ]);
+    assert_eq!(
+        turns(&night, "2026-03-28", 2),
+        ["opens 2026-03-28T21:00:00Z", "closes 2026-03-29T03:00:00Z"]
+    );
+    assert_eq!(
+        turns(&night, "2026-10-24", 2),
+        ["opens 2026-10-24T20:00:00Z", "closes 2026-10-25T04:00:00Z"]
+    );
     assert!(night.fits(spring, minutes(6 * 60)) && !night.fits(spring, minutes(6 * 60 + 1)));
     assert!(night.fits(autumn, minutes(8 * 60)) && !night.fits(autumn, minutes(8 * 60 + 1)));
     // What needs the whole seven hours waits for the week after the short night, from whenever one asks.
@@ -70,14 +70,14 @@ fn a_night_in_which_clocks_change_is_shorter_or_longer() {
 #[test]
 fn a_time_that_a_night_does_not_have_is_an_hour_later_and_of_two_the_first_counts() {
     // 02:30 does not exist on 2026-03-29, and exists twice on 2026-10-25.
-    assert_eq!(turns(&window("sun", "02:30", "05:00"), "2026-03-29", 1), [
-        "opens 2026-03-29T01:30:00Z",
-        "closes 2026-03-29T03:00:00Z"
-    ]);
-    assert_eq!(turns(&window("sun", "00:00", "02:30"), "2026-10-24", 2), [
-        "opens 2026-10-24T22:00:00Z",
-        "closes 2026-10-25T00:30:00Z"
-    ]);
+    assert_eq!(
+        turns(&window("sun", "02:30", "05:00"), "2026-03-29", 1),
+        ["opens 2026-03-29T01:30:00Z", "closes 2026-03-29T03:00:00Z"]
+    );
+    assert_eq!(
+        turns(&window("sun", "00:00", "02:30"), "2026-10-24", 2),
+        ["opens 2026-10-24T22:00:00Z", "closes 2026-10-25T00:30:00Z"]
+    );
     // It would close before it opens: not on that night.
     let vanished = window("sun", "02:30", "03:15");
     assert_eq!(turns(&vanished, "2026-03-29", 1), Vec::<String>::new());
@@ -115,7 +115,7 @@ fn it_is_open_from_its_first_moment_and_closed_from_its_last() {
 fn days_are_shown_as_people_write_them() {
     for (written, shown) in [
         ("mon-fri", "mon-fri"),
-        ("sun,sat", "sat,sun"),
+        ("sun,sat", "sat-sun"),
         ("fri-mon", "mon,fri-sun"),
         ("mon, mon,wed", "mon,wed"),
         ("tue-mon", "daily"),
@@ -140,7 +140,15 @@ fn what_cannot_be_read_is_named() {
         told("mon", "22:00", "05:00", "Berlin"),
         told("mon", "22:00", "05:00", "Etc/Unknown"),
         told("mon", "22:00", "05:00", ""),
-    ].join("\n"), @"");
+    ].join("\n"), @r###"
+    days: not days of the week: "mon-fry"; write them as `mon-fri` or `sat,sun`
+    days: not days of the week: ""; write them as `mon-fri` or `sat,sun`
+    from: not a time of day: "10pm"; write it from `00:00` to `23:59`
+    to: not a time of day: "24:00"; write it from `00:00` to `23:59`
+    zone: not a time zone: "Berlin"; write it as `Europe/Berlin` or `UTC`
+    zone: not a time zone: "Etc/Unknown"; write it as `Europe/Berlin` or `UTC`
+    zone: not a time zone: ""; write it as `Europe/Berlin` or `UTC`
+    "###);
 }
 
 fn any_window() -> impl Strategy<Value = Window> {

@@ -4,10 +4,8 @@ use super::{LoadedInventory, read_text};
 use crate::failure::{Failure, Kind};
 use crate::wire;
 use migos_inventory::{PolicyChoice, Problems};
-use migos_playbooks::policy::Policy;
+use migos_playbooks::policy::{Policy, SHIPPED};
 use std::path::Path;
-
-const DEFAULT: &str = "careful";
 
 /// The policy for an inventory; `chosen` is what the command line says.
 pub(crate) fn policy(inventory: &LoadedInventory, chosen: Option<&str>) -> Result<Policy, Failure> {
@@ -15,7 +13,7 @@ pub(crate) fn policy(inventory: &LoadedInventory, chosen: Option<&str>) -> Resul
         return named(Path::new("."), name);
     }
     match &inventory.fleet.settings.policy {
-        None => named(&inventory.base, DEFAULT),
+        None => named(&inventory.base, SHIPPED[0].0),
         Some(PolicyChoice::Named(name)) => named(&inventory.base, name),
         Some(PolicyChoice::Inline(node)) => {
             Policy::from_node(&inventory.name, node).map_err(|problems| wrong(&problems))
@@ -29,7 +27,8 @@ fn named(base: &Path, name: &str) -> Result<Policy, Failure> {
     }
     let path = wire::resolve(base, name);
     let text = read_text(&path, "the policy").map_err(|failure| {
-        failure.hint(format!("name a file, or the shipped policy `{DEFAULT}`"))
+        let shipped: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        failure.hint(format!("name a file, or a shipped policy: {}", shipped.join(", ")))
     })?;
     Policy::parse(name, &text).map_err(|problems| wrong(&problems))
 }

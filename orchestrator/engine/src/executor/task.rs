@@ -243,8 +243,8 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         for step in steps {
             self.link.ask(Said::AskUndo(step)).await?;
             if let Err(failure) = self.undo(step.action).await {
-                let message =
-                    format!("step {} could not be taken back: {}", step.n + 1, failure.message());
+                let name = self.plan().steps.get(step.n).map_or("", |step| step.id.0.as_str());
+                let message = format!("{name} could not be taken back: {}", failure.message());
                 return self.link.say(Said::Stuck(message)).await;
             }
             self.link.say(Said::UndoDone(step)).await?;

@@ -76,8 +76,12 @@ impl Turn<'_> {
         let plan = self.rollout.plan.clone();
         let index = self.rollout.history.stage;
         let Some(stage) = plan.stages.get(index) else {
-            self.end(Outcome::Finished);
-            return true;
+            // balena may see the last device before its task has hung up.
+            let is_over = self.all_at_rest();
+            if is_over {
+                self.end(Outcome::Finished);
+            }
+            return is_over;
         };
         match self.rollout.history.stage_progress {
             StageProgress::Waiting => return self.begin_stage(&plan, index),

@@ -376,6 +376,38 @@ fn a_silent_balena_is_never_a_devices_failure() {
 }
 
 #[test]
+fn the_last_task_hangs_up_before_the_run_ends() {
+    let plan = Arc::new(sample::plan(1));
+    let mut world = World::new(plan, BTreeMap::new(), Vec::new());
+    let device = sample::id(0);
+    while world.rollout.state(&device) != DeviceState::Arriving {
+        world.clock += 1;
+        world.work(&device);
+    }
+    for _ in 0..60 {
+        world.clock += 1;
+        world.poll();
+    }
+    assert_eq!(world.rollout.state(&device), DeviceState::Migrated);
+    assert_eq!(world.ended, None, "its task is still there");
+    world.end_task(&device);
+    assert_eq!(world.ended, Some(Outcome::Finished));
+}
+
+#[test]
+fn the_time_of_a_device_recalled_before_its_first_step_counts_from_there() {
+    let plan = Arc::new(sample::plan(4));
+    let mut core = rollout(&plan, &[]);
+    core.handle(Input::Begin, at(0));
+    let device = sample::id(0);
+    core.handle(Input::Order(Order::Pause), at(60));
+    core.handle(Input::Said(device.clone(), Said::Ask(0)), at(60));
+    let progress = &core.history().devices[&device];
+    assert!(matches!(progress.state, DeviceState::Undoing { .. }));
+    assert_eq!(progress.started, Duration::from_secs(60));
+}
+
+#[test]
 fn a_contradiction_pauses_and_what_still_is_one_then_needs_hands() {
     let plan = Arc::new(sample::plan(4));
     let canary = plan.stages[0].devices[0].clone();

@@ -243,8 +243,8 @@ impl State {
             "device_name": device.name,
             "note": device.note,
             "api_heartbeat_state": self.heartbeat(device).to_string(),
-            // The lab has no VPN, like a site that blocks it.
-            "is_connected_to_vpn": false,
+            // A device has its VPN for as long as it asks.
+            "is_connected_to_vpn": self.heartbeat(device) == HeartbeatState::Online,
             "os_version": device.os_version,
             "mac_address": device.mac_address,
             "ip_address": device.ip_address,

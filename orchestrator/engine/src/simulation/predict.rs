@@ -1,0 +1,62 @@
+//! How long a rollout takes if nothing goes wrong.
+
+use super::{Circumstances, Ended, Errand, Pace, Simulation, SimulationError};
+use jiff::Timestamp;
+use migos_events::{Event, Outcome};
+use migos_playbooks::plan::CheckedPlan;
+use std::time::Duration;
+
+/// How long a rollout takes if nothing goes wrong, and if people answer at once where they are waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prediction {
+    /// Each stage, in order.
+    pub stages: Vec<StagePrediction>,
+    /// The whole run.
+    pub whole: Duration,
+    /// How often a person is waited for.
+    pub pauses: u32,
+}
+
+/// How long a stage takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagePrediction {
+    /// Its name.
+    pub name: String,
+    /// From its start until its gate lets the run pass.
+    pub takes: Duration,
+}
+
+/// No run is waited for longer: some window never opens for it.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Carries out the plan on a fleet in which every device takes what the plan estimates for it, from this moment on.
+///
+/// # Errors
+/// [`SimulationError`], if the run would not end within a year.
+pub fn predict(plan: &CheckedPlan, start: Timestamp) -> Result<Prediction, SimulationError> {
+    let circumstances = Circumstances { pace: Pace::Planned, ..Circumstances::default() };
+    let mut simulation = Simulation::new(plan.clone(), circumstances, start);
+    let mut pauses = 0;
+    while simulation.carry_out(Errand::default(), LONGEST)? == Ended::Outcome(Outcome::Paused) {
+        pauses += 1;
+        if pauses > MOST_PAUSES {
+            return Err(SimulationError::Endless(simulation.clock()));
+        }
+    }
+    let mut stages = Vec::new();
+    let mut began = Duration::ZERO;
+    for record in simulation.journal() {
+        match record.event {
+            Event::StageStarted { .. } => began = record.elapsed,
+            Event::StagePassed { stage } => {
+                let name = plan.stages.get(stage).map(|it| it.name.clone()).unwrap_or_default();
+                stages.push(StagePrediction { name, takes: record.elapsed - began });
+            }
+            _ => {}
+        }
+    }
+    Ok(Prediction { stages, whole: simulation.clock(), pauses })
+}
+
+/// A policy has at most a few stages with instructions.
+const MOST_PAUSES: u32 = 1000;
