@@ -12,11 +12,11 @@ use migos_engine::executor::{Observer, SeenOnBalena, World};
 use migos_engine::journal::Journal;
 use migos_engine::ledger::Ledger;
 use migos_engine::port::{
-    BalenaApi, Content, Entropy, HostKey, LoginKey, Root, Source, Target, Transport,
+    BalenaApi, Clock, Content, Entropy, HostKey, LoginKey, Root, Source, Target, Transport,
 };
 use migos_engine::probe::probe_all;
 use migos_engine::rollout::{Order, Rollout};
-use migos_engine::run::RunDir;
+use migos_engine::run::{Holder, RunDir};
 use migos_events::{CheckVerdict, History, Outcome, Record};
 use migos_inventory::{Bastion, DeviceId, Fleet, HostKeys};
 use migos_payload::archive::VerifiedPayload;
@@ -262,7 +262,7 @@ impl Controller {
         orders: mpsc::Receiver<Order>,
         take_back: Vec<DeviceId>,
     ) -> Result<(Outcome, History)> {
-        let _lock = self.run.lock()?;
+        let _lock = self.run.lock(holder())?;
         let (journal, past) = Journal::open(&self.run.journal())?;
         let run = self.run.id().clone();
         let rollout = Rollout::new(self.plan.clone(), run.clone(), "test", &past)?;
@@ -324,6 +324,12 @@ impl<F: Fn(&Record) + Send + Sync + 'static> Observer for Listener<F> {
     }
 
     fn progress(&self, _device: &DeviceId, _done: u64, _total: u64) {}
+}
+
+/// This process, as the holder of a run.
+fn holder() -> Holder {
+    let (user, host, token) = ("test".to_owned(), "test".to_owned(), "test".to_owned());
+    Holder { user, host, pid: std::process::id(), since: WallClock.now(), token }
 }
 
 /// The system's randomness.

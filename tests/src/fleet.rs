@@ -137,9 +137,18 @@ impl Home {
     /// # Errors
     /// If it does not start.
     pub fn start(&self, args: &[&str]) -> Result<Process> {
+        self.start_with(args, &[])
+    }
+
+    /// Starts the program with these variables in its environment.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Result<Process> {
         let said = tempfile::tempdir()?;
         let child = self
             .command(args)?
+            .envs(variables.iter().copied())
             .stdout(File::create_new(said.path().join("stdout"))?)
             .stderr(File::create_new(said.path().join("stderr"))?)
             .spawn()

@@ -9,8 +9,6 @@ use migos_playbooks::step::Action;
 use migos_tests::fleet::{Bench, Ended, Home, QUICK, STRAIGHT};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 
 /// `lab run`, with the faults in this YAML.
 fn lab_run(devices: &str, faults: &str) -> (Ended, Value) {
@@ -68,22 +66,6 @@ fn a_whole_fleet_is_migrated() {
     }
     assert!(!ended.stdout.contains("MIGRATED"), "what goes on is for people");
     assert_eq!(ended.stderr.matches("MIGRATED").count(), 24);
-}
-
-#[test]
-fn the_computer_stays_awake_for_as_long_as_a_run_goes_on() {
-    let bench = Bench::start(1, "", Pace::test()).unwrap();
-    let inhibitor = "#!/bin/sh\necho \"$1\" >>inhibited\nexec cat >/dev/null\n";
-    bench.home.write("bin/systemd-inhibit", inhibitor).unwrap();
-    let program = bench.home.path().join("bin/systemd-inhibit");
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-    let args = ["migrate", "--yes", "lab/inventory.yaml", "--policy", "quick.yaml"];
-    let mut command = bench.home.command(&args).unwrap();
-    let path = std::env::var("PATH").unwrap();
-    command.env("PATH", format!("{}/bin:{path}", bench.home.path().display()));
-    let ended = command.output().unwrap();
-    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
-    assert_eq!(bench.home.read("inhibited").unwrap(), "--what=idle:sleep\n");
 }
 
 #[test]

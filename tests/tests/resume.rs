@@ -200,6 +200,16 @@ fn one_run_has_one_controller() {
     let second = bench.home.run(&["resume", &run.name()]).unwrap();
     assert_eq!((second.code, second.stdout.as_str()), (Some(4), ""));
     let told = second.stderr.replace(&run.name(), "RUN");
+    // Who, where and since when.
+    let (told, holder) = told
+        .split_once(": ")
+        .and_then(|(error, rest)| {
+            let (what, rest) = rest.split_once(": ")?;
+            let (holder, hint) = rest.split_once('\n')?;
+            Some((format!("{error}: {what}\n{hint}"), holder.to_owned()))
+        })
+        .unwrap();
+    assert!(holder.contains('@') && holder.contains(", process "), "{holder}");
     insta::assert_snapshot!(told, @r"
     error: another controller is at work on run RUN
     hint: watch it with: migos-fleet status RUN

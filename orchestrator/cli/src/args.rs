@@ -97,9 +97,12 @@ pub(crate) enum Command {
         /// The run, the newest if left out; or an inventory, for the whole fleet
         #[arg(value_name = "RUN|INVENTORY")]
         run: Option<String>,
-        /// Of an inventory only these devices: names and ranges, separated by commas
+        /// Only these devices: names, ranges and states such as state=failed, separated by commas
         #[arg(short, long, value_name = "PATTERN")]
         limit: Option<String>,
+        /// Follow the run until it ends, and exit as it does
+        #[arg(long, conflicts_with_all = ["limit", "format"])]
+        watch: bool,
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
@@ -107,14 +110,34 @@ pub(crate) enum Command {
     Undo {
         /// The run
         run: String,
-        /// Only these devices: names and ranges, separated by commas
+        /// Only these devices: names, ranges and states such as state=failed, separated by commas
         #[arg(short, long, value_name = "PATTERN")]
         limit: Option<String>,
     },
-    /// Go on with a run that is paused, or whose controller was interrupted or killed
-    Resume {
+    /// Begin no new work in a run that goes on in another terminal, until somebody resumes it
+    Pause {
         /// The run
         run: String,
+    },
+    /// End a run that goes on in another terminal: no new work any more
+    Stop {
+        /// The run
+        run: String,
+        /// Take back whatever can be taken back, also when no controller is at work
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Go on with a run that is paused, or whose controller was interrupted or killed
+    Resume(Resume),
+    /// The records of a run
+    Run {
+        #[command(subcommand)]
+        command: RunCommand,
+    },
+    /// What a policy asks for, and whether it can be read; no network
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
     },
     /// MIGOS itself: build, pack and look at what is sent to devices
     Payload {
@@ -128,6 +151,48 @@ pub(crate) enum Command {
     },
     /// What this computer needs for what, with the command that installs it
     Doctor,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Pack a run into one file, without its secrets and without what was on devices
+    Export {
+        /// The run
+        run: String,
+        /// The file to write [default: RUN.tar.gz]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// The shipped policies, and for whom each is
+    List,
+    /// Every number of a policy with the defaults filled in; of a number of devices also the sizes of its stages
+    Show(PolicyShow),
+    /// Read a policy strictly: exit with 0 if it can be carried out, with 3 and the places if not
+    Check {
+        /// Policy file, or shipped policy
+        policy: String,
+    },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct PolicyShow {
+    /// Policy file or shipped policy [default: the inventory's, else `careful`]
+    pub(crate) policy: Option<String>,
+    /// Cut the stages for so many devices
+    #[arg(long, value_name = "N", conflicts_with = "inventory", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) devices: Option<u32>,
+    /// Cut the stages for the devices of this inventory that are not held
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) inventory: Option<PathBuf>,
+    /// Of the inventory only these devices: names, ranges, groups and states, separated by commas
+    #[arg(short, long, value_name = "PATTERN", requires = "inventory")]
+    pub(crate) limit: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Subcommand)]
@@ -276,7 +341,7 @@ pub(crate) struct Lab {
 pub(crate) struct Inventory {
     /// The inventory file; `-` reads standard input
     pub(crate) inventory: PathBuf,
-    /// Only these devices: names, ranges and groups, separated by commas
+    /// Only these devices: names, ranges, groups, and states in the newest run such as state=failed, separated by commas
     #[arg(short, long, value_name = "PATTERN")]
     pub(crate) limit: Option<String>,
 }
@@ -303,6 +368,9 @@ pub(crate) struct Planning {
     /// At most so many devices at a time, whatever the policy allows
     #[arg(short, long, visible_alias = "forks", short_alias = 'f', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallel: Option<u32>,
+    /// The whole run stops at one more failed device than so many, instead of the policy's `budget.failed`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub(crate) max_failures: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -326,7 +394,7 @@ pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) planning: Planning,
     /// Carry out this saved plan, as it is
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel", "boot_strategy", "allow"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel", "max_failures", "boot_strategy", "allow"])]
     pub(crate) plan: Option<PathBuf>,
     /// Only show what would happen
     #[arg(long)]
@@ -334,6 +402,38 @@ pub(crate) struct Migrate {
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Pause after this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) until: Option<String>,
+    /// The change request that this run belongs to; written into its records
+    #[arg(long, value_name = "ID", value_parser = words)]
+    pub(crate) change: Option<String>,
+    /// Who approved the change request
+    #[arg(long, value_name = "NAME", requires = "change", value_parser = words)]
+    pub(crate) approved_by: Option<String>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Resume {
+    /// The run
+    pub(crate) run: String,
+    /// What went wrong so far is not counted by gates any more, and why; your name is written down with it
+    #[arg(long, value_name = "REASON", value_parser = words)]
+    pub(crate) forgive: Option<String>,
+    /// Pause after this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) until: Option<String>,
+    /// Take the run from a controller on another computer, which is gone for good or ends within seconds
+    #[arg(long)]
+    pub(crate) take_over: bool,
+}
+
+/// Words that say something.
+fn words(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("it says nothing"),
+        words => Ok(words.to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,34 +1,30 @@
-//! Keeps this computer from falling asleep while a run goes on.
+//! Keeps this computer awake while a run is carried out, where systemd is there to be asked.
 
+use migos_events::RunId;
 use std::process::Stdio;
 use tokio::process::{Child, Command};
 
-/// What holds sleep off, on Linux (systemd-inhibit(1)) and on macOS (caffeinate(8)).
-const INHIBITORS: [(&str, &[&str]); 2] = [
-    (
-        "systemd-inhibit",
-        &["--what=idle:sleep", "--who=migos-fleet", "--why=devices are being migrated", "cat"],
-    ),
-    ("caffeinate", &["-i", "cat"]),
-];
-
-/// Held while the computer is to stay awake. The program behind it ends when nobody writes to it any more, so also
-/// when this one is killed.
-#[derive(Debug)]
+/// While this is there, the computer does not fall asleep by itself.
 pub(crate) struct Awake {
-    _holder: Option<Child>,
+    _inhibitor: Option<Child>,
 }
 
-/// Holds sleep off, where this computer has a program for it; where it has none, the user's own settings hold.
-pub(crate) fn stay_awake() -> Awake {
-    let start = |(program, args): &(&str, &[&str])| {
-        let mut command = Command::new(program);
-        command.args(*args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.kill_on_drop(true).spawn().ok()
-    };
-    let holder = INHIBITORS.iter().find_map(start);
-    if holder.is_none() {
-        tracing::debug!("no program here keeps the computer awake");
+impl Awake {
+    /// Asks for it; a computer that cannot be asked is left as it is.
+    pub(crate) fn during(run: &RunId) -> Self {
+        // `cat` ends with the pipe that it reads, and so with this program, however that ends.
+        let inhibitor = Command::new("systemd-inhibit")
+            .args(["--what=sleep:idle", "--mode=block", "--who=migos-fleet"])
+            .arg(format!("--why=run {run} migrates devices"))
+            .arg("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        if let Err(error) = &inhibitor {
+            tracing::debug!(%error, "this computer may fall asleep: no systemd-inhibit");
+        }
+        Awake { _inhibitor: inhibitor.ok() }
     }
-    Awake { _holder: holder }
 }

@@ -5,8 +5,10 @@
 //! - [`command`]: one file for each command.
 //! - [`wire`]: the only place that reads the clock, the environment and randomness, and that connects the
 //!   engine with SSH and balena.
+//! - [`hooks`]: commands of the policy; [`announce`]: tells one of them what happens. [`awake`]: no sleep meanwhile.
 //! - [`screen`]: what a run says while it goes on. [`prompt`]: what a person is asked.
 
+mod announce;
 mod args;
 mod awake;
 mod command;

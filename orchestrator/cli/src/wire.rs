@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use migos_balena::{Balena, Token};
 use migos_engine::bandwidth::Meter;
 use migos_engine::port::{Clock, Entropy, HostKey, LoginKey, Root, Target};
+use migos_engine::run::Holder;
 use migos_inventory::{Bastion, DeviceId, HostKeys, Login, SecretSource};
 use migos_ssh::{Ssh, Timeouts, Transcript};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{env, fs};
+use std::{env, fmt, fs};
 
 /// The version of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -84,6 +85,54 @@ pub(crate) fn resolve(base: &Path, written: &str) -> PathBuf {
         (Some(rest), Some(home)) => Path::new(&home).join(rest),
         _ => base.join(written),
     }
+}
+
+/// Who gives this command, and on which computer.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) user: String,
+    pub(crate) host: String,
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.user, self.host)
+    }
+}
+
+/// Who gives this command: behind `sudo` the person who typed it.
+pub(crate) fn person() -> Person {
+    let uid = rustix::process::getuid().as_raw();
+    let user = Some("SUDO_USER").filter(|_| uid == 0).and_then(variable);
+    let user = user.or_else(|| login(&fs::read_to_string("/etc/passwd").ok()?, uid));
+    let user = user.or_else(|| variable("LOGNAME")).or_else(|| variable("USER"));
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = Some(host.trim().to_owned()).filter(|host| !host.is_empty());
+    Person {
+        user: user.unwrap_or_else(|| format!("uid {uid}")),
+        host: host.unwrap_or_else(|| "localhost".to_owned()),
+    }
+}
+
+/// The login of this user in a file of the form of `/etc/passwd`.
+fn login(passwd: &str, uid: u32) -> Option<String> {
+    let uid = uid.to_string();
+    let is_it = |line: &&str| line.split(':').nth(2) == Some(&uid);
+    passwd.lines().find(is_it)?.split(':').next().map(str::to_owned)
+}
+
+/// This process, as the holder of a run.
+pub(crate) fn holder() -> Result<Holder, Failure> {
+    let mut token = [0; 16];
+    SystemEntropy::open()?.fill(&mut token);
+    let Person { user, host } = person();
+    Ok(Holder {
+        user,
+        host,
+        pid: std::process::id(),
+        since: SystemClock.now(),
+        token: token.iter().map(|byte| format!("{byte:02x}")).collect(),
+    })
 }
 
 /// Reads a secret from where the inventory says it is.

@@ -8,11 +8,13 @@
 //! - [`run`]: a run's folder, with its plan, journal, lock and secrets; [`ledger`]: the fleet's memory
 //!   over all runs.
 //! - [`simulation`]: a simulated fleet for the core, on a virtual clock.
+//! - [`control`]: what people order of a running controller.
 //! - [`probe`]: reads the facts of many devices.
 //! - [`port`]: what all of this asks of the world.
 
 pub mod action;
 pub mod bandwidth;
+pub mod control;
 pub mod dispatcher;
 pub mod executor;
 pub mod journal;

@@ -7,7 +7,7 @@ use migos_playbooks::plan::{DevicePlan, Handover, Plan};
 use serde_json::{Map, Value, json};
 
 /// The version of the form: minor versions add keys, major ones change or remove some.
-const FORMAT: &str = "1.1";
+const FORMAT: &str = "1.2";
 
 /// The summary of a run as one JSON object: `summary.json`, and `--format json`.
 ///
@@ -17,7 +17,7 @@ pub fn summary_json(plan: &Plan, history: &History, outcome: Option<Outcome>) ->
     let device = |(id, device): (&DeviceId, &DevicePlan)| {
         (id.to_string(), device_json(plan, history, id, device))
     };
-    json!({
+    let mut summary = json!({
         "type": "version",
         "format": FORMAT,
         "run": history.run,
@@ -28,7 +28,11 @@ pub fn summary_json(plan: &Plan, history: &History, outcome: Option<Outcome>) ->
         "counts": tally,
         "devices": plan.devices.iter().map(device).collect::<Map<_, _>>(),
         "set_aside": plan.set_aside,
-    })
+    });
+    if let (Some(summary), Some(change)) = (summary.as_object_mut(), &history.change) {
+        summary.insert("change".into(), json!(change));
+    }
+    summary
 }
 
 fn device_json(plan: &Plan, history: &History, id: &DeviceId, device: &DevicePlan) -> Value {
@@ -115,7 +119,7 @@ mod tests {
             }
           },
           "exit_code": 8,
-          "format": "1.1",
+          "format": "1.2",
           "outcome": "stopped",
           "plan": "64879f7d6b960a01909762d911a32d4582c20010c5641ee90278b644a9e3b525",
           "run": "7f3a2c-01",

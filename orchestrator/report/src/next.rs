@@ -25,6 +25,13 @@ pub(crate) fn to_do(plan: &Plan, history: &History, outcome: Option<Outcome>) ->
     hands + &reason + &look + &commands
 }
 
+/// The change request that a run belongs to.
+pub(crate) fn change(history: &History) -> String {
+    let Some(change) = &history.change else { return String::new() };
+    let approved = change.approved_by.as_ref().map(|name| format!(", approved by {name}"));
+    entry("change", &plain(&format!("{}{}", change.id, approved.unwrap_or_default())))
+}
+
 /// The command that goes on from here; nothing if all is well.
 pub(crate) fn commands(history: &History, outcome: Option<Outcome>) -> String {
     let tally = history.tally();

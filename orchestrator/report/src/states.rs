@@ -35,6 +35,33 @@ pub(crate) fn word(state: &DeviceState) -> &'static str {
     }
 }
 
+/// All words by which people choose devices by their state.
+pub const STATES: [&str; 15] = [
+    "not-started",
+    "running",
+    "in-migos",
+    "undoing",
+    "arriving",
+    "late",
+    "migrated",
+    "failed",
+    "unreachable",
+    "refused",
+    "away",
+    "set-aside",
+    "undone",
+    "stuck",
+    "lost",
+];
+
+/// The word of [`STATES`] for a device's state; `None`: nothing has happened to it in the run.
+pub fn state_word(state: Option<&DeviceState>) -> &'static str {
+    match state {
+        None | Some(DeviceState::Pending) => "not-started",
+        Some(state) => word(state),
+    }
+}
+
 /// A state as people read it in a list: with the step that is being done.
 pub(crate) fn label(plan: &Plan, device: &DeviceId, state: &DeviceState) -> String {
     match state {

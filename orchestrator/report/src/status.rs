@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The status of a run. `controller_alive` tells whether a controller is at work on it now;
-/// `since_last_record` is the time since its last record, if known.
+/// `since_last_record` is the time since its last record, if known; `devices` are those that are listed.
 pub fn status(
     plan: &Plan,
     history: &History,
     controller_alive: bool,
     style: Style,
     since_last_record: Option<Duration>,
+    devices: &[DeviceId],
 ) -> String {
     // The run's time stands still while no controller is at work.
     let since = since_last_record.filter(|_| controller_alive).unwrap_or_default();
@@ -37,8 +38,8 @@ pub fn status(
         text += &format!("  past the point of no return, and no controller watches: {names}\n");
     }
     text += "\n";
-    text += &states(plan, history, style);
-    text += &failures(plan, history, style);
+    text += &states(plan, history, devices, style);
+    text += &failures(plan, history, devices, style);
     let next = commands(history, history.ended);
     if !controller_alive && !next.is_empty() {
         text += &format!("\n{next}");
@@ -154,9 +155,9 @@ fn stage_waits_for(stage: &Stage, history: &History, now: Duration) -> Option<St
 }
 
 /// One row per state, with the devices in it.
-fn states(plan: &Plan, history: &History, style: Style) -> String {
+fn states(plan: &Plan, history: &History, devices: &[DeviceId], style: Style) -> String {
     let mut states: BTreeMap<(usize, String), Vec<&DeviceId>> = BTreeMap::new();
-    for id in plan.devices.keys() {
+    for id in devices {
         let state = progress(history, id).state;
         states.entry((rank(&state), label(plan, id, &state))).or_default().push(id);
     }
@@ -167,9 +168,10 @@ fn states(plan: &Plan, history: &History, style: Style) -> String {
 }
 
 /// Devices that ended badly, by cause.
-fn failures(plan: &Plan, history: &History, style: Style) -> String {
+fn failures(plan: &Plan, history: &History, devices: &[DeviceId], style: Style) -> String {
     let mut causes: BTreeMap<(usize, String), Vec<&DeviceId>> = BTreeMap::new();
-    for (id, progress) in &history.devices {
+    let chosen = history.devices.iter().filter(|(id, _)| devices.contains(id));
+    for (id, progress) in chosen {
         let Some(why) = cause(plan, id, progress) else { continue };
         let words = match &progress.state {
             DeviceState::Lost(_) => format!("lost: {why}"),
@@ -196,8 +198,12 @@ mod tests {
     const STYLE: Style = Style { color: false, width: 110 };
     const AN_HOUR: Option<Duration> = Some(Duration::from_secs(3600));
 
+    fn all() -> Vec<DeviceId> {
+        sample::plan().devices.keys().cloned().collect()
+    }
+
     fn status_of(story: &Story, alive: bool) -> String {
-        status(&sample::plan(), &story.history(), alive, STYLE, AN_HOUR)
+        status(&sample::plan(), &story.history(), alive, STYLE, AN_HOUR, &all())
     }
 
     #[test]
@@ -243,7 +249,7 @@ mod tests {
         story.add(Event::SoakStarted { stage: 0 }).later(60);
         story.add(Event::BalenaAway { message: "connection refused".into() });
         let quiet = Some(Duration::from_secs(120));
-        let text = status(&sample::plan(), &story.history(), true, STYLE, quiet);
+        let text = status(&sample::plan(), &story.history(), true, STYLE, quiet, &all());
         insta::assert_snapshot!(text, @r###"
         Run 7f3a2c-01  plan 64879f  running  after 8m 20s  1 of 5 devices ended
           stage canary (1 of 2): 1 of 1 device ended

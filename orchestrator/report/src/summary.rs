@@ -2,7 +2,7 @@
 
 use crate::Style;
 use crate::grid::table;
-use crate::next::to_do;
+use crate::next::{change, to_do};
 use crate::states::{board, cause, ended, label, own_time, progress, rank, site, tally_words};
 use crate::words::{Tone, counts, duration, line, plain};
 use migos_events::{History, Outcome, Tally};
@@ -29,6 +29,7 @@ pub fn summary(plan: &Plan, history: &History, outcome: Option<Outcome>, style: 
     }
     text += &line(style, tone(outcome, &tally), "Summary", Some(history.elapsed), &numbers);
     text += "\n";
+    text += &change(history);
     text += &to_do(plan, history, outcome);
     text
 }

@@ -47,10 +47,13 @@ enum Act {
 }
 
 /// What a person can order, and what else may happen to a controller, as scripts write it.
-const DEEDS: [(&str, Deed); 5] = [
-    ("pause", Deed::Order(Order::Pause)),
-    ("stop", Deed::Order(Order::Stop)),
-    ("undo", Deed::Order(Order::StopAndUndo)),
-    ("interrupt", Deed::Order(Order::Interrupt)),
-    ("kill", Deed::Kill),
-];
+fn deeds() -> [(&'static str, Deed); 5] {
+    let person = || "a person".to_owned();
+    [
+        ("pause", Deed::Order(Order::Pause(person()))),
+        ("stop", Deed::Order(Order::Stop(person()))),
+        ("undo", Deed::Order(Order::StopAndUndo(person()))),
+        ("interrupt", Deed::Order(Order::Interrupt)),
+        ("kill", Deed::Kill),
+    ]
+}

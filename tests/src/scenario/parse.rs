@@ -3,7 +3,7 @@
 use super::expect;
 use super::fleet::{self, Group};
 use super::line::{Line, ScriptError};
-use super::{Act, DEEDS, Scenario};
+use super::{Act, Scenario, deeds};
 use jiff::Timestamp;
 use migos_engine::simulation::{Behaviour, Circumstances, Failing, Moment, Period};
 use migos_events::{CauseKind, CheckVerdict};
@@ -103,13 +103,13 @@ impl Reader {
             "check" => self.check(&mut line)?,
             "at" => {
                 let moment = Moment::At(line.span()?);
-                self.acts.push(Act::Deed(moment, line.one_of("an order", &DEEDS)?));
+                self.acts.push(Act::Deed(moment, line.one_of("an order", &deeds())?));
             }
             "when" => {
                 let device = line.device(&self.all)?;
                 line.must("begins")?;
                 let moment = Moment::Begins(device, action(&mut line)?);
-                self.acts.push(Act::Deed(moment, line.one_of("an order", &DEEDS)?));
+                self.acts.push(Act::Deed(moment, line.one_of("an order", &deeds())?));
             }
             "run" | "resume" => self.run(&mut line, word == "resume")?,
             "undo" => {

@@ -81,7 +81,7 @@ impl Stage<'_> {
                 Ok(())
             }
             Act::Deed(moment, deed) => {
-                self.simulation.add_deed(moment.clone(), *deed);
+                self.simulation.add_deed(moment.clone(), deed.clone());
                 Ok(())
             }
             Act::Expect(line, expectation) => self.expect(*line, expectation),

@@ -1,14 +1,19 @@
 //! `inventory`: shows the fleet; no network.
 
-use crate::args::{self, Format};
+use crate::args::{self, Format, Global};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::LoadedInventory;
 use crate::printer::Printer;
 use migos_report::inventory_table;
 use std::collections::BTreeMap;
 
-pub(super) fn run(args: &args::Inventory, format: Format, printer: Printer) -> Result<u8, Failure> {
-    let inventory = LoadedInventory::read(args)?;
+pub(super) fn run(
+    args: &args::Inventory,
+    format: Format,
+    global: &Global,
+    printer: Printer,
+) -> Result<u8, Failure> {
+    let inventory = LoadedInventory::read(args, &global.runs)?;
     let text = match format {
         Format::Table => {
             inventory_table(&inventory.fleet, &inventory.selection, printer.out_style())

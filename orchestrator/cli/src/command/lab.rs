@@ -48,10 +48,14 @@ pub(super) async fn run(
             boot_strategy: None,
             allow: Vec::new(),
             parallel: None,
+            max_failures: None,
         },
         plan: None,
         dry_run: false,
         yes: true,
+        until: None,
+        change: None,
+        approved_by: None,
     };
     let code = migrate::run(&migrate, global, printer).await;
     lab.stop().await;

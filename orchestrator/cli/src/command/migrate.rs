@@ -1,6 +1,7 @@
 //! `migrate`: the job.
 
 use super::plan::{Prepared, exit_code, prepare};
+use super::resume::{locked, stage_named};
 use super::rollout::{Ready, carry_out};
 use super::stock::Gathered;
 use crate::args::{Global, Migrate};
@@ -8,13 +9,15 @@ use crate::failure::{Failure, Kind, OrFail};
 use crate::input::{self, LoadedInventory};
 use crate::printer::Printer;
 use crate::{prompt, wire};
+use migos_engine::rollout::Wishes;
 use migos_engine::run::RunDir;
+use migos_events::Change;
 use migos_report::plan_text;
 use std::path::Path;
 
 pub(super) async fn run(args: &Migrate, global: &Global, printer: Printer) -> Result<u8, Failure> {
     let prepared = match &args.plan {
-        Some(path) => saved(args, path)?,
+        Some(path) => saved(args, path, &global.runs)?,
         None => prepare(&args.planning, global, printer).await?,
     };
     let source = &prepared.sources.inventory;
@@ -31,15 +34,20 @@ pub(super) async fn run(args: &Migrate, global: &Global, printer: Printer) -> Re
         printer.say("nothing to do: no device of the selection is to be migrated");
         return Ok(exit_code(&prepared.plan));
     }
+    let until = args.until.as_deref();
+    let until = until.map(|stage| stage_named(&prepared.plan, stage)).transpose()?;
     if !args.yes {
         prompt::confirm(&prepared.plan)?;
     }
     let Prepared { plan, sources, stock, balena } = prepared;
     let run = RunDir::create(&global.runs, &plan).or_fail(Kind::Internal)?;
-    let lock = run.lock().or_fail(Kind::NotStarted)?;
+    let lock = locked(&run, false).await?;
     sources.save(&run)?;
+    let approved_by = args.approved_by.clone();
+    let change = args.change.clone().map(|id| Change { id, approved_by });
+    let wishes = Wishes { until, forgive: None, change };
     carry_out(
-        Ready { run, lock, plan, sources, stock, balena, take_back: Vec::new() },
+        Ready { run, lock, plan, sources, stock, balena, take_back: Vec::new(), wishes },
         global,
         printer,
     )
@@ -47,9 +55,9 @@ pub(super) async fn run(args: &Migrate, global: &Global, printer: Printer) -> Re
 }
 
 /// A saved plan, with payloads and images found again by the inventory and compared by digest.
-fn saved(args: &Migrate, path: &Path) -> Result<Prepared, Failure> {
+fn saved(args: &Migrate, path: &Path, runs: &Path) -> Result<Prepared, Failure> {
     let plan = input::plan(path)?;
-    let inventory = LoadedInventory::read(&args.planning.inventory)?;
+    let inventory = LoadedInventory::read(&args.planning.inventory, runs)?;
     let Gathered { stock, sources, .. } =
         Gathered::of(&inventory, args.planning.payload.as_deref())?;
     stock.has_all(&plan)?;

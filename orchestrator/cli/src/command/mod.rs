@@ -1,21 +1,25 @@
 //! The commands, one file each.
 
 mod campaign;
+mod control;
 mod doctor;
+mod export;
 mod image;
 mod inventory;
 mod lab;
 mod migrate;
 mod payload;
 mod plan;
+mod policy;
 mod probe;
 mod resume;
 mod rollout;
 mod status;
 mod stock;
 mod undo;
+mod watch;
 
-use crate::args::{Args, Command, Inventory, LabCommand};
+use crate::args::{Args, Command, Inventory, LabCommand, RunCommand};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -25,7 +29,9 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
     match args.command {
         Command::Lab { command: LabCommand::Up { lab } } => lab::up(&lab, &global, printer).await,
         Command::Lab { command: LabCommand::Run { lab } } => lab::run(&lab, &global, printer).await,
-        Command::Inventory { inventory, format } => inventory::run(&inventory, format, printer),
+        Command::Inventory { inventory, format } => {
+            inventory::run(&inventory, format, &global, printer)
+        }
         Command::Probe { inventory, parallel, output, format } => {
             probe::run(&inventory, parallel, output.as_deref(), format, &global, printer).await
         }
@@ -34,17 +40,26 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
             plan::run(&planning, &wanted, &global, printer).await
         }
         Command::Migrate(migrate) => migrate::run(&migrate, &global, printer).await,
-        Command::Status { run: Some(name), limit, format } if campaign::is_inventory(&name) => {
+        Command::Status { run, watch: true, .. } => {
+            watch::run(run.as_deref(), &global, printer).await
+        }
+        Command::Status { run: Some(name), limit, format, .. } if campaign::is_inventory(&name) => {
             let inventory = Inventory { inventory: name.into(), limit };
             campaign::run(&inventory, format, &global, printer).await
         }
-        Command::Status { run, format, .. } => {
-            status::run(run.as_deref(), format, &global, printer)
+        Command::Status { run, limit, format, .. } => {
+            status::run(run.as_deref(), limit.as_deref(), format, &global, printer)
         }
         Command::Undo { run, limit } => undo::run(&run, limit.as_deref(), &global, printer).await,
         Command::Image { command } => image::run(command, printer),
+        Command::Policy { command } => policy::run(command, &global, printer),
         Command::Payload { command } => payload::run(command, printer),
+        Command::Run { command: RunCommand::Export { run, output } } => {
+            export::run(&run, output.as_deref(), &global, printer)
+        }
         Command::Doctor => Ok(doctor::run(printer)),
-        Command::Resume { run } => resume::run(&run, &global, printer).await,
+        Command::Resume(resume) => resume::run(&resume, &global, printer).await,
+        Command::Pause { run } => control::pause(&run, &global, printer).await,
+        Command::Stop { run, undo } => control::stop(&run, undo, &global, printer).await,
     }
 }

@@ -78,11 +78,12 @@ pub(super) async fn prepare(
     global: &Global,
     printer: Printer,
 ) -> Result<Prepared, Failure> {
-    let inventory = LoadedInventory::read(&args.inventory)?;
+    let inventory = LoadedInventory::read(&args.inventory, &global.runs)?;
     let mut policy = input::policy(&inventory, args.policy.as_deref())?;
     if let Some(parallel) = args.parallel {
         policy = policy.with_parallel(parallel);
     }
+    policy.budget.failed = args.max_failures.or(policy.budget.failed);
     if let Some(strategy) = args.boot_strategy {
         policy.strategy = match strategy {
             BootStrategy::OneShot => Strategy::OneShot,

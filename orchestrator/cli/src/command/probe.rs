@@ -19,7 +19,7 @@ pub(super) async fn run(
     global: &Global,
     printer: Printer,
 ) -> Result<u8, Failure> {
-    let inventory = LoadedInventory::read(args)?;
+    let inventory = LoadedInventory::read(args, &global.runs)?;
     let facts = facts(&inventory, parallel, global, printer).await?;
     let json = serde_json::to_string_pretty(&facts).or_fail(Kind::Internal)? + "\n";
     if let Some(path) = output {

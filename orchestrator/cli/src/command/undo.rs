@@ -5,10 +5,10 @@ use super::rollout::{Ready, carry_out};
 use super::stock::Stock;
 use crate::args::Global;
 use crate::failure::{Failure, Kind, OrFail};
-use crate::input::Sources;
+use crate::input::{self, Sources};
 use crate::printer::Printer;
 use crate::wire;
-use migos_engine::journal::Journal;
+use migos_engine::rollout::Wishes;
 use migos_events::{DeviceState, History, Progress};
 use migos_inventory::{DeviceId, select_from};
 use std::collections::BTreeMap;
@@ -21,14 +21,13 @@ pub(super) async fn run(
 ) -> Result<u8, Failure> {
     let run = open(name, global)?;
     let plan = run.plan().or_fail(Kind::Input)?;
-    let lock = locked(&run)?;
-    let records = match run.journal().exists() {
-        true => Journal::read(&run.journal()).or_fail(Kind::Internal)?,
-        false => Vec::new(),
-    };
+    let lock = locked(&run, false).await?;
+    let records = input::records(&run)?;
     let history = History::replay(&records).or_fail(Kind::Internal)?;
     let all: Vec<DeviceId> = plan.devices.keys().cloned().collect();
-    let chosen = select_from(&all, limit)
+    let limit =
+        limit.map(|limit| input::with_names(limit, &all, Some((name, &history)))).transpose()?;
+    let chosen = select_from(&all, limit.as_deref())
         .map_err(|error| Failure::of(Kind::Usage, &error).hint(error.hint()))?;
     let can = |progress: &Progress| {
         let past = progress.state.may_be_past_return();
@@ -55,6 +54,7 @@ pub(super) async fn run(
     let sources = Sources::load(&run)?;
     let stock = Stock { payloads: BTreeMap::new(), images: BTreeMap::new() };
     let balena = wire::balena(&plan.api, &sources.base, sources.token.as_ref())?;
-    let ready = Ready { run, lock, plan, sources, stock, balena, take_back };
+    let wishes = Wishes::default();
+    let ready = Ready { run, lock, plan, sources, stock, balena, take_back, wishes };
     carry_out(ready, global, printer).await
 }

@@ -1,8 +1,10 @@
 //! The inventory, and the folder that its paths start at.
 
-use super::read_text;
+use super::{asks_for_states, read_text, records, with_names};
 use crate::args;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, OrFail};
+use migos_engine::run::RunDir;
+use migos_events::History;
 use migos_inventory::{DeviceId, Fleet, PatternError, parse_with};
 use migos_playbooks::window::check_hours;
 use std::io::Read;
@@ -21,7 +23,8 @@ pub(crate) struct LoadedInventory {
 }
 
 impl LoadedInventory {
-    pub(crate) fn read(args: &args::Inventory) -> Result<Self, Failure> {
+    /// Reads it. States that the limit asks for are those of the newest run in this folder.
+    pub(crate) fn read(args: &args::Inventory, runs: &Path) -> Result<Self, Failure> {
         let name = args.inventory.display().to_string();
         let text = if name == "-" {
             let mut text = String::new();
@@ -44,9 +47,26 @@ impl LoadedInventory {
             let word = if count == 1 { "problem" } else { "problems" };
             Failure::new(Kind::Input, format!("the inventory has {count} {word}\n{problems}"))
         })?;
-        let selection = fleet.select(args.limit.as_deref()).map_err(|error| bad_pattern(&error))?;
+        let limit = match args.limit.as_deref() {
+            Some(limit) if asks_for_states(limit) => Some(by_newest_run(limit, &fleet, runs)?),
+            limit => limit.map(str::to_owned),
+        };
+        let selection = fleet.select(limit.as_deref()).map_err(|error| bad_pattern(&error))?;
         Ok(LoadedInventory { name, base, fleet, selection })
     }
+}
+
+fn by_newest_run(limit: &str, fleet: &Fleet, runs: &Path) -> Result<String, Failure> {
+    let Some(newest) = RunDir::list(runs).or_fail(Kind::Internal)?.pop() else {
+        return with_names(limit, &fleet.order, None);
+    };
+    let run = RunDir::open(runs, &newest.0).or_fail(Kind::Internal)?;
+    let history = History::replay(&records(&run)?).or_fail(Kind::Internal)?;
+    // What the run had nothing to do with is not of it, in whatever state.
+    let plan = run.plan().or_fail(Kind::Input)?;
+    let known: Vec<DeviceId> =
+        fleet.order.iter().filter(|id| plan.devices.contains_key(*id)).cloned().collect();
+    with_names(limit, &known, Some((&newest.0, &history)))
 }
 
 fn bad_pattern(error: &PatternError) -> Failure {

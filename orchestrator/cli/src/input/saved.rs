@@ -2,7 +2,9 @@
 
 use super::read_text;
 use crate::failure::{Failure, Kind, OrFail};
+use migos_engine::journal::Journal;
 use migos_engine::run::{RunDir, write_whole};
+use migos_events::Record;
 use migos_inventory::SecretSource;
 use migos_payload::digest::Sha256;
 use migos_playbooks::facts::FactsByDevice;
@@ -27,6 +29,14 @@ pub(crate) fn plan(path: &Path) -> Result<CheckedPlan, Failure> {
         let what = format!("the plan {} cannot be carried out", path.display());
         Failure::at(Kind::Input, what, &error).hint("make it again with `plan -o`")
     })
+}
+
+/// All records of a run; none if no controller has begun it.
+pub(crate) fn records(run: &RunDir) -> Result<Vec<Record>, Failure> {
+    match run.journal().exists() {
+        true => Journal::read(&run.journal()).or_fail(Kind::Internal),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// Where the inputs of a run came from, so that it can be resumed by its name alone.

@@ -86,15 +86,15 @@ pub enum Said {
     Contradicted(String),
 }
 
-/// What a person may order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a person may order, with who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// No new work until somebody resumes.
-    Pause,
+    Pause(String),
     /// No new work any more.
-    Stop,
+    Stop(String),
     /// The same, and whatever can be taken back is taken back.
-    StopAndUndo,
+    StopAndUndo(String),
     /// As a pause, because the controller is to end now.
     Interrupt,
 }
@@ -511,20 +511,21 @@ impl Turn<'_> {
     }
 
     fn order(&mut self, order: Order) {
-        let by_person = || "a person asked for it".to_owned();
+        let by_person = |who: String| format!("{who} asked for it");
         match order {
-            Order::Pause => {
-                self.close(Outcome::Paused, Event::Paused { reason: by_person(), gate: None });
+            Order::Pause(who) => {
+                let event = Event::Paused { reason: by_person(who), gate: None };
+                self.close(Outcome::Paused, event);
             }
-            Order::Stop => {
-                let event = Event::Stopped { reason: by_person(), undo: false };
+            Order::Stop(who) => {
+                let event = Event::Stopped { reason: by_person(who), undo: false };
                 self.close(Outcome::Stopped, event);
             }
-            Order::StopAndUndo => {
+            Order::StopAndUndo(who) => {
                 let is_open = !matches!(self.rollout.mode, Mode::NotBegun | Mode::Ended);
                 if is_open
                     && !self.rollout.history.undo_ordered
-                    && self.say(Event::Stopped { reason: by_person(), undo: true })
+                    && self.say(Event::Stopped { reason: by_person(who), undo: true })
                 {
                     self.rollout.mode = Mode::Closing(Outcome::Stopped);
                 }

@@ -350,7 +350,7 @@ fn a_pause_comes_before_the_release_or_waits_for_the_end() {
         for _ in 0..second {
             world.second();
         }
-        world.input(Input::Order(Order::Pause));
+        world.input(Input::Order(Order::Pause("anna@ops".to_owned())));
         world.run();
         for state in world.ends() {
             assert!(matches!(state, DeviceState::Pending | DeviceState::Migrated), "{state:?}");
@@ -380,7 +380,7 @@ fn the_last_task_hangs_up_before_the_run_ends() {
     let plan = Arc::new(sample::plan(1));
     let mut world = World::new(plan, BTreeMap::new(), Vec::new());
     let device = sample::id(0);
-    while world.rollout.state(&device) != DeviceState::Arriving {
+    while *world.rollout.state(&device) != DeviceState::Arriving {
         world.clock += 1;
         world.work(&device);
     }
@@ -388,7 +388,7 @@ fn the_last_task_hangs_up_before_the_run_ends() {
         world.clock += 1;
         world.poll();
     }
-    assert_eq!(world.rollout.state(&device), DeviceState::Migrated);
+    assert_eq!(*world.rollout.state(&device), DeviceState::Migrated);
     assert_eq!(world.ended, None, "its task is still there");
     world.end_task(&device);
     assert_eq!(world.ended, Some(Outcome::Finished));
@@ -400,7 +400,7 @@ fn the_time_of_a_device_recalled_before_its_first_step_counts_from_there() {
     let mut core = rollout(&plan, &[]);
     core.handle(Input::Begin, at(0));
     let device = sample::id(0);
-    core.handle(Input::Order(Order::Pause), at(60));
+    core.handle(Input::Order(Order::Pause("a".into())), at(60));
     core.handle(Input::Said(device.clone(), Said::Ask(0)), at(60));
     let progress = &core.history().devices[&device];
     assert!(matches!(progress.state, DeviceState::Undoing { .. }));

@@ -1,15 +1,17 @@
 //! A run's folder: its plan, its journal, its lock, its secrets.
 
 mod file;
+mod lock;
 mod secrets;
 
 pub use file::{FileError, write_whole};
+pub use lock::{Held, Holder, RunLock};
 pub use secrets::{DeviceSecrets, Secrets};
 
 use migos_events::RunId;
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::{CheckedPlan, Plan, PlanCheckError};
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -19,12 +21,6 @@ use std::path::{Path, PathBuf};
 pub struct RunDir {
     path: PathBuf,
     id: RunId,
-}
-
-/// Held while a controller works on a run; released when dropped, and by the kernel if the controller dies.
-#[derive(Debug)]
-pub struct RunLock {
-    _file: File,
 }
 
 /// Why a run's folder cannot be used.
@@ -50,8 +46,21 @@ pub enum RunError {
         runs: PathBuf,
     },
     /// Another controller is at work on it.
-    #[error("another controller is at work on run {0}")]
-    Locked(RunId),
+    #[error("another controller is at work on run {run}{}", by(holder.as_deref()))]
+    Locked {
+        /// The run.
+        run: RunId,
+        /// That controller, if it has said already who it is.
+        holder: Option<Box<Holder>>,
+    },
+    /// A controller on another computer is at work on it, or was cut off there.
+    #[error("a controller on another computer has run {run}: {holder}")]
+    LockedElsewhere {
+        /// The run.
+        run: RunId,
+        /// That controller.
+        holder: Box<Holder>,
+    },
     /// Its plan is damaged.
     #[error("failed to use the plan of run {id}")]
     Plan {
@@ -178,25 +187,10 @@ impl RunDir {
     fn bad_plan(&self, source: PlanCheckError) -> RunError {
         RunError::Plan { id: self.id.clone(), source }
     }
+}
 
-    /// Takes the run for this controller.
-    ///
-    /// # Errors
-    /// [`RunError::Locked`] if another controller has it.
-    pub fn lock(&self) -> Result<RunLock, RunError> {
-        let path = self.path.join("lock");
-        let file = File::options().create(true).append(true).open(&path).map_err(folder(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(RunLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(RunError::Locked(self.id.clone())),
-            Err(TryLockError::Error(source)) => Err(RunError::Folder { path, source }),
-        }
-    }
-
-    /// True if a controller is at work on the run.
-    pub fn is_locked(&self) -> bool {
-        matches!(self.lock(), Err(RunError::Locked(_)))
-    }
+fn by(holder: Option<&Holder>) -> String {
+    holder.map(|holder| format!(": {holder}")).unwrap_or_default()
 }
 
 fn folder(path: &Path) -> impl FnOnce(io::Error) -> RunError {
@@ -223,16 +217,5 @@ mod tests {
         assert_eq!(found.plan().unwrap(), plan);
         let error = RunDir::open(&runs, "../etc").unwrap_err();
         assert!(matches!(error, RunError::NoSuchRun { .. }));
-    }
-
-    #[test]
-    fn one_run_has_one_controller() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunDir::create(folder.path(), &sample::plan(1)).unwrap();
-        let lock = run.lock().unwrap();
-        assert!(matches!(run.lock(), Err(RunError::Locked(_))));
-        assert!(run.is_locked());
-        drop(lock);
-        assert!(!run.is_locked());
     }
 }

@@ -82,7 +82,7 @@ pub enum Moment {
 }
 
 /// What is done to the controller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
     /// A person orders something.
     Order(Order),

@@ -121,7 +121,7 @@ impl<'a> Controller<'a> {
             }
             Happening::Deed(moment, deed) => {
                 // Each is done once: a controller that is taken up in the same moment is not killed again.
-                let done = |it: &(Moment, Deed)| *it == (moment.clone(), deed);
+                let done = |it: &(Moment, Deed)| it.0 == moment && it.1 == deed;
                 let index = self.world.deeds.iter().position(done);
                 index.map(|index| self.world.deeds.remove(index));
                 match deed {

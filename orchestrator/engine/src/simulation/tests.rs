@@ -156,9 +156,9 @@ fn any_faults(
 
 fn any_deed() -> impl Strategy<Value = (Moment, Deed)> {
     let deed = prop_oneof![
-        Just(Deed::Order(Order::Pause)),
-        Just(Deed::Order(Order::Stop)),
-        Just(Deed::Order(Order::StopAndUndo)),
+        Just(Deed::Order(Order::Pause("a".into()))),
+        Just(Deed::Order(Order::Stop("a".into()))),
+        Just(Deed::Order(Order::StopAndUndo("a".into()))),
         Just(Deed::Order(Order::Interrupt)),
         Just(Deed::Kill),
     ];

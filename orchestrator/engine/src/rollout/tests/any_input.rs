@@ -42,7 +42,7 @@ fn any_input(devices: usize) -> impl Strategy<Value = Input> {
         1 => Just(Input::Tick),
         1 => (0..3usize, verdict)
             .prop_map(|(stage, verdict)| Input::Checked(stage, verdict, String::new())),
-        1 => prop_oneof![Just(Order::Pause), Just(Order::Stop), Just(Order::StopAndUndo), Just(Order::Interrupt)]
+        1 => prop_oneof![Just(Order::Pause("a".into())), Just(Order::Stop("a".into())), Just(Order::StopAndUndo("a".into())), Just(Order::Interrupt)]
             .prop_map(Input::Order),
     ]
 }
