@@ -94,6 +94,42 @@ pub struct Device {
     /// The host through which it is reached while it changes over, with [`Handover::CallHome`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bastion: Option<Bastion>,
+    /// When it may start and cross the point of no return; without it, as the policy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowChoice>,
+}
+
+/// When a device may start and cross the point of no return.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowChoice {
+    /// Always, whatever the policy says.
+    None,
+    /// In these hours.
+    Hours(Hours),
+}
+
+/// Hours of the week, as written; what they mean, if they mean anything, is known by who reads time zones.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// The days, such as `mon-fri`.
+    pub days: String,
+    /// When they begin, such as `22:00`.
+    pub from: String,
+    /// When they end, such as `05:00`.
+    pub to: String,
+    /// The time zone of both, such as `Europe/Berlin`.
+    pub zone: String,
+}
+
+/// Why hours mean nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadHours {
+    /// The key whose value is wrong.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 /// How to reach a device over SSH.

@@ -24,12 +24,12 @@ mod select;
 pub mod yaml;
 
 pub use fleet::{
-    Bastion, DataChoice, Device, Fleet, Handover, Hold, HostKeys, Login, PolicyChoice, PortRange,
-    Reach, SecretSource, Settings, Vars,
+    BadHours, Bastion, DataChoice, Device, Fleet, Handover, Hold, HostKeys, Hours, Login,
+    PolicyChoice, PortRange, Reach, SecretSource, Settings, Vars, WindowChoice,
 };
 pub use fold::fold;
 pub use name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
-pub use native::parse;
+pub use native::{parse, parse_with};
 pub use near::nearest;
 pub use problem::{Place, Problem, Problems, Report};
 pub use range::{MAX_DEVICES, RangeError};

@@ -4,7 +4,7 @@
 //! `defaults`, its groups, the device itself. The files here follow the text from outside in:
 //! `document` reads the whole file, `settings` what holds once, `layer` what can be said at every
 //! level, `login` how to reach a device, `bastion`
-//! the host it calls; `resolve` lays the layers over each other and `unique`
+//! the host it calls, `window` its hours; `resolve` lays the layers over each other and `unique`
 //! checks that no two devices are one.
 
 mod bastion;
@@ -15,9 +15,10 @@ mod mirror;
 mod resolve;
 mod settings;
 mod unique;
+mod window;
 
 use self::document::Document;
-use crate::fleet::Fleet;
+use crate::fleet::{BadHours, Fleet, Hours};
 use crate::problem::{Place, Problems, Report};
 use crate::yaml::{self, KeyPath, Node};
 
@@ -29,6 +30,18 @@ const MARK: &str = "migos";
 /// # Errors
 /// Everything that is wrong with the text, in file order.
 pub fn parse(file: &str, text: &str) -> Result<Fleet, Problems> {
+    parse_with(file, text, &|_| Ok(()))
+}
+
+/// The same, with hours checked by somebody who knows time zones.
+///
+/// # Errors
+/// Everything that is wrong with the text, in file order.
+pub fn parse_with(
+    file: &str,
+    text: &str,
+    hours: &dyn Fn(&Hours) -> Result<(), BadHours>,
+) -> Result<Fleet, Problems> {
     let mut report = Report::new(file);
     let root = yaml::load(text, &mut report);
     // Of a file in another form, its differences from this one are not worth telling.
@@ -40,13 +53,18 @@ pub fn parse(file: &str, text: &str) -> Result<Fleet, Problems> {
         return Err(not_native(file));
     }
     match root {
-        Some(root) => read(&root, report),
+        Some(root) => read(&root, hours, report),
         None => Err(report.into_problems()),
     }
 }
 
-fn read(root: &Node, mut report: Report) -> Result<Fleet, Problems> {
+fn read(
+    root: &Node,
+    hours: &dyn Fn(&Hours) -> Result<(), BadHours>,
+    mut report: Report,
+) -> Result<Fleet, Problems> {
     let document = Document::read(root, &mut report);
+    window::check(&document, hours, &mut report);
     let fleet = resolve::fleet(&document, &mut report);
     unique::check(&document, &fleet, &mut report);
     // Devices may be missing only because their lines could not be read.

@@ -17,6 +17,11 @@ pub struct Estimate {
     pub to_well: Span,
 }
 
+/// What is held free for something that is predicted to take so long: a quarter more.
+pub fn with_margin(predicted: Duration) -> Duration {
+    predicted + predicted / 4
+}
+
 /// What a link is taken for until one has been measured: 1 MB/s.
 const LINK: u64 = 1_000_000;
 /// What a card is taken for: 5 MB/s, and it is read back.

@@ -1,11 +1,16 @@
 //! The planner: who is migrated with what, in which stages; who is not, and why.
 
+mod hours;
+mod stages;
+
+pub use stages::{cut, gate, stages};
+
 use crate::balena::FleetView;
 use crate::estimate::Estimate;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
 use crate::plan::{
-    Boot, Class, DevicePlan, Finding, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
-    PlanId, Proof, SetAside, Stage, Tolerance, ports,
+    Boot, Class, DevicePlan, Finding, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
+    Proof, SetAside, ports,
 };
 use crate::playbook::Playbook;
 use crate::policy::{Order, Policy};
@@ -169,17 +174,37 @@ fn judge(
         switch,
         handover: handover.as_ref(),
     };
-    let findings = findings(&candidate);
+    let mut findings = findings(&candidate);
+    let window = hours::window(device, policy.window.as_ref()).unwrap_or_else(|finding| {
+        findings.push(*finding);
+        None
+    });
+    let files = manifest.zip(image);
+    let mirror = image.and_then(|image| image_url(device, &image.device_type));
+    let estimate = files.map(|(manifest, image)| {
+        Estimate::of(manifest, image, mirror.is_some(), &policy.bandwidth)
+    });
+    findings.extend(
+        window
+            .as_ref()
+            .zip(estimate)
+            .and_then(|(window, estimate)| hours::too_short(window, &estimate)),
+    );
     if !findings.is_empty() {
         return Err(SetAside::Refused(findings));
     }
-    let (Some((payload, manifest)), Some(image), Some(fleet), Some(boot), Some(disk)) =
-        (payload, image, fleet, &facts.boot, &facts.disk)
+    let (
+        Some((payload, manifest)),
+        Some(image),
+        Some(estimate),
+        Some(fleet),
+        Some(boot),
+        Some(disk),
+    ) = (payload, image, estimate, fleet, &facts.boot, &facts.disk)
     else {
         return Err(unexplained());
     };
     let texts = boot_texts(facts, boot, manifest).map_err(|_| unexplained())?;
-    let mirror = image_url(device, &image.device_type);
     Ok(DevicePlan {
         login: device.login.clone(),
         site: device.site.clone(),
@@ -189,8 +214,8 @@ fn judge(
         boot_sums: boot.sums.clone(),
         boot_path: boot.path.clone(),
         boot_read_only: !boot.file_system.writable,
-        window: policy.window.clone(),
-        estimate: Estimate::of(manifest, image, mirror.is_some(), &policy.bandwidth),
+        window,
+        estimate,
         disk_id: disk.id.clone(),
         hostname: facts.hostname.clone(),
         payload,
@@ -392,42 +417,6 @@ pub fn in_order(
     }
     order.extend(rest.into_iter().cloned());
     order
-}
-
-/// Cuts the order into stages and resolves their numbers; a stage that would be empty is left out.
-pub fn stages(policy: &Policy, order: &[DeviceId]) -> Vec<Stage> {
-    let mut stages = Vec::new();
-    let mut from = 0;
-    for stage in &policy.stages {
-        let to = stage.to.rounded_up(order.len()).max((from + 1).min(order.len()));
-        let devices = order.get(from..to).unwrap_or_default().to_vec();
-        if devices.is_empty() {
-            continue;
-        }
-        let size = devices.len();
-        let tolerate = Tolerance {
-            failed: stage.tolerate.failed.rounded_down(size),
-            unreachable: stage.tolerate.unreachable.rounded_down(size),
-            refused: stage.tolerate.refused.rounded_down(size),
-            stuck: stage.tolerate.stuck.rounded_down(size),
-            lost: stage.tolerate.lost.rounded_down(size),
-        };
-        stages.push(Stage {
-            name: stage.name.clone(),
-            devices,
-            parallel: stage.parallel.unwrap_or(policy.parallel),
-            gate: Gate {
-                tolerate,
-                soak: stage.soak,
-                pause: stage.pause.clone(),
-                check: stage.check.clone(),
-                require: stage.require,
-                on_trip: stage.on_trip,
-            },
-        });
-        from = to;
-    }
-    stages
 }
 
 #[cfg(test)]

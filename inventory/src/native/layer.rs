@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::login::Ssh;
-use super::{bastion, mirror};
-use crate::fleet::{Bastion, DataChoice, Handover};
+use super::{bastion, mirror, window};
+use crate::fleet::{Bastion, DataChoice, Handover, WindowChoice};
 use crate::name::{FleetSlug, InvalidText, SiteName};
 use crate::problem::{Place, Report};
 use crate::yaml::{Field, KeyPath, Keys, Kind, Mapping, Refused};
@@ -56,6 +56,7 @@ pub(super) struct Layer {
     pub(super) data: Option<Said<DataChoice>>,
     pub(super) handover: Option<Said<Handover>>,
     pub(super) bastion: Option<Said<Bastion>>,
+    pub(super) window: Option<Said<WindowChoice>>,
     pub(super) device_type: Option<Said<String>>,
     pub(super) site: Option<Said<SiteName>>,
     pub(super) vars: BTreeMap<String, Said<serde_yaml::Value>>,
@@ -80,6 +81,7 @@ impl Layer {
             data: Said::read(level.get("data"), |field| data(field, report)),
             handover: Said::read(level.get("handover"), |field| handover(field, report)),
             bastion: Said::read(level.get("bastion"), |field| bastion::read(field, report)),
+            window: Said::read(level.get("window"), |field| window::read(field, report)),
             device_type: Said::read(level.get("device_type"), |field| {
                 field.parse("a balena device type", device_type, report)
             }),

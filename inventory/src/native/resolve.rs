@@ -93,6 +93,7 @@ fn device(
         data: levels.settle(|layer| layer.data.as_ref()),
         handover: handover.map(|said| said.value).unwrap_or_default(),
         bastion,
+        window: levels.settle(|layer| layer.window.as_ref()),
     }
 }
 

@@ -134,6 +134,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RunCommand,
     },
+    /// What a policy asks for, and whether it can be read; no network
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// MIGOS itself: build, pack and look at what is sent to devices
     Payload {
         #[command(subcommand)]
@@ -158,6 +163,36 @@ pub(crate) enum RunCommand {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// The shipped policies, and for whom each is
+    List,
+    /// Every number of a policy with the defaults filled in; of a number of devices also the sizes of its stages
+    Show(PolicyShow),
+    /// Read a policy strictly: exit with 0 if it can be carried out, with 3 and the places if not
+    Check {
+        /// Policy file, or shipped policy
+        policy: String,
+    },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct PolicyShow {
+    /// Policy file or shipped policy [default: the inventory's, else `careful`]
+    pub(crate) policy: Option<String>,
+    /// Cut the stages for so many devices
+    #[arg(long, value_name = "N", conflicts_with = "inventory", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) devices: Option<u32>,
+    /// Cut the stages for the devices of this inventory that are not held
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) inventory: Option<PathBuf>,
+    /// Of the inventory only these devices: names, ranges, groups and states, separated by commas
+    #[arg(short, long, value_name = "PATTERN", requires = "inventory")]
+    pub(crate) limit: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Subcommand)]
@@ -333,6 +368,9 @@ pub(crate) struct Planning {
     /// At most so many devices at a time, whatever the policy allows
     #[arg(short, long, visible_alias = "forks", short_alias = 'f', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallel: Option<u32>,
+    /// The whole run stops at one more failed device than so many, instead of the policy's `budget.failed`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub(crate) max_failures: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -356,7 +394,7 @@ pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) planning: Planning,
     /// Carry out this saved plan, as it is
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel", "boot_strategy", "allow"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel", "max_failures", "boot_strategy", "allow"])]
     pub(crate) plan: Option<PathBuf>,
     /// Only show what would happen
     #[arg(long)]

@@ -4,7 +4,7 @@
 //! whether the run is still going, so a recorded run reads exactly as it did while it ran.
 //!
 //! - Before a run: [`plan_text`] is what a person decides by; [`inventory_table`] and [`probe_table`]
-//!   show what it was made from.
+//!   show what it was made from, [`policy_text`] what a policy asks for.
 //! - During a run: [`RunLines`] turns each record into lines; [`Live`] prints them, above a small live
 //!   area on a terminal.
 //! - After it, or from a second terminal: [`status`], [`summary`] and [`summary_json`] say what a
@@ -21,6 +21,7 @@ mod lines;
 mod live;
 mod next;
 mod plan;
+mod policy;
 mod states;
 mod status;
 mod steps;
@@ -37,6 +38,7 @@ pub use json::summary_json;
 pub use lines::RunLines;
 pub use live::Live;
 pub use plan::plan_text;
+pub use policy::{policy_json, policy_list, policy_text};
 pub use states::{STATES, state_word};
 pub use status::status;
 pub use summary::summary;

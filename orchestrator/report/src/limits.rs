@@ -18,10 +18,15 @@ pub(crate) fn gate(gate: &Gate) -> String {
         (stuck, "stuck"),
         (lost, "lost"),
     ]);
-    let mut words = match gate.tolerate == Tolerance::default() {
-        true => vec!["no failure".to_owned()],
-        false => vec![format!("at most {tolerated}")],
-    };
+    match gate.tolerate == Tolerance::default() {
+        true => conditions("no failure", gate),
+        false => conditions(&format!("at most {tolerated}"), gate),
+    }
+}
+
+/// The same, with what is tolerated already in words.
+pub(crate) fn conditions(tolerated: &str, gate: &Gate) -> String {
+    let mut words = vec![tolerated.to_owned()];
     if gate.on_trip == OnTrip::Stop {
         words.push("or the run stops".to_owned());
     }

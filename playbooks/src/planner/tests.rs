@@ -4,7 +4,8 @@ use crate::balena::{DeviceUuid, MigratedBefore};
 use crate::facts;
 use crate::policy::Prove;
 use crate::requirement::sample::{Sample, image, kiosks, payload};
-use migos_inventory::FleetSlug;
+use crate::window::Window;
+use migos_inventory::{FleetSlug, Hours, WindowChoice};
 use migos_payload::board::Architecture;
 
 /// A fleet of some size: every second device a 3B+ of the north, the others 4Bs of the south.
@@ -202,4 +203,87 @@ fn a_proof_is_planned_where_it_is_asked_for() {
         next = plan.next_step(&first, n + 1);
     }
     assert!(taken.contains(&"prove-arm".to_owned()) && !taken.contains(&"reboot".to_owned()));
+}
+
+#[test]
+fn the_window_is_the_devices_own_else_the_policys_and_is_lifted_by_none() {
+    let mut world = world(3);
+    let night = Window::new("mon-fri", "22:00", "05:00", "Europe/Berlin").unwrap();
+    let day = Hours {
+        days: "daily".into(),
+        from: "08:00".into(),
+        to: "16:00".into(),
+        zone: "America/New_York".into(),
+    };
+    world.policy.window = Some(night.clone());
+    let (own, lifted) = (world.id(1), world.id(2));
+    let mut says = |id: &DeviceId, window| {
+        world.fleet.devices.get_mut(id).unwrap().window = Some(window);
+    };
+    says(&own, WindowChoice::Hours(day.clone()));
+    says(&lifted, WindowChoice::None);
+    let plan = world.plan();
+    let window = |id: &DeviceId| plan.devices[id].window.clone();
+    assert_eq!(window(&world.id(0)), Some(night));
+    assert_eq!(window(&own), Some(Window::try_from(&day).unwrap()));
+    assert_eq!(window(&lifted), None);
+}
+
+#[test]
+fn who_never_fits_into_its_window_is_refused_with_a_remedy() {
+    let mut world = world(3);
+    world.policy.window = Some(Window::new("sun", "03:00", "03:05", "UTC").unwrap());
+    let (other, wrong) = (world.id(1), world.id(2));
+    let hours = |zone: &str| {
+        let text = |text: &str| text.to_owned();
+        WindowChoice::Hours(Hours {
+            days: text("daily"),
+            from: text("03:00"),
+            to: text("03:00"),
+            zone: text(zone),
+        })
+    };
+    world.fleet.devices.get_mut(&other).unwrap().window = Some(hours("UTC"));
+    world.fleet.devices.get_mut(&wrong).unwrap().window = Some(hours("Mars"));
+    let plan = world.plan();
+    assert!(plan.devices.contains_key(&other), "a window of whole days holds everything");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&plan.set_aside).unwrap(), @r###"
+    {
+      "k-000": {
+        "refused": [
+          {
+            "reason": "its window is open for 5m at a time (sun 03:00-03:05 UTC), and 22m are predicted with the margin",
+            "remedy": "widen `window`, raise `bandwidth` if it is bounded, or leave the device out"
+          }
+        ]
+      },
+      "k-002": {
+        "refused": [
+          {
+            "reason": "its window cannot be read: not a time zone: \"Mars\"; write it as `Europe/Berlin` or `UTC`",
+            "remedy": "mend `window.zone` in the inventory"
+          }
+        ]
+      }
+    }
+    "###);
+}
+
+#[test]
+fn random_is_shuffled_by_its_seed_alone_and_inventory_is_as_written() {
+    let mut world = world(24);
+    let mut order = |order, seed| {
+        (world.policy.order, world.policy.seed) = (order, seed);
+        let plan = world.plan();
+        plan.stages.into_iter().flat_map(|stage| stage.devices).collect::<Vec<_>>()
+    };
+    let written = order(Order::Inventory, 1);
+    assert!(written.is_sorted());
+    assert_eq!(order(Order::Inventory, 2), written);
+    let one = order(Order::Random, 1);
+    assert_eq!(order(Order::Random, 1), one);
+    assert_ne!(order(Order::Random, 2), one);
+    assert_ne!(one, written);
+    let sorted: BTreeSet<_> = one.into_iter().collect();
+    assert!(sorted.iter().eq(&written));
 }

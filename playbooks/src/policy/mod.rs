@@ -352,6 +352,12 @@ impl Policy {
         self
     }
 
+    /// For whom a shipped policy is: the words that its text begins with.
+    pub fn purpose(shipped: &str) -> String {
+        let lines = shipped.lines().map_while(|line| line.strip_prefix("# "));
+        lines.collect::<Vec<_>>().join(" ")
+    }
+
     /// The text of a shipped policy.
     pub fn shipped(name: &str) -> Option<&'static str> {
         SHIPPED.into_iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| text)

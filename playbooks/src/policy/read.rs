@@ -347,7 +347,7 @@ fn window(field: &Field<'_>, report: &mut Report) -> Option<Window> {
     match Window::new(&days?, &from?, &to?, &zone?) {
         Ok(window) => Some(window),
         Err(error) => {
-            field.refuse(report, error.to_string());
+            keys.get(error.key()).unwrap_or(field).refuse(report, error.to_string());
             None
         }
     }

@@ -48,6 +48,7 @@ pub(super) async fn run(
             boot_strategy: None,
             allow: Vec::new(),
             parallel: None,
+            max_failures: None,
         },
         plan: None,
         dry_run: false,

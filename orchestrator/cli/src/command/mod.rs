@@ -10,6 +10,7 @@ mod lab;
 mod migrate;
 mod payload;
 mod plan;
+mod policy;
 mod probe;
 mod resume;
 mod rollout;
@@ -51,6 +52,7 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         }
         Command::Undo { run, limit } => undo::run(&run, limit.as_deref(), &global, printer).await,
         Command::Image { command } => image::run(command, printer),
+        Command::Policy { command } => policy::run(command, &global, printer),
         Command::Payload { command } => payload::run(command, printer),
         Command::Run { command: RunCommand::Export { run, output } } => {
             export::run(&run, output.as_deref(), &global, printer)

@@ -83,6 +83,7 @@ pub(super) async fn prepare(
     if let Some(parallel) = args.parallel {
         policy = policy.with_parallel(parallel);
     }
+    policy.budget.failed = args.max_failures.or(policy.budget.failed);
     if let Some(strategy) = args.boot_strategy {
         policy.strategy = match strategy {
             BootStrategy::OneShot => Strategy::OneShot,

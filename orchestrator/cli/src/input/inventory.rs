@@ -5,7 +5,8 @@ use crate::args;
 use crate::failure::{Failure, Kind, OrFail};
 use migos_engine::run::RunDir;
 use migos_events::History;
-use migos_inventory::{DeviceId, Fleet, PatternError};
+use migos_inventory::{DeviceId, Fleet, PatternError, parse_with};
+use migos_playbooks::window::check_hours;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +42,7 @@ impl LoadedInventory {
         let base = std::path::absolute(base).map_err(|error| {
             Failure::at(Kind::Input, format!("failed to find the folder of {name}"), &error)
         })?;
-        let fleet = migos_inventory::parse(&name, &text).map_err(|problems| {
+        let fleet = parse_with(&name, &text, &check_hours).map_err(|problems| {
             let count = problems.0.len();
             let word = if count == 1 { "problem" } else { "problems" };
             Failure::new(Kind::Input, format!("the inventory has {count} {word}\n{problems}"))

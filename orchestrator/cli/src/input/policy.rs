@@ -21,7 +21,8 @@ pub(crate) fn policy(inventory: &LoadedInventory, chosen: Option<&str>) -> Resul
     }
 }
 
-fn named(base: &Path, name: &str) -> Result<Policy, Failure> {
+/// A shipped policy, or a file whose path starts at this folder.
+pub(crate) fn named(base: &Path, name: &str) -> Result<Policy, Failure> {
     if let Some(text) = Policy::shipped(name) {
         return Policy::parse(name, text).map_err(|problems| wrong(&problems));
     }

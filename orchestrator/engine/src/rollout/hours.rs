@@ -4,14 +4,9 @@ use super::Turn;
 use jiff::Timestamp;
 use migos_events::{DeviceState, Event};
 use migos_inventory::DeviceId;
-use migos_playbooks::estimate::Estimate;
+use migos_playbooks::estimate::{Estimate, with_margin};
 use migos_playbooks::span::Span;
 use std::time::Duration;
-
-/// A window must hold what is predicted and a quarter more.
-fn with_margin(predicted: Duration) -> Duration {
-    predicted + predicted / 4
-}
 
 impl Turn<'_> {
     /// True if all of its migration is likely to fit into its window.

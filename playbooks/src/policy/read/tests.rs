@@ -57,7 +57,7 @@ fn what_could_never_work_is_refused_with_a_way_out() {
       hint: make `wait` longer than `retry`
     policy.yaml:6:12: bandwidth: a limit here can never be reached
       hint: a device's limit is within its site's, and that within the whole run's
-    policy.yaml:7:9: window: not days of the week: "mon-fry"; write them as `mon-fri` or `sat,sun`
+    policy.yaml:7:17: window.days: not days of the week: "mon-fry"; write them as `mon-fri` or `sat,sun`
     "###);
     let text = text.replace("soak: 5m }", "soak: 90s }");
     let text = text.replace("name: a, to: 100%", "name: b, to: 100%");
