@@ -194,7 +194,7 @@ mod tests {
           Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside.
           Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is forced.
           Whoever is away when its turn comes is tried again in the last stage, every 30m for 1day.
-          Start, and cross the point of no return, only mon,tue,wed,thu,fri 22:00-05:00 Europe/Berlin: kiosk-[001-003]
+          Start, and cross the point of no return, only mon-fri 22:00-05:00 Europe/Berlin: kiosk-[001-003]
           Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
           Sent in all: 938 MB, at most 40MB/s in all, 500kB/s to one device.

@@ -241,14 +241,95 @@ stages:
     fn the_default_is_shown_with_every_number() {
         let (name, text) = SHIPPED[0];
         let policy = Policy::parse(name, text).unwrap();
-        insta::assert_snapshot!(policy_text(name, &policy, Some(200), STYLE), @"");
+        insta::assert_snapshot!(policy_text(name, &policy, Some(200), STYLE), @r###"
+        Policy careful
+
+          order            spread, seed 7
+          parallel         8
+          per_site         1
+          sites            one: devices without a site are one site together
+          class            soak 20m, failures 2
+          prove            per-class
+          strategy         one-shot
+          allow_rewrite    no class
+          allow_update     no class
+          allow_streaming  no class
+          budget           failed 5, stuck 0, lost 0
+          stragglers       wait 1day, retry 30m
+          bandwidth        unbounded
+          window           always open
+          arrival          late 20m, lost 2h, poll 15s, heartbeat 10m
+                           a dead device looks alive by its heartbeat for 16m
+          dead_man         contact 10m, commit 30m, hung 3m
+          on_event         nobody is told
+          most in flight   24
+
+        Stages of 200 devices
+          canary     1                no failure, soak 30m, then a person: "Check the canary, then resume."
+          early      9  8 at a time   no failure, soak 1h
+          half      90  8 at a time   at most 2 failed, 9 unreachable, soak 30m
+          rest     100  24 at a time  at most 5 failed, 5 unreachable, 5 refused
+        "###);
     }
 
     #[test]
     fn without_a_number_of_devices_shares_stay_shares() {
         let policy = Policy::parse("nights.yaml", NIGHTS).unwrap();
-        insta::assert_snapshot!(policy_text("nights.yaml", &policy, None, STYLE), @"");
-        insta::assert_snapshot!(policy_text("nights.yaml", &policy, Some(2), STYLE), @"");
+        insta::assert_snapshot!(policy_text("nights.yaml", &policy, None, STYLE), @r###"
+        Policy nights.yaml
+
+          order            spread, seed 0
+          parallel         40
+          per_site         1
+          sites            none: devices without a site have no such limit
+          class            soak 16m, failures 2
+          prove            per-class
+          strategy         one-shot
+          allow_rewrite    Pi 3B, raspbian 9
+          allow_update     no class
+          allow_streaming  no class
+          budget           failed as the gates say, stuck 0, lost 0
+          stragglers       wait 7days, retry 1h
+          bandwidth        per site 500kB/s, per device 250kB/s
+          window           mon-fri 22:00-05:00 Europe/Berlin
+          arrival          late 20m, lost 2h, poll 15s, heartbeat 10m
+                           a dead device looks alive by its heartbeat for 16m
+          dead_man         contact 10m, commit 30m, hung 3m
+          on_event         ./tell.sh
+          most in flight   60
+
+        Stages
+          canary  to 1     40 at a time  no failure, soak 1h, then a person: "Is the screen right?"
+          early   to 10%   40 at a time  no failure, or the run stops, soak 5m with VPN, then `./verify.sh`
+          rest    to 100%  60 at a time  at most 2% failed, 10% unreachable
+        "###);
+        insta::assert_snapshot!(policy_text("nights.yaml", &policy, Some(2), STYLE), @r###"
+        Policy nights.yaml
+
+          order            spread, seed 0
+          parallel         40
+          per_site         1
+          sites            none: devices without a site have no such limit
+          class            soak 16m, failures 2
+          prove            per-class
+          strategy         one-shot
+          allow_rewrite    Pi 3B, raspbian 9
+          allow_update     no class
+          allow_streaming  no class
+          budget           failed as the gates say, stuck 0, lost 0
+          stragglers       wait 7days, retry 1h
+          bandwidth        per site 500kB/s, per device 250kB/s
+          window           mon-fri 22:00-05:00 Europe/Berlin
+          arrival          late 20m, lost 2h, poll 15s, heartbeat 10m
+                           a dead device looks alive by its heartbeat for 16m
+          dead_man         contact 10m, commit 30m, hung 3m
+          on_event         ./tell.sh
+          most in flight   60
+
+        Stages of 2 devices
+          canary     1     no failure, soak 1h, then a person: "Is the screen right?"
+          early      1     no failure, or the run stops, soak 5m with VPN, then `./verify.sh`
+        "###);
     }
 
     #[test]
@@ -266,6 +347,12 @@ stages:
 
     #[test]
     fn every_shipped_policy_says_for_whom_it_is() {
-        insta::assert_snapshot!(policy_list(STYLE), @"");
+        insta::assert_snapshot!(policy_list(STYLE), @r###"
+        careful     The default: one device first, a person looks at it, then slowly more.
+        steady      For fleets whose kinds of devices have been tried on a bench: nobody is waited for, but
+                    nothing goes on before what is migrated has stayed well.
+        swift       For devices within reach of somebody's hands: one first, then all.
+        one-by-one  For few and precious devices: never two at once, and the first failure calls a person.
+        "###);
     }
 }

@@ -130,7 +130,7 @@ pub(super) async fn carry_out(
     screen.finish();
     let (outcome, history) = match ended {
         Ended::ByItself(ended) => {
-            ended.map_err(|error| Failure::of(Kind::Internal, &error).hint(resume_hint(&run)))?
+            (*ended).map_err(|error| Failure::of(Kind::Internal, &error).hint(resume_hint(&run)))?
         }
         Ended::Left => {
             printer.say(&format!("left at once; {}", resume_hint(&run)));
@@ -176,7 +176,7 @@ impl Observer for Told {
 /// How the work of this controller ended.
 enum Ended<E> {
     /// The run came to an end, or could not be written down any more.
-    ByItself(Result<(Outcome, History), E>),
+    ByItself(Box<Result<(Outcome, History), E>>),
     /// A person would not wait.
     Left,
     /// Another controller has the run now.
@@ -220,7 +220,7 @@ impl Desk<'_> {
                 }
                 ended = &mut work => return match self.lock.other() {
                     Some(other) => Ended::TakenOver(other),
-                    None => Ended::ByItself(ended),
+                    None => Ended::ByItself(Box::new(ended)),
                 },
                 _ = ticks.tick() => self.screen.tick(started.elapsed()),
                 () = signals.next() => {
