@@ -248,16 +248,17 @@ fn a_policy_with_mistakes() {
     ----- stderr
     error: failed to read the policy [HOME]/swfit
     because: No such file or directory (os error 2)
-    hint: name a file, or the shipped policy `careful`
+    hint: name a file, or a shipped policy: careful, steady, swift, one-by-one
     ");
     insta::assert_snapshot!(told(&home, &["plan", "kiosks.yaml", "--policy", "policy.yaml"]), @r#"
     exit code 3
     ----- stderr
-    error: the policy has 5 problems
+    error: the policy has 7 problems
     policy.yaml:2:1: paralel: unknown key
       hint: did you mean `parallel`?
-    policy.yaml:3:1: window: not part of this version yet
-      hint: leave the line out
+    policy.yaml:3:9: window: a window needs `days`
+    policy.yaml:3:9: window: a window needs `to`
+    policy.yaml:3:9: window: a window needs `zone`
     policy.yaml:5:3: stages: the stages do not end at 100 %
       hint: give the last stage `to: 100%`
     policy.yaml:5:46: stages[0].gate.tolerate: expected a number of devices or a percentage such as 5%, found text "some"

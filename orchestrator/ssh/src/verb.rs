@@ -15,7 +15,7 @@ macro_rules! script {
 /// A verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// [CONNECTION]: all facts; nothing is changed.
+    /// \[CONNECTION\]: all facts; nothing is changed.
     Probe,
     /// What tells the device and its boot files from any other; nothing is changed.
     Identity,
