@@ -17,6 +17,26 @@ pub struct Estimate {
     pub to_well: Span,
 }
 
+/// How long a rollout takes if nothing goes wrong, and if people answer at once where they are waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prediction {
+    /// Each stage, in order.
+    pub stages: Vec<StagePrediction>,
+    /// The whole run.
+    pub whole: Duration,
+    /// How often a person is waited for.
+    pub pauses: u32,
+}
+
+/// How long a stage takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagePrediction {
+    /// Its name.
+    pub name: String,
+    /// From its start until its gate lets the run pass.
+    pub takes: Duration,
+}
+
 /// What is held free for something that is predicted to take so long: a quarter more.
 pub fn with_margin(predicted: Duration) -> Duration {
     predicted + predicted / 4

@@ -253,7 +253,11 @@ pub enum DeviceEvent {
     /// The device is in MIGOS and asks for the permit to cross the point of no return.
     CommitAsked,
     /// No permit: the device goes back to Raspbian and waits.
-    Recalled,
+    Recalled {
+        /// Why, unless the run closes.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// A person wants the device back as it was.
     UndoOrdered,
     /// Taking a step back begins.

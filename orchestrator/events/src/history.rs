@@ -172,7 +172,7 @@ impl Progress {
             DeviceEvent::Failed { .. } if next.is_away() => _ = self.away_since.get_or_insert(at),
             DeviceEvent::CameBack { .. } => self.crossed = None,
             // It was about to start.
-            DeviceEvent::Recalled if self.state == DeviceState::Pending => self.started = at,
+            DeviceEvent::Recalled { .. } if self.state == DeviceState::Pending => self.started = at,
             DeviceEvent::Contradicted { .. } => self.contradicted = true,
             DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
             DeviceEvent::Migrated { uuid, .. } => {
@@ -299,6 +299,15 @@ impl History {
             device: device.clone(),
             source: Box::new(source),
         })
+    }
+
+    /// Counts these devices as gates do: without those that a person has forgiven.
+    pub fn judged<'a>(&self, devices: impl IntoIterator<Item = &'a DeviceId>) -> Tally {
+        let state = |id| self.devices.get(id).map_or(&DeviceState::Pending, |it| &it.state);
+        let states = devices.into_iter().map(|id| (id, state(id)));
+        let counted =
+            states.filter(|(id, state)| !(state.ended_badly() && self.forgiven.contains(*id)));
+        Tally::of(counted.map(|(_, state)| state))
     }
 
     /// Counts all devices of the run, those included that nothing has happened to yet.

@@ -142,10 +142,12 @@ impl DeviceState {
             ) if step == at && may_come_back(*step) => {
                 S::Undoing { step: None, then: Then::Fail(cause.clone()) }
             }
-            (S::Running { permitted: false, .. }, E::Recalled) => {
+            (S::Running { permitted: false, .. }, E::Recalled { .. }) => {
                 S::Undoing { step: None, then: Then::Wait }
             }
-            (S::Pending | S::InMigos, E::Recalled) => S::Undoing { step: None, then: Then::Wait },
+            (S::Pending | S::InMigos, E::Recalled { .. }) => {
+                S::Undoing { step: None, then: Then::Wait }
+            }
             (S::Running { permitted: false, .. }, E::UndoOrdered) => {
                 S::Undoing { step: None, then: Then::Rest }
             }
@@ -288,6 +290,10 @@ mod tests {
         Cause { kind: CauseKind::Step, message: "no space left on device".into() }
     }
 
+    fn recalled() -> DeviceEvent {
+        DeviceEvent::Recalled { reason: String::new() }
+    }
+
     fn run(events: &[DeviceEvent]) -> Result<DeviceState, IllegalTransition> {
         events.iter().try_fold(DeviceState::Pending, |state, event| state.next(event))
     }
@@ -384,7 +390,7 @@ mod tests {
     #[test]
     fn past_the_point_of_no_return_nothing_is_taken_back() {
         let mut events = upto(Action::AwaitFlash);
-        assert!(run(&[&events[..], &[DeviceEvent::Recalled]].concat()).is_err());
+        assert!(run(&[&events[..], &[recalled()]].concat()).is_err());
         events.push(DeviceEvent::StepStarted { step: step(n(Action::AwaitFlash)) });
         let failed = DeviceEvent::StepFailed { step: step(n(Action::AwaitFlash)), cause: cause() };
         assert!(run(&[&events[..], &[failed]].concat()).is_err());
@@ -395,7 +401,7 @@ mod tests {
     #[test]
     fn a_recalled_device_is_pending_again_and_nothing_ends_twice() {
         let mut events = upto(Action::Commit);
-        events.extend([DeviceEvent::CommitAsked, DeviceEvent::Recalled, DeviceEvent::WentBack]);
+        events.extend([DeviceEvent::CommitAsked, recalled(), DeviceEvent::WentBack]);
         assert_eq!(run(&events), Ok(DeviceState::Pending));
         for state in [DeviceState::Migrated, DeviceState::Stuck(String::new())] {
             assert!(state.next(&DeviceEvent::StepStarted { step: step(0) }).is_err());
@@ -410,7 +416,7 @@ mod tests {
         events.push(DeviceEvent::StepStarted { step: at });
         assert!(run(&events).unwrap().may_be_past_return());
         for never in [
-            DeviceEvent::Recalled,
+            recalled(),
             DeviceEvent::UndoOrdered,
             DeviceEvent::StepFailed { step: at, cause: cause() },
             DeviceEvent::CommitAsked,

@@ -2,6 +2,8 @@
 
 use crate::event::CauseKind;
 use crate::state::DeviceState;
+use migos_playbooks::plan::Tolerance;
+use migos_playbooks::policy::Budget;
 use serde::{Deserialize, Serialize};
 
 /// Counts of devices by how they ended, or that they have not.
@@ -68,6 +70,32 @@ impl Tally {
         tally
     }
 
+    /// What a gate does not tolerate any more, in words.
+    pub fn beyond_tolerance(&self, tolerate: &Tolerance) -> Option<String> {
+        let kinds = [
+            (self.stuck, tolerate.stuck, "stuck"),
+            (self.lost, tolerate.lost, "lost"),
+            (self.failed, tolerate.failed, "failed"),
+            (self.unreachable, tolerate.unreachable, "unreachable"),
+            (self.refused, tolerate.refused, "refused"),
+        ];
+        let beyond = kinds.into_iter().find(|(found, tolerated, _)| found > tolerated);
+        beyond.map(|(found, tolerated, kind)| format!("{found} {kind}, {tolerated} tolerated"))
+    }
+
+    /// What the budget of the whole run does not allow any more, in words.
+    pub fn beyond_budget(&self, budget: &Budget) -> Option<String> {
+        let kinds = [
+            (self.stuck, Some(budget.stuck), "stuck"),
+            (self.lost, Some(budget.lost), "lost"),
+            (self.failed, budget.failed, "failed"),
+        ];
+        kinds.into_iter().find_map(|(found, allowed, kind)| {
+            let allowed = allowed.filter(|allowed| found > *allowed)?;
+            Some(format!("{found} {kind} in the whole run, {allowed} allowed"))
+        })
+    }
+
     /// True if a person has to go there, or may have to.
     pub fn needs_hands(&self) -> bool {
         self.stuck > 0 || self.lost > 0
@@ -96,5 +124,20 @@ impl Tally {
         ]
         .into_iter()
         .fold(0, u32::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_counts_the_whole_run() {
+        let budget = Budget { failed: Some(2), stuck: 0, lost: 0 };
+        let tally = Tally { failed: 2, ..Tally::default() };
+        assert_eq!(tally.beyond_budget(&budget), None);
+        let tally = Tally { failed: 3, ..Tally::default() };
+        let said = tally.beyond_budget(&budget);
+        assert_eq!(said.as_deref(), Some("3 failed in the whole run, 2 allowed"));
     }
 }

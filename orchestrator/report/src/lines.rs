@@ -6,11 +6,11 @@ use crate::states::{
     board, cause, ended, own_time, progress, site, step_name, tally_words, tone, word,
 };
 use crate::words::{Tone, duration, line, many, plain};
-use migos_events::{CheckVerdict, DeviceEvent, Event, History, Record, Tally};
+use migos_events::{CheckVerdict, DeviceEvent, Event, History, Progress, Record, Tally};
 use migos_inventory::{DeviceId, fold};
 use migos_payload::size::ByteCount;
 use migos_playbooks::plan::Plan;
-use migos_playbooks::step::Reversal;
+use migos_playbooks::step::{Action, Reversal};
 use std::time::Duration;
 
 /// Turns the records of a run into lines, one record after the other from the first on.
@@ -141,6 +141,9 @@ impl RunLines {
         let step = |step| step_name(&self.plan, device, step);
         let why = || cause(&self.plan, device, &progress).unwrap_or_default();
         let loud = word(&progress.state).to_uppercase();
+        if !self.verbose && is_away_again(what, &progress) {
+            return None;
+        }
         let (tone, word, detail) = match what {
             DeviceEvent::Migrated { uuid, .. } => {
                 (tone(&progress.state), loud.as_str(), format!("balena {}", plain(uuid.short())))
@@ -158,7 +161,9 @@ impl RunLines {
             }
             DeviceEvent::Noted { message } => (Tone::Plain, "Noted", plain(message)),
             DeviceEvent::Contradicted { message } => (Tone::Bad, "Look", plain(message)),
-            DeviceEvent::Recalled => (Tone::Wait, "Recalled", "goes back to Raspbian".to_owned()),
+            DeviceEvent::Recalled { reason } => {
+                (Tone::Wait, "Recalled", said("goes back to Raspbian".to_owned(), reason))
+            }
             DeviceEvent::WentBack => {
                 (Tone::Plain, "Returned", "on Raspbian, waits for its turn".to_owned())
             }
@@ -234,6 +239,19 @@ impl RunLines {
     }
 }
 
+/// True if nothing else is said than that a device, which people know to be away, still is.
+fn is_away_again(what: &DeviceEvent, progress: &Progress) -> bool {
+    match what {
+        DeviceEvent::StepRetried { step, .. } => {
+            step.action == Action::Check && progress.away_since.is_some()
+        }
+        DeviceEvent::Failed { .. } => {
+            progress.state.is_away() && progress.away_since != Some(progress.since)
+        }
+        _ => false,
+    }
+}
+
 /// What happened, and what was said about it, if anything.
 fn said(what: String, message: &str) -> String {
     match message {
@@ -248,7 +266,6 @@ mod tests {
     use super::*;
     use crate::sample::{self, Story};
     use migos_events::{Cause, CauseKind};
-    use migos_playbooks::step::Action;
 
     const STYLE: Style = Style { color: false, width: 120 };
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Who needs hands, what the run waits for, where to look and how to go on, after a run that ended like
 /// this or was cut off (`None`); nothing if all is well.
 pub(crate) fn to_do(plan: &Plan, history: &History, outcome: Option<Outcome>) -> String {
-    let commands = commands(history, outcome);
+    let commands = commands(plan, history, outcome);
     let hands = needs_hands(plan, history);
     if commands.is_empty() && hands.is_empty() {
         return commands;
@@ -33,7 +33,7 @@ pub(crate) fn change(history: &History) -> String {
 }
 
 /// The command that goes on from here; nothing if all is well.
-pub(crate) fn commands(history: &History, outcome: Option<Outcome>) -> String {
+pub(crate) fn commands(plan: &Plan, history: &History, outcome: Option<Outcome>) -> String {
     let tally = history.tally();
     let resume = format!("migos-fleet resume {}", run(history));
     match outcome {
@@ -42,18 +42,36 @@ pub(crate) fn commands(history: &History, outcome: Option<Outcome>) -> String {
             entry("once mended", &format!("migos-fleet undo {}", run(history)))
         }
         Some(Outcome::TakenBack) => String::new(),
-        None | Some(Outcome::Paused | Outcome::Interrupted) => entry("go on", &resume),
+        Some(Outcome::Finished) => {
+            entry("the rest", "migos-fleet migrate makes a new plan; what is done is left alone")
+        }
         // A device that balena sees after all is not lost any more.
         Some(Outcome::Stopped) if tally.lost > 0 => {
             entry("look again", &format!("{resume}     balena may see the lost ones yet"))
         }
-        Some(Outcome::Stopped) => {
-            entry("go on", &format!("{resume}     stops again while its budget is exceeded"))
-        }
-        Some(Outcome::Finished) => {
-            entry("the rest", "migos-fleet migrate makes a new plan; what is done is left alone")
+        None | Some(Outcome::Paused | Outcome::Interrupted | Outcome::Stopped) => {
+            if tally.beyond_budget(&plan.budget).is_some() {
+                entry("go on", &format!("{resume}     stops again while its budget is exceeded"))
+            } else if is_tripped(plan, history) {
+                entry(
+                    "go on",
+                    &format!(
+                        "{resume} --forgive \"REASON\"     when you have looked at what failed"
+                    ),
+                )
+            } else {
+                entry("go on", &resume)
+            }
         }
     }
+}
+
+/// True if the gate would stop the run again at once.
+fn is_tripped(plan: &Plan, history: &History) -> bool {
+    let stage = plan.stages.get(history.stage);
+    stage.is_some_and(|stage| {
+        history.judged(&stage.devices).beyond_tolerance(&stage.gate.tolerate).is_some()
+    })
 }
 
 fn run(history: &History) -> &str {

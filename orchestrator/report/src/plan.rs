@@ -1,17 +1,19 @@
 //! The plan as a person reads it: who, when, what, and what cannot be taken back.
 
 use crate::grid::columns;
-use crate::words::{Tone, many, paint, plain};
+use crate::words::{Tone, duration, many, paint, plain};
 use crate::{Style, limits, steps};
 use migos_inventory::{DeviceId, fold};
+use migos_playbooks::estimate::{Prediction, StagePrediction};
 use migos_playbooks::plan::{Finding, Plan, SetAside, Stage};
 use std::collections::BTreeMap;
 
-/// The text of a plan. `source` is the inventory's name, `facts_age` how old the facts are (`4 min old`),
-/// `hint` the line that says how to run it.
+/// The text of a plan. `prediction` is how long it takes, or why that cannot be told; `facts_age` how old the facts are
+/// (`4 min old`), `source` the inventory's name, `hint` the line that says how to run it.
 pub fn plan_text(
     plan: &Plan,
     style: Style,
+    prediction: Option<Result<&Prediction, &str>>,
     facts_age: Option<&str>,
     source: &str,
     hint: &str,
@@ -22,6 +24,7 @@ pub fn plan_text(
     if !plan.devices.is_empty() {
         text += &format!("\n{}\n", paint(style, Tone::Plain, "Stages"));
         text += &columns(style, plan.stages.iter().map(|stage| stage_row(plan, stage)).collect());
+        text += &prediction.map(takes).unwrap_or_default();
         text += &limits::whole_run(plan, style);
         text += &steps::text(plan, style);
     }
@@ -33,6 +36,25 @@ pub fn plan_text(
     text += "\nNothing was changed to make this plan.\n";
     text += &format!("{hint}\n");
     text
+}
+
+/// How long the stages take, and the run.
+fn takes(prediction: Result<&Prediction, &str>) -> String {
+    let prediction = match prediction {
+        Ok(prediction) => prediction,
+        Err(why) => return format!("  How long it takes cannot be told: {}\n", plain(why)),
+    };
+    let stage = |stage: &StagePrediction| format!("{} {}", stage.name, duration(stage.takes));
+    let stages: Vec<String> = prediction.stages.iter().map(stage).collect();
+    let people = match prediction.pauses {
+        0 => String::new(),
+        pauses => format!(", and what a person takes at {}", many(pauses as usize, "gate")),
+    };
+    format!(
+        "  If all goes well: {}; {} in all{people}, begun now. Estimated until a device has shown it.\n",
+        stages.join(", "),
+        duration(prediction.whole)
+    )
 }
 
 fn header(plan: &Plan, style: Style, facts_age: Option<&str>, source: &str) -> String {
@@ -128,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_plan_says_all_a_person_must_know() {
-        let text = plan_text(&sample::plan(), STYLE, Some("4 min old"), "kiosks.yaml", HINT);
+        let text = plan_text(&sample::plan(), STYLE, None, Some("4 min old"), "kiosks.yaml", HINT);
         insta::assert_snapshot!(text, @r###"
         Plan 64879f  kiosks.yaml  13 devices  payload MIGOS 1.4.2 (sha256 8ec5a17a)  facts 4 min old
 
@@ -215,7 +237,7 @@ mod tests {
     fn a_plan_says_who_proves_and_whose_config_is_replaced() {
         let mut plan = sample::plan_with_proof();
         plan.set_aside.clear();
-        insta::assert_snapshot!(plan_text(&plan, STYLE, None, "kiosks.yaml", HINT), @r###"
+        insta::assert_snapshot!(plan_text(&plan, STYLE, None, None, "kiosks.yaml", HINT), @r###"
         Plan 64879f  kiosks.yaml  5 devices  payload MIGOS 1.4.2 (sha256 8ec5a17a)
 
           migrate     5  kiosk-[001-003,061-062]
@@ -334,7 +356,7 @@ mod tests {
         plan.stages.clear();
         plan.payloads.clear();
         plan.set_aside.retain(|_, why| matches!(why, SetAside::AlreadyMigrated { .. }));
-        insta::assert_snapshot!(plan_text(&plan, STYLE, None, "kiosks.yaml", HINT), @r###"
+        insta::assert_snapshot!(plan_text(&plan, STYLE, None, None, "kiosks.yaml", HINT), @r###"
         Plan 64879f  kiosks.yaml  2 devices
 
           migrate     0
@@ -355,7 +377,7 @@ mod tests {
 
     #[test]
     fn where_the_key_lies_is_not_told() {
-        let text = plan_text(&sample::plan(), STYLE, None, "kiosks.yaml", HINT);
+        let text = plan_text(&sample::plan(), STYLE, None, None, "kiosks.yaml", HINT);
         assert!(!text.contains(sample::IDENTITY));
     }
 }

@@ -339,7 +339,10 @@ impl Story {
         story.device("kiosk-001", DeviceEvent::StepStarted { step: step(Action::Check) }).later(4);
         let message = "connection reset".into();
         story.device("kiosk-001", DeviceEvent::StepRetried { step: step(Action::Check), message });
-        story.later(9).device("kiosk-001", DeviceEvent::Recalled).later(2);
+        story
+            .later(9)
+            .device("kiosk-001", DeviceEvent::Recalled { reason: String::new() })
+            .later(2);
         story.device("kiosk-001", DeviceEvent::WentBack);
         story
             .steps("kiosk-062", Action::AwaitBalena)
@@ -360,7 +363,7 @@ impl Story {
     pub(crate) fn taken_back() -> Story {
         let mut story = Story::begin();
         story.steps("kiosk-002", Action::AwaitMigos);
-        story.device("kiosk-002", DeviceEvent::Recalled);
+        story.device("kiosk-002", DeviceEvent::Recalled { reason: String::new() });
         story.takes_back("kiosk-002", Action::AwaitMigos);
         story.device("kiosk-002", DeviceEvent::WentBack);
         story.fails("kiosk-003", Action::Backup, CauseKind::Step, "no space left on device");

@@ -40,7 +40,7 @@ pub fn status(
     text += "\n";
     text += &states(plan, history, devices, style);
     text += &failures(plan, history, devices, style);
-    let next = commands(history, history.ended);
+    let next = commands(plan, history, history.ended);
     if !controller_alive && !next.is_empty() {
         text += &format!("\n{next}");
     }

@@ -1,6 +1,6 @@
 //! `migrate`: the job.
 
-use super::plan::{Prepared, exit_code, prepare};
+use super::plan::{self, Prepared, exit_code, prepare};
 use super::resume::{locked, stage_named};
 use super::rollout::{Ready, carry_out};
 use super::stock::Gathered;
@@ -12,7 +12,6 @@ use crate::{prompt, wire};
 use migos_engine::rollout::Wishes;
 use migos_engine::run::RunDir;
 use migos_events::Change;
-use migos_report::plan_text;
 use std::path::Path;
 
 pub(super) async fn run(args: &Migrate, global: &Global, printer: Printer) -> Result<u8, Failure> {
@@ -26,7 +25,7 @@ pub(super) async fn run(args: &Migrate, global: &Global, printer: Printer) -> Re
     } else {
         String::new()
     };
-    printer.out(&plan_text(&prepared.plan, printer.out_style(), None, source, &hint));
+    plan::print(&prepared.plan, source, &hint, printer);
     if args.dry_run {
         return Ok(0);
     }

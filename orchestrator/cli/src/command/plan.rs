@@ -9,8 +9,9 @@ use crate::printer::Printer;
 use crate::wire;
 use migos_balena::Balena;
 use migos_engine::ledger::Ledger;
-use migos_engine::port::{BalenaApi, BalenaError};
+use migos_engine::port::{BalenaApi, BalenaError, Clock};
 use migos_engine::run::write_whole;
+use migos_engine::simulation::predict;
 use migos_inventory::FleetSlug;
 use migos_playbooks::balena::{FleetView, Heartbeat, MigratedBefore};
 use migos_playbooks::plan::{CheckedPlan, SetAside};
@@ -59,11 +60,18 @@ pub(super) async fn run(
         Format::Table => {
             let source = &prepared.sources.inventory;
             let hint = format!("Run it with: migos-fleet migrate {source}{saved}");
-            printer.out(&plan_text(plan, printer.out_style(), None, source, &hint));
+            print(plan, source, &hint, printer);
         }
         Format::Json => printer.out(&plan.to_json().or_fail(Kind::Internal)?),
     }
     Ok(if wanted.strict { exit_code(plan) } else { 0 })
+}
+
+/// Prints a plan with how long it takes, begun now.
+pub(super) fn print(plan: &CheckedPlan, source: &str, hint: &str, printer: Printer) {
+    let prediction = predict(plan, wire::SystemClock.now()).map_err(|error| error.to_string());
+    let prediction = prediction.as_ref().map_err(String::as_str);
+    printer.out(&plan_text(plan, printer.out_style(), Some(prediction), None, source, hint));
 }
 
 /// 6 if a device of the selection cannot be migrated, else 0.

@@ -7,6 +7,7 @@ use crate::rollout::Said;
 use migos_events::{Cause, CauseKind, DeviceState, Learned, Progress, StepRef, Then};
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::CheckedPlan;
+use migos_playbooks::span::Span;
 use migos_playbooks::step::{Action, Reversal, Step};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,8 +15,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long taking a step back is tried. Longer than a device needs to reboot twice.
-const UNDO_PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// What people are told of a device that the run leaves as it is.
+pub(crate) const LEFT_DARK: &str =
+    "does not answer; what was begun on it is taken back after a `resume`";
+
+/// How often a device is looked for that has been dark for long.
+const DARK_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a task sends to the dispatcher.
 pub(crate) struct Message {
@@ -63,6 +68,10 @@ impl Link {
         let message = Message { device: self.device.clone(), said, reply: Some(reply) };
         self.to.send(message).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
+    }
+
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     /// Returns when the run is paused, stopped or interrupted.
@@ -243,6 +252,11 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         for step in steps {
             self.link.ask(Said::AskUndo(step)).await?;
             if let Err(failure) = self.undo(step.action).await {
+                let dark = matches!(failure, Failure::Transient(_));
+                if dark && *then != Then::Rest && self.link.is_closing() {
+                    self.link.note(LEFT_DARK.to_owned()).await;
+                    return Ok(());
+                }
                 let name = self.plan().steps.get(step.n).map_or("", |step| step.id.0.as_str());
                 let message = format!("{name} could not be taken back: {}", failure.message());
                 return self.link.say(Said::Stuck(message)).await;
@@ -276,7 +290,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
             // Nothing has been told to boot MIGOS yet.
             return Ok(());
         }
-        let deadline = Instant::now() + UNDO_PATIENCE + self.device.world.plan.dead_man.commit.0;
+        let deadline = Instant::now() + UndoPatience::of(Action::Arm, self.plan()).most;
         let mut pause = super::Patience::default();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -294,31 +308,67 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         }
     }
 
+    /// Takes a step back, and waits for a device that does not answer.
     async fn undo(&mut self, action: Action) -> Result<(), Failure> {
-        let mut patience = UNDO_PATIENCE;
-        if action.reboots() {
-            patience += self.device.world.plan.dead_man.commit.0;
-        }
-        let deadline = Instant::now() + patience;
+        let UndoPatience { least, most } = UndoPatience::of(action, self.plan());
+        let begun = Instant::now();
+        let mut told = false;
         let mut pause = super::Patience::default();
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let failure = match timeout(left, action::undo(action, &mut self.device)).await {
+            let closing = self.link.is_closing();
+            let end = begun + if closing { least } else { most };
+            let left = end.saturating_duration_since(Instant::now()).min(least);
+            let message = match timeout(left, action::undo(action, &mut self.device)).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(failure)) => failure,
+                Ok(Err(Failure::Transient(message))) => message,
+                Ok(Err(failure)) => return Err(failure),
                 Err(_) => {
                     let last = self.device.last_failure();
-                    Failure::Failed(format!("not done after {} s{last}", patience.as_secs()))
+                    let message = format!("not done after {} s{last}", left.as_secs());
+                    return Err(Failure::Failed(message));
                 }
             };
             self.device.drop_session();
-            let over = Instant::now() >= deadline;
-            if over || !matches!(failure, Failure::Transient(_)) {
-                return Err(failure);
+            if Instant::now() >= end {
+                return Err(Failure::Transient(message));
             }
-            pause.pause().await;
+            if !told && begun.elapsed() >= least {
+                told = true;
+                self.link.note(waits_to_take_back(&message, Span(most))).await;
+            }
+            if told && !closing {
+                let _ = timeout(DARK_PAUSE, self.link.closed()).await;
+            } else {
+                pause.pause().await;
+            }
         }
     }
+}
+
+/// How long taking a step back is tried.
+pub(crate) struct UndoPatience {
+    /// A device that is rebooted on the way, or any if the run closes. Longer than two reboots.
+    pub(crate) least: Duration,
+    /// One that does not answer. After a reboot it may be dead, and people are told soon; else it is behind a link
+    /// that is down, and is waited for like any other straggler.
+    pub(crate) most: Duration,
+}
+
+impl UndoPatience {
+    /// The patience with this step.
+    pub(crate) fn of(action: Action, plan: &CheckedPlan) -> UndoPatience {
+        const REBOOTS: Duration = Duration::from_secs(15 * 60);
+        if action.reboots() {
+            let least = REBOOTS + plan.dead_man.commit.0;
+            return UndoPatience { least, most: least };
+        }
+        UndoPatience { least: REBOOTS, most: REBOOTS.max(plan.stragglers.wait.0) }
+    }
+}
+
+/// What people are told of a device that stays dark.
+pub(crate) fn waits_to_take_back(message: &str, most: Span) -> String {
+    format!("{message}; what was begun on it is taken back when it answers, within {most}")
 }
 
 /// What came of a step.

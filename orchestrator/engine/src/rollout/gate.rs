@@ -2,7 +2,7 @@
 
 use migos_events::Tally;
 use migos_playbooks::plan::Gate;
-use migos_playbooks::policy::{Budget, OnTrip};
+use migos_playbooks::policy::OnTrip;
 use std::time::Duration;
 
 /// How a soak is going.
@@ -39,18 +39,8 @@ pub(super) fn tripped(gate: &Gate, reason: String) -> Verdict {
 
 /// Judges a stage by the counts of its devices, those left out that a person has forgiven.
 pub fn judge(gate: &Gate, tally: &Tally, soak: Soak) -> Verdict {
-    let tolerate = &gate.tolerate;
-    let kinds = [
-        (tally.stuck, tolerate.stuck, "stuck"),
-        (tally.lost, tolerate.lost, "lost"),
-        (tally.failed, tolerate.failed, "failed"),
-        (tally.unreachable, tolerate.unreachable, "unreachable"),
-        (tally.refused, tolerate.refused, "refused"),
-    ];
-    if let Some((found, tolerated, kind)) =
-        kinds.into_iter().find(|(found, tolerated, _)| found > tolerated)
-    {
-        return tripped(gate, format!("{found} {kind}, {tolerated} tolerated"));
+    if let Some(reason) = tally.beyond_tolerance(&gate.tolerate) {
+        return tripped(gate, reason);
     }
     if tally.open() > 0 {
         return Verdict::Wait;
@@ -60,19 +50,6 @@ pub fn judge(gate: &Gate, tally: &Tally, soak: Soak) -> Verdict {
         Soak::Well(since) if since >= gate.soak.0 => Verdict::Pass,
         Soak::Well(_) | Soak::NotBegun | Soak::Unwell => Verdict::Wait,
     }
-}
-
-/// Judges the whole run; says what was exceeded.
-pub fn judge_budget(budget: &Budget, tally: &Tally) -> Option<String> {
-    let kinds = [
-        (tally.stuck, Some(budget.stuck), "stuck"),
-        (tally.lost, Some(budget.lost), "lost"),
-        (tally.failed, budget.failed, "failed"),
-    ];
-    kinds.into_iter().find_map(|(found, allowed, kind)| {
-        let allowed = allowed.filter(|allowed| found > *allowed)?;
-        Some(format!("{found} {kind} in the whole run, {allowed} allowed"))
-    })
 }
 
 #[cfg(test)]
@@ -119,15 +96,5 @@ mod tests {
             assert_eq!(judge(&gate(), &tally, soak), Verdict::Wait);
         }
         assert_eq!(judge(&gate(), &tally, Soak::Well(Duration::from_secs(30))), Verdict::Pass);
-    }
-
-    #[test]
-    fn the_budget_counts_the_whole_run() {
-        let budget = Budget { failed: Some(2), stuck: 0, lost: 0 };
-        let tally = Tally { failed: 2, ..Tally::default() };
-        assert_eq!(judge_budget(&budget, &tally), None);
-        let tally = Tally { failed: 3, ..Tally::default() };
-        let said = judge_budget(&budget, &tally);
-        assert_eq!(said.as_deref(), Some("3 failed in the whole run, 2 allowed"));
     }
 }

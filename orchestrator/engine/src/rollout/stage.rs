@@ -2,7 +2,7 @@
 //! stage, and ends.
 
 use super::gate::tripped;
-use super::{Effect, Mode, Soak, Turn, Verdict, judge, judge_budget};
+use super::{Effect, Mode, Soak, Turn, Verdict, judge};
 use migos_events::{
     CheckVerdict, DeviceEvent, DeviceState, Event, Outcome, Progress, StageProgress, Tally,
 };
@@ -35,7 +35,7 @@ impl Turn<'_> {
             Mode::Going if self.rollout.look_first => false,
             Mode::Going => {
                 let tally = self.rollout.history.tally();
-                match judge_budget(&self.rollout.plan.budget, &tally) {
+                match tally.beyond_budget(&self.rollout.plan.budget) {
                     Some(reason) => {
                         self.close(Outcome::Stopped, Event::Stopped { reason, undo: false });
                         true
@@ -113,14 +113,7 @@ impl Turn<'_> {
     /// in the last stage with the stragglers of all stages.
     fn stage_tally(&self, plan: &CheckedPlan, index: usize) -> Tally {
         let Some(stage) = plan.stages.get(index) else { return Tally::default() };
-        let forgiven = &self.rollout.history.forgiven;
-        let mut tally = Tally::default();
-        for id in &stage.devices {
-            let state = self.rollout.state(id);
-            if !(state.ended_badly() && forgiven.contains(id)) {
-                tally.count(state);
-            }
-        }
+        let mut tally = self.rollout.history.judged(&stage.devices);
         if index + 1 == plan.stages.len() {
             let awaited = self.stragglers().count();
             tally.pending =

@@ -6,7 +6,9 @@ mod any_input;
 use super::*;
 use crate::sample;
 use any_input::assert_no_permit_after_the_close;
-use migos_events::CauseKind;
+use jiff::Timestamp;
+use migos_events::{Cause, CauseKind, Learned};
+use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::step::Action;
 use std::collections::BTreeMap;
 

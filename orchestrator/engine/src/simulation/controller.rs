@@ -2,12 +2,12 @@
 
 use super::circumstances::{Deed, Moment};
 use super::task::{
-    Next, Permitted, Task, Way, Work, learned, take_back, taken_up, to_be_taken_back,
+    Next, Permitted, TakenBack, Task, Way, Work, learned, taken_up, to_be_taken_back,
 };
 use super::{Ended, Errand, Simulation, SimulationError};
 use crate::rollout::{Effect, Input, Now, Rollout, Said, Seen};
 use migos_events::{
-    CheckVerdict, DeviceEvent, DeviceState, Event, Progress, Record, ReplayError, Then,
+    CheckVerdict, DeviceEvent, DeviceState, Event, Progress, Record, ReplayError, StepRef, Then,
 };
 use migos_inventory::DeviceId;
 use migos_playbooks::step::{Action, Reversal};
@@ -197,8 +197,32 @@ impl<'a> Controller<'a> {
         self.world.journal.push(record);
     }
 
-    /// A device that has no permit to cross does not finish its step when the run closes: it asks once more.
+    /// The last of these steps is taken back, since this moment.
+    fn take_back(&mut self, device: &DeviceId, steps: Vec<StepRef>, begun: Duration) {
+        let state = self.rollout.history().devices.get(device).map(|it| &it.state);
+        let ordered = matches!(state, Some(DeviceState::Undoing { then: Then::Rest, .. }));
+        let (plan, now, closing) = (self.world.plan.clone(), self.world.clock, self.closed);
+        let body = self.world.body(device);
+        let way = steps.last().zip(body).map(|(step, body)| {
+            TakenBack { plan: &plan, step: *step, begun, now, ordered, closing }.perform(body)
+        });
+        self.set(device, Work::TakingBack(steps, begun), way.unwrap_or_default());
+    }
+
+    /// A device that has no permit to cross does not finish its step when the run closes: it asks once more. One that is
+    /// being taken back is not waited for as long.
     fn break_off(&mut self) {
+        let taking_back: Vec<(DeviceId, Vec<StepRef>, Duration)> = self
+            .tasks
+            .iter()
+            .filter_map(|(id, task)| match &task.work {
+                Work::TakingBack(steps, begun) => Some((id.clone(), steps.clone(), *begun)),
+                _ => None,
+            })
+            .collect();
+        for (device, steps, begun) in taking_back {
+            self.take_back(&device, steps, begun);
+        }
         let broken: Vec<(DeviceId, usize)> = self
             .tasks
             .iter()
@@ -264,13 +288,7 @@ impl<'a> Controller<'a> {
                 let way = self.with_body(device, n, |step, body| step.perform(body));
                 self.set(device, Work::Performing(n), way.unwrap_or_default());
             }
-            Some(Work::Back(steps)) => {
-                let (plan, now) = (self.world.plan.clone(), self.world.clock);
-                let body = self.world.body(device);
-                let way =
-                    steps.last().zip(body).map(|(step, body)| take_back(&plan, body, *step, now));
-                self.set(device, Work::TakingBack(steps), way.unwrap_or_default());
-            }
+            Some(Work::Back(steps)) => self.take_back(device, steps, self.world.clock),
             work => self.blame(format!("{device} is granted what it did not ask for: {work:?}")),
         }
     }
@@ -328,7 +346,7 @@ impl<'a> Controller<'a> {
                 work => self.blame(format!("{device} asks to take back: {work:?}")),
             },
             Next::UndoDone => {
-                if let Some(Work::TakingBack(mut steps)) =
+                if let Some(Work::TakingBack(mut steps, _)) =
                     self.tasks.get(&device).map(|task| task.work.clone())
                 {
                     let step = steps.pop();
@@ -338,6 +356,7 @@ impl<'a> Controller<'a> {
                     }
                 }
             }
+            Next::Notes(message) => self.say(&device, Said::Noted(message)),
             Next::Ends(said) => self.end(&device, said),
         }
     }

@@ -20,7 +20,7 @@ mod tests;
 
 pub use circumstances::{Behaviour, Circumstances, Deed, Failing, Moment, Period};
 pub use pace::Pace;
-pub use predict::{Prediction, StagePrediction, predict};
+pub use predict::predict;
 pub use referee::breaches;
 
 use crate::rollout::Wishes;

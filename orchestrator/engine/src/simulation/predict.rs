@@ -3,28 +3,9 @@
 use super::{Circumstances, Ended, Errand, Pace, Simulation, SimulationError};
 use jiff::Timestamp;
 use migos_events::{Event, Outcome};
+use migos_playbooks::estimate::{Prediction, StagePrediction};
 use migos_playbooks::plan::CheckedPlan;
 use std::time::Duration;
-
-/// How long a rollout takes if nothing goes wrong, and if people answer at once where they are waited for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prediction {
-    /// Each stage, in order.
-    pub stages: Vec<StagePrediction>,
-    /// The whole run.
-    pub whole: Duration,
-    /// How often a person is waited for.
-    pub pauses: u32,
-}
-
-/// How long a stage takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StagePrediction {
-    /// Its name.
-    pub name: String,
-    /// From its start until its gate lets the run pass.
-    pub takes: Duration,
-}
 
 /// No run is waited for longer: some window never opens for it.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);

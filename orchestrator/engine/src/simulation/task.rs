@@ -3,14 +3,13 @@
 use super::body::Body;
 use super::circumstances::Period;
 use super::pace::Pace;
+use crate::executor::{LEFT_DARK, UndoPatience, waits_to_take_back};
 use crate::rollout::Said;
 use migos_events::{Cause, CauseKind, DeviceState, Learned, Progress, StepRef, Then};
 use migos_playbooks::plan::{CheckedPlan, DevicePlan};
+use migos_playbooks::span::Span;
 use migos_playbooks::step::{Action, Step};
 use std::time::Duration;
-
-/// How long taking a step back is tried where the device is dark; the executor's own patience.
-const UNDO_PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// A simulated device's task.
 #[derive(Debug, Clone)]
@@ -31,8 +30,8 @@ pub(super) enum Work {
     Performing(usize),
     /// It takes these steps back, the last one first.
     Back(Vec<StepRef>),
-    /// It has the answer to its question about the last of them.
-    TakingBack(Vec<StepRef>),
+    /// It takes back the last of them, since this moment.
+    TakingBack(Vec<StepRef>, Duration),
 }
 
 /// What a task does next.
@@ -45,6 +44,7 @@ pub(super) enum Next {
     /// It fails, and takes back what it has done.
     Fails(Said),
     UndoDone,
+    Notes(String),
     /// It says this as its last word.
     Ends(Option<Said>),
 }
@@ -134,7 +134,7 @@ impl Permitted<'_> {
             Action::Check => CauseKind::Away,
             _ => CauseKind::Unreachable,
         };
-        let cause = Cause { kind, message: "connect timeout after 15 s".into() };
+        let cause = Cause { kind, message: SILENT.into() };
         vec![retried, (given_up - self.now, self.failed(cause))]
     }
 
@@ -170,31 +170,58 @@ fn failure(body: &Body, action: Action) -> Option<Cause> {
     Some(Cause { kind: failing.kind, message: failing.message.clone() })
 }
 
-/// What comes of taking a step back.
-pub(super) fn take_back(plan: &CheckedPlan, body: &Body, step: StepRef, now: Duration) -> Way {
-    let stuck = |why: &str| {
-        let name = plan.steps.get(step.n).map_or("", |step| step.id.0.as_str());
-        let message = format!("{name} could not be taken back: {why}");
-        Next::Ends(Some(Said::Stuck(message)))
-    };
-    let (takes, patience) = match step.action.reboots() {
-        true => (Duration::from_secs(60), UNDO_PATIENCE + plan.dead_man.commit.0),
-        false => (Duration::from_secs(3), UNDO_PATIENCE),
-    };
-    if body.behaviour.undo_fails {
-        return vec![(takes, stuck("the card is read-only"))];
-    }
-    match body.dark_within(now, now + takes) {
-        None => vec![(takes, Next::UndoDone)],
-        Some(Period { from, to }) if to <= from.max(now) + patience => {
-            vec![(to - now + takes, Next::UndoDone)]
+/// A step that is to be taken back.
+pub(super) struct TakenBack<'a> {
+    pub(super) plan: &'a CheckedPlan,
+    pub(super) step: StepRef,
+    pub(super) begun: Duration,
+    pub(super) now: Duration,
+    /// True if a person ordered it.
+    pub(super) ordered: bool,
+    /// True once the run closes.
+    pub(super) closing: bool,
+}
+
+impl TakenBack<'_> {
+    /// What comes of it.
+    pub(super) fn perform(&self, body: &Body) -> Way {
+        let TakenBack { plan, step, begun, now, ordered, closing } = *self;
+        let stuck = |why: &str| {
+            let name = plan.steps.get(step.n).map_or("", |step| step.id.0.as_str());
+            let message = format!("{name} could not be taken back: {why}");
+            Next::Ends(Some(Said::Stuck(message)))
+        };
+        let reboots = step.action.reboots();
+        let takes = Duration::from_secs(if reboots { 60 } else { 3 });
+        if body.behaviour.undo_fails {
+            return vec![(takes, stuck("the card is read-only"))];
         }
-        Some(_) => {
-            let why = format!("not done after {} s", patience.as_secs());
-            vec![(patience, stuck(&why))]
+        let Some(Period { from, to }) = body.dark_within(now, now + takes) else {
+            return vec![(takes, Next::UndoDone)];
+        };
+        let UndoPatience { least, most } = UndoPatience::of(step.action, plan);
+        let gone = from.max(begun);
+        let end = gone + if closing { least } else { most };
+        let mut way = Vec::new();
+        if !closing && end.min(to) > gone + least && now <= gone + least {
+            let told = waits_to_take_back(SILENT, Span(most));
+            way.push((gone + least - now, Next::Notes(told)));
         }
+        let given_up = end.saturating_sub(now);
+        if to <= end {
+            way.push((to - now + takes, Next::UndoDone));
+        } else if closing && !ordered && !reboots {
+            way.push((given_up, Next::Notes(LEFT_DARK.to_owned())));
+            way.push((given_up, Next::Ends(None)));
+        } else {
+            way.push((given_up, stuck(SILENT)));
+        }
+        way
     }
 }
+
+/// How a device fails that is not there.
+const SILENT: &str = "connect timeout after 15 s";
 
 /// What a step finds out.
 pub(super) fn learned(action: Action) -> Learned {

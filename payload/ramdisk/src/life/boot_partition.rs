@@ -9,14 +9,19 @@ use crate::flash::{Flash, PIECE};
 use crate::image::Image;
 use crate::switch::{BootFiles, Mounted, Switch, SwitchError, job_file};
 use migos_contract::{Configuration, Handover, Job, boot_path, job_path};
+use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 const FOLDER: &str = "/run/migos/boot";
 /// Where MIGOS leaves its last words to the controller, which reads the last line of at most 4096 bytes.
 const RESULT: &str = "result.txt";
+/// How often a file system is tried whose module is still to be loaded.
+const MODULE_TICK: Duration = Duration::from_millis(200);
 
 /// Raspbian's boot partition, or its copy.
 #[derive(Debug, Clone)]
@@ -186,13 +191,15 @@ impl MakePermanent for OnCard {
     }
 }
 
-/// Opens a file on Raspbian's root file system, and gives it to be read while that is mounted.
+/// Opens a file on Raspbian's root file system, and gives it to be read while that is mounted. While modules are being
+/// loaded, that of the file system may yet come.
 ///
 /// # Errors
 /// No partition of the card has such a file that can be taken; the last reason is given.
 pub(super) fn from_root<T>(
     card: &Candidate,
     path: &str,
+    modules: &JoinHandle<()>,
     take: impl Fn(&Path) -> Result<T, String>,
 ) -> Result<T, String> {
     let mut why = format!("{path} is on no partition of the card");
@@ -201,11 +208,13 @@ pub(super) fn from_root<T>(
         // the file may show only with it.
         for data in [c"noload,errors=continue", c"errors=continue"] {
             let mount =
-                Mount::new(device, "ext4", MountFlags::RDONLY, Some(data), "/run/migos/root");
-            let taken = mount.map_err(|error: io::Error| error.to_string()).and_then(|mount| {
-                let file = mount.path().join(path.trim_start_matches('/'));
-                if file.is_file() { take(&file).map(Some) } else { Ok(None) }
-            });
+                || Mount::new(device, "ext4", MountFlags::RDONLY, Some(data), "/run/migos/root");
+            let taken = once_known(modules, mount)
+                .map_err(|error: io::Error| error.to_string())
+                .and_then(|mount| {
+                    let file = mount.path().join(path.trim_start_matches('/'));
+                    if file.is_file() { take(&file).map(Some) } else { Ok(None) }
+                });
             match taken {
                 Ok(Some(taken)) => return Ok(taken),
                 Ok(None) => {}
@@ -214,4 +223,56 @@ pub(super) fn from_root<T>(
         }
     }
     Err(why)
+}
+
+/// Mounts once the kernel knows the file system, or once no more modules are loaded.
+fn once_known<T>(modules: &JoinHandle<()>, mount: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        let was_loading = !modules.is_finished();
+        match mount() {
+            Err(error)
+                if was_loading && error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) =>
+            {
+                thread::sleep(MODULE_TICK);
+            }
+            mounted => return mounted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::cell::Cell;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_file_system_whose_module_is_still_to_be_loaded_is_waited_for() {
+        let (load, is_loaded) = mpsc::channel::<()>();
+        let modules = thread::spawn(move || is_loaded.recv().unwrap());
+        let (tries, load) = (Cell::new(0), Cell::new(Some(load)));
+        let mounted = once_known(&modules, || {
+            tries.set(tries.get() + 1);
+            match tries.get() {
+                1 | 2 => Err(io::Error::from_raw_os_error(Errno::NODEV.raw_os_error())),
+                _ => load.take().map_or(Ok(()), |load| load.send(()).map_err(io::Error::other)),
+            }
+        });
+        assert_eq!((mounted.unwrap(), tries.get()), ((), 3));
+        modules.join().unwrap();
+    }
+
+    #[test]
+    fn a_file_system_that_no_module_brings_is_an_error() {
+        let modules = thread::spawn(|| {});
+        let tries = Cell::new(0);
+        let mounted: io::Result<()> = once_known(&modules, || {
+            tries.set(tries.get() + 1);
+            Err(io::Error::from_raw_os_error(Errno::NODEV.raw_os_error()))
+        });
+        assert_eq!(mounted.unwrap_err().raw_os_error(), Some(Errno::NODEV.raw_os_error()));
+        modules.join().unwrap();
+        assert!(tries.get() >= 1);
+    }
 }

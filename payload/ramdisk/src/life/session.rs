@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// Folder for what is kept in memory.
@@ -48,12 +48,12 @@ impl Shared {
 pub(super) fn live() -> ! {
     kernel::panic_early(true);
     // All at once: the card must not wait for the network's modules to be put in order, nor the watchdog.
-    thread::spawn(programs::load_modules);
+    let modules = thread::spawn(programs::load_modules);
     let mut watchdog = Watchdog::default();
     let shared = Arc::new(Shared::default());
     let worker = Arc::clone(&shared);
     thread::spawn(move || {
-        if let Err(why) = come_up(&worker) {
+        if let Err(why) = come_up(&worker, &modules) {
             give_up(&why);
         }
     });
@@ -127,7 +127,7 @@ fn give_up(why: &str) -> ! {
 }
 
 /// Everything up to the first answer; then the flash, whenever there is one to do.
-fn come_up(shared: &Shared) -> Result<(), String> {
+fn come_up(shared: &Shared, modules: &JoinHandle<()>) -> Result<(), String> {
     let found = wait_for_card()?;
     let obstacle = check(&found).err();
     if found.committed.is_some() {
@@ -138,7 +138,7 @@ fn come_up(shared: &Shared) -> Result<(), String> {
         found.boot.note("MIGOS has come up");
     }
     programs::start_network(&found.job, found.secrets.wifi.as_deref());
-    let image = supply(&found);
+    let image = supply(&found, modules);
     let (disk, job) = (found.card.disk.clone(), found.job.clone());
     let (control, secrets) = control(found, image, obstacle)?;
     let control = shared.control.get_or_init(|| Arc::new(Mutex::new(control)));
@@ -179,19 +179,19 @@ fn check(found: &Found) -> Result<(), String> {
 }
 
 /// Finds out where the image comes from, and takes it into memory where that has room.
-fn supply(found: &Found) -> Result<Supply, String> {
+fn supply(found: &Found, modules: &JoinHandle<()>) -> Result<Supply, String> {
     let chunks = chunk_table(found);
     match &found.job.image.path {
         Some(path) if found.committed.is_none() => {
             let chunks = chunks?;
             let load = |path: &Path| load(path, &found.job, chunks.clone());
-            from_root(&found.card, path, load).map(Supply::Memory)
+            from_root(&found.card, path, modules, load).map(Supply::Memory)
         }
         // Half overwritten, it is sent again; and without its chunks it is still known by its digest.
         Some(path) => {
             let chunks = chunks.map_err(|why| log(&why)).ok().flatten();
             let load = |path: &Path| load(path, &found.job, chunks.clone());
-            let image = from_root(&found.card, path, load).map_err(|why| log(&why));
+            let image = from_root(&found.card, path, modules, load).map_err(|why| log(&why));
             Ok(image.map_or_else(|()| Supply::Missing(chunks.clone()), Supply::Memory))
         }
         None if found.job.image.into_memory => Ok(Supply::Missing(match found.committed {

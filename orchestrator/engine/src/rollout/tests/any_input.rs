@@ -1,6 +1,7 @@
 //! The core under arbitrary inputs.
 
 use super::*;
+use migos_events::CheckVerdict;
 use migos_playbooks::step::{ACTIONS, Reversal};
 use proptest::prelude::*;
 
@@ -86,7 +87,7 @@ pub(super) fn assert_nobody_is_undone_with_a_permit(journal: &[Record]) {
             DeviceEvent::CameBack { .. } | DeviceEvent::Stuck { .. } => {
                 released.remove(device);
             }
-            DeviceEvent::UndoStarted { .. } | DeviceEvent::Recalled => {
+            DeviceEvent::UndoStarted { .. } | DeviceEvent::Recalled { .. } => {
                 assert!(!released.contains(device), "{device} may commit while it is undone");
             }
             _ => {}
