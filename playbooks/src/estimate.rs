@@ -25,7 +25,7 @@ pub struct Prediction {
     /// The whole run.
     pub whole: Duration,
     /// How often a person is waited for.
-    pub pauses: u32,
+    pub pauses: usize,
 }
 
 /// How long a stage takes.

@@ -126,7 +126,7 @@ mod tests {
         needs hands: kiosk-[001,003]: the card is read-only
         lost:        kiosk-061: silent
         look:        migos-fleet status 7f3a2c-01
-        go on:       migos-fleet resume 7f3a2c-01
+        go on:       migos-fleet resume 7f3a2c-01     stops again while its budget is exceeded
         "###);
     }
 

@@ -48,7 +48,7 @@ fn takes(prediction: Result<&Prediction, &str>) -> String {
     let stages: Vec<String> = prediction.stages.iter().map(stage).collect();
     let people = match prediction.pauses {
         0 => String::new(),
-        pauses => format!(", and what a person takes at {}", many(pauses as usize, "gate")),
+        pauses => format!(", and what a person takes at {}", many(pauses, "gate")),
     };
     format!(
         "  If all goes well: {}; {} in all{people}, begun now. Estimated until a device has shown it.\n",

@@ -5,7 +5,7 @@ mod any_input;
 
 use super::*;
 use crate::sample;
-use any_input::assert_no_permit_after_the_close;
+use any_input::{assert_no_permit_after_the_close, assert_within_limits};
 use jiff::Timestamp;
 use migos_events::{Cause, CauseKind, Learned};
 use migos_playbooks::balena::DeviceUuid;
@@ -85,7 +85,7 @@ impl World {
                         _ => Task::Asking(0),
                     };
                     assert!(self.tasks.insert(device, task).is_none(), "launched twice");
-                    self.check_limits();
+                    assert_within_limits(&self.rollout);
                 }
                 Effect::Grant(device) => {
                     let task = match self.tasks.remove(&device).unwrap() {
@@ -119,22 +119,6 @@ impl World {
 
     fn asking(&self, device: &DeviceId, from: usize) -> Task {
         Task::Asking(self.plan.next_step(device, from).unwrap_or(self.plan.steps.len()))
-    }
-
-    /// Invariant 3.
-    fn check_limits(&self) {
-        let flying: Vec<_> =
-            self.plan.devices.keys().filter(|id| self.rollout.in_flight(id)).collect();
-        assert!(flying.len() <= self.plan.parallel as usize);
-        let mut sites: BTreeMap<_, u32> = BTreeMap::new();
-        for id in &flying {
-            *sites.entry(&self.plan.devices[*id].site).or_default() += 1;
-        }
-        assert!(sites.values().all(|count| *count <= self.plan.per_site));
-        for stage in &self.plan.stages {
-            let count = flying.iter().filter(|id| stage.devices.contains(id)).count();
-            assert!(count <= stage.parallel as usize);
-        }
     }
 
     /// Lets one device's task do one thing.

@@ -78,6 +78,9 @@ pub enum SimulationError {
     /// The run does not end.
     #[error("the run has not ended after {0:?}")]
     Endless(Duration),
+    /// It ends otherwise than it should, though nothing goes wrong.
+    #[error("the run ends early: {0}")]
+    Unfinished(String),
     /// What would have to happen next never does.
     #[error("nothing happens any more, and the run has not ended")]
     Stalled,

@@ -57,7 +57,9 @@ impl Pace {
             Pace::Bench => FIRST_START,
             Pace::Planned => {
                 let (_, after) = halves(plan, device);
-                scaled(FIRST_START, device.estimate.to_well.0, after + FIRST_START)
+                let estimated = scaled(FIRST_START, device.estimate.to_well.0, after + FIRST_START);
+                // A policy that calls a device late before that knows better.
+                estimated.min(plan.arrival.late.0)
             }
         }
     }

@@ -13,16 +13,19 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Carries out the plan on a fleet in which every device takes what the plan estimates for it, from this moment on.
 ///
 /// # Errors
-/// [`SimulationError`], if the run would not end within a year.
+/// [`SimulationError`], if the run would not end within a year, or not well.
 pub fn predict(plan: &CheckedPlan, start: Timestamp) -> Result<Prediction, SimulationError> {
     let circumstances = Circumstances { pace: Pace::Planned, ..Circumstances::default() };
     let mut simulation = Simulation::new(plan.clone(), circumstances, start);
+    let gates = plan.stages.iter().filter(|stage| stage.gate.pause.is_some()).count();
     let mut pauses = 0;
-    while simulation.carry_out(Errand::default(), LONGEST)? == Ended::Outcome(Outcome::Paused) {
-        pauses += 1;
-        if pauses > MOST_PAUSES {
-            return Err(SimulationError::Endless(simulation.clock()));
+    while simulation.carry_out(Errand::default(), LONGEST)? != Ended::Outcome(Outcome::Finished) {
+        if pauses == gates {
+            let history = simulation.history()?;
+            let reason = history.stopped.or(history.paused).unwrap_or_default();
+            return Err(SimulationError::Unfinished(reason));
         }
+        pauses += 1;
     }
     let mut stages = Vec::new();
     let mut began = Duration::ZERO;
@@ -38,6 +41,3 @@ pub fn predict(plan: &CheckedPlan, start: Timestamp) -> Result<Prediction, Simul
     }
     Ok(Prediction { stages, whole: simulation.clock(), pauses })
 }
-
-/// A policy has at most a few stages with instructions.
-const MOST_PAUSES: u32 = 1000;

@@ -60,6 +60,22 @@ fn permitted(record: &Record) -> Option<&DeviceId> {
     }
 }
 
+/// Invariant 3.
+pub(super) fn assert_within_limits(rollout: &Rollout) {
+    let plan = &rollout.plan;
+    let flying: Vec<_> = plan.devices.keys().filter(|id| rollout.in_flight(id)).collect();
+    assert!(flying.len() <= plan.parallel as usize);
+    let mut sites: BTreeMap<_, u32> = BTreeMap::new();
+    for id in &flying {
+        *sites.entry(&plan.devices[*id].site).or_default() += 1;
+    }
+    assert!(sites.values().all(|count| *count <= plan.per_site));
+    for stage in &plan.stages {
+        let count = flying.iter().filter(|id| stage.devices.contains(id)).count();
+        assert!(count <= stage.parallel as usize);
+    }
+}
+
 /// A step that was begun before may be begun again.
 pub(super) fn assert_no_permit_after_the_close(journal: &[Record]) {
     let closes = |event: &Event| {
