@@ -28,7 +28,8 @@ impl Turn<'_> {
         let mut unseen: BTreeSet<DeviceId> = self.migrated().cloned().collect();
         for Seen { device, uuid, sight } in seen {
             // Not for a device that has not asked to be awaited: the state machine refuses that.
-            if let Sight::Well { os_version, .. } = &sight {
+            let is_new = *self.rollout.state(&device) != DeviceState::Migrated;
+            if let (Sight::Well { os_version, .. }, true) = (&sight, is_new) {
                 let os_version = os_version.clone();
                 self.say_of(&device, DeviceEvent::Migrated { uuid, os_version });
             }

@@ -8,23 +8,27 @@ use migos_playbooks::plan::Class;
 impl Turn<'_> {
     /// Opens one class, or sets one aside; false if there is none to be judged.
     pub(super) fn judge_one_class(&mut self) -> bool {
+        let devices = &self.rollout.history.devices;
+        let failed: Vec<&DeviceId> = devices.keys().filter(|id| self.has_failed(id)).collect();
+        let most = self.rollout.plan.class.failures as usize;
         let judged = self.rollout.classes.iter().find_map(|(class, members)| {
-            let waiting = members.iter().filter(|id| self.may_still_start(id));
-            let waiting: Vec<DeviceId> = waiting.cloned().collect();
-            if waiting.is_empty() {
+            let failed: Vec<&DeviceId> =
+                failed.iter().copied().filter(|id| self.class_of(id) == Some(class)).collect();
+            let is_bad = failed.len() >= most;
+            if !is_bad && (self.is_open(class) || !members.iter().any(|id| self.has_soaked(id))) {
                 return None;
             }
-            let failed: Vec<&DeviceId> = members.iter().filter(|id| self.has_failed(id)).collect();
-            if failed.len() >= self.rollout.plan.class.failures as usize {
-                let reason = format!("{} failed", migos_inventory::fold(failed));
-                return Some(Event::ClassSetAside {
-                    class: class.clone(),
-                    devices: waiting,
-                    reason,
-                });
+            let waiting = members.iter().filter(|id| self.may_still_start(id));
+            let waiting: Vec<DeviceId> = waiting.cloned().collect();
+            let class = class.clone();
+            match is_bad {
+                _ if waiting.is_empty() => None,
+                true => {
+                    let reason = format!("{} failed", migos_inventory::fold(failed));
+                    Some(Event::ClassSetAside { class, devices: waiting, reason })
+                }
+                false => Some(Event::ClassOpened { class }),
             }
-            let opens = !self.is_open(class) && members.iter().any(|id| self.has_soaked(id));
-            opens.then(|| Event::ClassOpened { class: class.clone() })
         });
         judged.is_some_and(|event| self.say(event))
     }

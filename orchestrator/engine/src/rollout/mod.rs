@@ -75,6 +75,8 @@ pub struct Rollout {
     wishes: Wishes,
     /// The devices of each class, in order.
     classes: BTreeMap<Class, Vec<DeviceId>>,
+    /// The stage of each device, by index.
+    stages: BTreeMap<DeviceId, usize>,
 }
 
 impl Rollout {
@@ -94,6 +96,10 @@ impl Rollout {
         for (id, device) in &plan.devices {
             classes.entry(device.class.clone()).or_default().push(id.clone());
         }
+        let stages = plan.stages.iter().enumerate();
+        let stages =
+            stages.flat_map(|(n, stage)| stage.devices.iter().map(move |id| (id.clone(), n)));
+        let stages = stages.collect();
         Ok(Rollout {
             plan,
             run,
@@ -110,6 +116,7 @@ impl Rollout {
             take_back: Vec::new(),
             wishes: Wishes::default(),
             classes,
+            stages,
         })
     }
 

@@ -7,9 +7,9 @@ use migos_events::{
     CheckVerdict, DeviceEvent, DeviceState, Event, Outcome, Progress, StageProgress, Tally,
 };
 use migos_inventory::{DeviceId, SiteName};
-use migos_playbooks::plan::{CheckedPlan, Stage};
+use migos_playbooks::plan::{CheckedPlan, Class, Stage};
 use migos_playbooks::policy::Unsited;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Turn<'_> {
     /// Does all that can be done now.
@@ -220,14 +220,22 @@ impl Turn<'_> {
     fn start_one(&mut self, index: usize) -> bool {
         let plan = self.rollout.plan.clone();
         let Some(stage) = plan.stages.get(index) else { return false };
-        let flying = self.flying(&plan);
-        if flying.len() >= plan.parallel as usize || !has_room_in(stage, &flying) {
+        let flying = self.flying();
+        if flying.len() >= plan.parallel as usize || !self.has_room_in(stage, index, &flying) {
             return false;
         }
+        let sites = Sites::of(&plan, &flying);
+        let mut classes: BTreeMap<&Class, bool> = BTreeMap::new();
+        let mut class_has_room = |id: &DeviceId| match plan.devices.get(id) {
+            Some(device) => {
+                *classes.entry(&device.class).or_insert_with(|| self.class_has_room(&flying, id))
+            }
+            None => false,
+        };
         let may_start = |id: &&DeviceId| {
             !self.rollout.in_flight(id)
-                && has_room_at_site(&plan, &flying, id)
-                && self.class_has_room(&flying, id)
+                && sites.have_room(id)
+                && class_has_room(id)
                 && self.may_start_now(id)
         };
         let waiting = self.waiting(&plan, index);
@@ -257,7 +265,7 @@ impl Turn<'_> {
     /// While nothing is in flight and nothing starts, people are told what is waited for.
     fn tell_why_not(&mut self, index: usize) -> bool {
         let plan = self.rollout.plan.clone();
-        if !self.flying(&plan).is_empty() {
+        if !self.flying().is_empty() {
             return false;
         }
         let waiting = self.waiting(&plan, index);
@@ -269,15 +277,17 @@ impl Turn<'_> {
     /// Begins with the first of the devices to be given back that the limits allow.
     fn take_one_back(&mut self) -> bool {
         let plan = self.rollout.plan.clone();
-        let flying = self.flying(&plan);
+        let flying = self.flying();
         if flying.len() >= plan.parallel as usize {
             return false;
         }
         let waiting = &self.rollout.take_back;
+        let sites = Sites::of(&plan, &flying);
         let has_room = |id: &DeviceId| {
-            let stage = plan.stages.iter().find(|stage| stage.devices.contains(id));
-            stage.is_some_and(|stage| has_room_in(stage, &flying))
-                && has_room_at_site(&plan, &flying, id)
+            let index = self.rollout.stages.get(id).copied();
+            let stage = index.and_then(|index| Some((plan.stages.get(index)?, index)));
+            stage.is_some_and(|(stage, index)| self.has_room_in(stage, index, &flying))
+                && sites.have_room(id)
         };
         let next = waiting.iter().position(has_room);
         let Some(index) = next else { return false };
@@ -290,18 +300,43 @@ impl Turn<'_> {
         true
     }
 
-    fn flying<'p>(&self, plan: &'p CheckedPlan) -> Vec<&'p DeviceId> {
-        plan.devices.keys().filter(|id| self.rollout.in_flight(id)).collect()
+    fn flying(&self) -> Vec<&DeviceId> {
+        let (tasks, devices) = (&self.rollout.tasks, &self.rollout.history.devices);
+        let arriving = devices.iter().filter(|(id, progress)| {
+            matches!(progress.state, DeviceState::Arriving | DeviceState::Late)
+                && !tasks.contains(*id)
+        });
+        tasks.iter().chain(arriving.map(|(id, _)| id)).collect()
+    }
+
+    fn has_room_in(&self, stage: &Stage, index: usize, flying: &[&DeviceId]) -> bool {
+        let is_there = |id: &&&DeviceId| self.rollout.stages.get(**id) == Some(&index);
+        flying.iter().filter(is_there).count() < stage.parallel as usize
     }
 }
 
-fn has_room_in(stage: &Stage, flying: &[&DeviceId]) -> bool {
-    let there = flying.iter().filter(|id| stage.devices.contains(id)).count();
-    there < stage.parallel as usize
+/// How many devices are in flight at each site.
+struct Sites<'p> {
+    plan: &'p CheckedPlan,
+    flying: BTreeMap<Option<&'p SiteName>, u32>,
 }
 
-fn has_room_at_site(plan: &CheckedPlan, flying: &[&DeviceId], device: &DeviceId) -> bool {
-    let site = |id: &DeviceId| -> Option<&SiteName> { plan.devices.get(id)?.site.as_ref() };
-    let there = flying.iter().filter(|other| site(other) == site(device)).count();
-    there < plan.per_site as usize || (site(device).is_none() && plan.unsited == Unsited::None)
+impl<'p> Sites<'p> {
+    fn of(plan: &'p CheckedPlan, flying: &[&DeviceId]) -> Sites<'p> {
+        let mut sites = Sites { plan, flying: BTreeMap::new() };
+        for id in flying {
+            *sites.flying.entry(sites.site(id)).or_default() += 1;
+        }
+        sites
+    }
+
+    fn site(&self, device: &DeviceId) -> Option<&'p SiteName> {
+        self.plan.devices.get(device)?.site.as_ref()
+    }
+
+    fn have_room(&self, device: &DeviceId) -> bool {
+        let site = self.site(device);
+        let there = self.flying.get(&site).copied().unwrap_or(0);
+        there < self.plan.per_site || (site.is_none() && self.plan.unsited == Unsited::None)
+    }
 }
