@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{DeviceId, FleetSlug, GroupName, Serial, SiteName};
@@ -42,7 +43,7 @@ impl Settings {
 }
 
 /// Where a secret is found; the secret itself is never in the inventory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretSource {
     /// The name of an environment variable.
@@ -133,7 +134,7 @@ pub struct BadHours {
 }
 
 /// How to reach a device over SSH.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Login {
     /// Host name or address.
     pub host: String,
@@ -159,7 +160,7 @@ impl Login {
 }
 
 /// What to do about a host key that is not known yet; a changed key is always refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostKeys {
     /// Take a new key and remember it.
@@ -196,7 +197,7 @@ pub enum Handover {
 }
 
 /// A host that devices call, and that the controller reaches them through.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bastion {
     /// Host name or address, as the devices see it.
@@ -217,7 +218,7 @@ pub struct Bastion {
 }
 
 /// An address and port.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reach {
     /// Host name or address.
@@ -227,7 +228,9 @@ pub struct Reach {
 }
 
 /// TCP ports from the first to the last; there is at least one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct PortRange {
     /// The first.

@@ -110,6 +110,11 @@ impl Revision {
         }
     }
 
+    /// The revision of the board itself: 3 of `1.3`; old-style codes do not tell it.
+    pub fn of_board(self) -> u32 {
+        if self.is_new_style() { self.0 & 0xf } else { 0 }
+    }
+
     /// The processor; `None` for a code of a family that this version does not know.
     pub fn soc(self) -> Option<Soc> {
         if !self.is_new_style() {

@@ -3,6 +3,7 @@
 use crate::digest::Sha256;
 use crate::size::ByteCount;
 use migos_contract::{Chunks, Compression};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the image manifest's form.
@@ -12,7 +13,7 @@ pub const IMAGE_SCHEMA: u32 = 1;
 pub const IMAGE_MANIFEST_SUFFIX: &str = ".manifest.json";
 
 /// The manifest of an image: it stands beside the image as `<image>.manifest.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImageManifest {
     /// [`IMAGE_SCHEMA`].
@@ -24,6 +25,7 @@ pub struct ImageManifest {
     /// The version of balenaOS in it, as the running system will report it.
     pub os_version: String,
     /// How the file is compressed.
+    #[schemars(with = "String")]
     pub compression: Compression,
     /// The file's size.
     pub size: ByteCount,
@@ -36,6 +38,7 @@ pub struct ImageManifest {
     /// The chunks that the file is made of, each to be unpacked and verified by itself. With them MIGOS unpacks only
     /// what it writes next, and a board whose memory does not hold the file can be sent it while the card is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub chunks: Option<Chunks>,
 }
 

@@ -4,6 +4,7 @@ use crate::board::{Architecture, BoardType, Revision};
 use crate::digest::Sha256;
 use crate::size::ByteCount;
 use migos_contract::boot_path;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -41,7 +42,7 @@ pub enum Restart {
 }
 
 /// One file of the payload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// Path under the payload's folder on the boot partition.

@@ -1,34 +1,38 @@
 //! The plan: what will be done to which device, in which stages. Resolved, immutable, no choices left.
 
+mod changes;
+mod device;
 mod handover;
 
+pub use changes::{StalePlan, changes};
+pub use device::{Boot, Class, DevicePlan, Erased, FirmwareKind, Folder, Proof, Update};
 pub use handover::Handover;
 pub(crate) use handover::ports;
 
-use crate::estimate::Estimate;
-use crate::facts::Facts;
 use crate::playbook::{Playbook, PlaybookError};
 use crate::policy::{
     Allow, Arrival, Bandwidth, Budget, ClassRule, DeadMan, OnTrip, Prove, Require, Stragglers,
     Unsited,
 };
 use crate::span::Span;
-use crate::step::{Action, Step, When};
-use crate::window::Window;
-use migos_inventory::{DeviceId, FleetSlug, Login, SiteName};
+use crate::step::{Action, Step};
+use jiff::Timestamp;
+use migos_inventory::DeviceId;
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::ops::Deref;
 
 /// The version of the plan's form.
-pub const PLAN_SCHEMA: u32 = 1;
+pub const PLAN_SCHEMA: u32 = 2;
 
 /// The digest of everything in a plan but itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct PlanId(pub Sha256);
 
@@ -42,7 +46,7 @@ impl PlanId {
 }
 
 /// A plan as it is saved. Only a [`CheckedPlan`] can be carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// [`PLAN_SCHEMA`].
@@ -51,6 +55,12 @@ pub struct Plan {
     pub id: PlanId,
     /// Digests of what it was made from.
     pub inputs: Inputs,
+    /// The saved plan that this is, without the devices that have changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduced_from: Option<PlanId>,
+    /// When the oldest of its facts was read.
+    #[schemars(with = "String")]
+    pub facts_read: Timestamp,
     /// The API of balena that the devices will belong to.
     pub api: String,
     /// The steps of every device.
@@ -88,6 +98,9 @@ pub struct Plan {
     pub payloads: BTreeMap<Sha256, PayloadSummary>,
     /// The images that are flashed, by digest.
     pub images: BTreeMap<Sha256, ImageManifest>,
+    /// How many devices of each class earlier runs have migrated, by the class's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub migrated_before: BTreeMap<String, u32>,
     /// The devices that will be migrated.
     pub devices: BTreeMap<DeviceId, DevicePlan>,
     /// The devices that will not, and why.
@@ -95,7 +108,7 @@ pub struct Plan {
 }
 
 /// Digests of what a plan was made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Inputs {
     /// Of the inventory, as read.
@@ -111,7 +124,7 @@ pub struct Inputs {
 }
 
 /// What a plan keeps of a payload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PayloadSummary {
     /// The version of MIGOS.
@@ -134,7 +147,7 @@ impl From<&Manifest> for PayloadSummary {
 }
 
 /// The devices between two gates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Its name.
@@ -148,7 +161,7 @@ pub struct Stage {
 }
 
 /// The condition for leaving a stage.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// How many devices may end badly, by how.
@@ -169,7 +182,7 @@ pub struct Gate {
 }
 
 /// How many devices of a stage may end badly; one more trips the gate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tolerance {
     /// Failed at a step, and undone.
@@ -184,160 +197,8 @@ pub struct Tolerance {
     pub lost: u32,
 }
 
-/// What is needed to migrate one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DevicePlan {
-    /// How to log in.
-    pub login: Login,
-    /// Its site, for limits; `None`: all such devices count as one site.
-    pub site: Option<SiteName>,
-    /// What it has in common with others that will behave alike.
-    pub class: Class,
-    /// Its board's serial number.
-    pub serial: String,
-    /// Its machine id.
-    pub machine_id: String,
-    /// Digests of its `config.txt` and `cmdline.txt`.
-    pub boot_sums: BTreeMap<String, Sha256>,
-    /// Where its boot partition is mounted.
-    pub boot_path: String,
-    /// True if it is mounted read-only, but for the moments of writing.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub boot_read_only: bool,
-    /// When it may start and cross the point of no return; `None`: always.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window: Option<Window>,
-    /// How long it is likely to take.
-    pub estimate: Estimate,
-    /// The identifier of the card to be rewritten.
-    pub disk_id: String,
-    /// Its host name.
-    pub hostname: String,
-    /// The payload to send.
-    pub payload: Sha256,
-    /// The image to flash.
-    pub image: Sha256,
-    /// Why the image is sent while the card is written, past the point of no return; `None` where the device takes it
-    /// beforehand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub streamed: Option<String>,
-    /// The URL from which MIGOS fetches the image, instead of being sent it; `None`: it is sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mirror: Option<String>,
-    /// The balena fleet to join.
-    pub fleet: FleetSlug,
-    /// That fleet's numeric id.
-    pub fleet_id: u64,
-    /// How it boots MIGOS, and why so.
-    pub boot: Boot,
-    /// Who gives it the commit.
-    #[serde(default, skip_serializing_if = "Handover::is_attended")]
-    pub handover: Handover,
-    /// True if it is attended, and not known whether it is reached through a tunnel that MIGOS would not have.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub may_be_tunnelled: bool,
-    /// True if its firmware resets a kernel that hangs before its own watchdog runs; if not, such a hang needs a
-    /// power cycle.
-    pub resets_a_hung_kernel: bool,
-    /// The text that selects MIGOS: of `tryboot.txt`, or of `config.txt` until MIGOS has put it back.
-    pub tryboot_txt: String,
-    /// The ramdisk's kernel command line, without the job's nonce.
-    pub cmdline: String,
-}
-
-/// How a device boots MIGOS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Boot {
-    /// By the firmware's one-shot flag; nothing existing is changed.
-    OneShot {
-        /// The update of the firmware that makes it able to; `None` if it is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        update: Option<Update>,
-        /// The files that prove it on this device first; `None` if nobody asks for a proof.
-        proof: Option<Proof>,
-    },
-    /// By replacing `config.txt` until MIGOS has put it back.
-    Rewrite {
-        /// Why one-shot boot cannot be used.
-        reason: String,
-    },
-}
-
-/// An update of a device's firmware. It has no undo: the device is Raspbian as before, with newer firmware.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Update {
-    /// What is too old.
-    pub of: FirmwareKind,
-    /// How that is known.
-    pub reason: String,
-}
-
-/// Where a board keeps firmware that can be too old.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FirmwareKind {
-    /// On the boot partition.
-    Card,
-    /// In the EEPROM, and on the boot partition.
-    Eeprom,
-}
-
-/// The files by which one-shot boot is proven: Raspbian's own, with one more word on the kernel's command
-/// line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Proof {
-    /// The text of `tryboot.txt`.
-    pub tryboot_txt: String,
-    /// The device's `cmdline.txt`; the run adds its nonce to the kernel's command line.
-    pub cmdline: String,
-}
-
-/// Devices that will behave alike.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Class {
-    /// Board type, e.g. `3B+`.
-    pub board: String,
-    /// Firmware build date, or empty.
-    pub firmware: String,
-    /// OS release, e.g. `raspbian 10`.
-    pub os: String,
-    /// The running kernel.
-    pub kernel: String,
-}
-
-impl Class {
-    /// The class of a device with these facts.
-    pub fn of(facts: &Facts) -> Class {
-        let firmware = match facts.firmware.eeprom_build {
-            Some(build) => format!("EEPROM {build}"),
-            None => facts.firmware.date.clone(),
-        };
-        Class {
-            board: facts.revision.board_type().to_string(),
-            firmware,
-            os: format!("{} {}", facts.os.id, facts.os.version),
-            kernel: facts.kernel.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pi {}, {}, kernel {}", self.board, self.os, self.kernel)?;
-        match self.firmware.as_str() {
-            "" => Ok(()),
-            date => write!(f, ", firmware {date}"),
-        }
-    }
-}
-
 /// Why a device is not migrated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SetAside {
     /// Left out on purpose, with the written reason.
@@ -354,9 +215,11 @@ pub enum SetAside {
 }
 
 /// One reason against a device, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
+    /// The name of the check that found it; [`Allow`] overrules some by that name.
+    pub check: String,
     /// What is the matter.
     pub reason: String,
     /// What a person can do about it.
@@ -390,20 +253,12 @@ pub enum PlanCheckError {
     Unlisted(DeviceId),
 }
 
-impl DevicePlan {
-    /// True if the device takes this step.
-    pub fn takes(&self, step: &Step) -> bool {
-        match step.when {
-            When::Always => true,
-            When::OneShot => matches!(self.boot, Boot::OneShot { .. }),
-            When::Update => matches!(self.boot, Boot::OneShot { update: Some(_), .. }),
-            When::Proof => matches!(self.boot, Boot::OneShot { proof: Some(_), .. }),
-            When::Rewrite => matches!(self.boot, Boot::Rewrite { .. }),
-            When::Ordered => self.handover.is_ordered(),
-            When::CallHome => matches!(self.handover, Handover::CallHome { .. }),
-            When::Unattended => self.handover == Handover::Unattended,
-        }
-    }
+/// The JSON Schema of a saved plan, as it is published in `docs/schemas`.
+///
+/// # Errors
+/// None in practice: a schema is plain data.
+pub fn plan_schema() -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&schemars::schema_for!(Plan)).map(|text| text + "\n")
 }
 
 impl Plan {
@@ -414,6 +269,17 @@ impl Plan {
     pub fn digest(&self) -> Result<PlanId, serde_json::Error> {
         let blank = Plan { id: PlanId(Sha256::of(b"")), ..self.clone() };
         Ok(PlanId(Sha256::of(&serde_json::to_vec(&blank)?)))
+    }
+
+    /// What of it is about one device, to be looked at.
+    #[must_use]
+    pub fn alone(&self, device: &DeviceId) -> Plan {
+        let mut plan = self.clone();
+        plan.devices.retain(|id, _| id == device);
+        plan.set_aside.retain(|id, _| id == device);
+        plan.stages.iter_mut().for_each(|stage| stage.devices.retain(|id| id == device));
+        plan.stages.retain(|stage| !stage.devices.is_empty());
+        plan
     }
 
     /// The JSON text that is saved: equal plans give equal bytes.
@@ -473,6 +339,11 @@ impl Deref for CheckedPlan {
 }
 
 impl CheckedPlan {
+    /// The plan itself, to be changed and checked again.
+    pub fn into_inner(self) -> Plan {
+        self.0
+    }
+
     /// The stage of a device, by index.
     pub fn stage_of(&self, device: &DeviceId) -> Option<usize> {
         self.stages.iter().position(|stage| stage.devices.contains(device))

@@ -1,21 +1,24 @@
 //! The planner: who is migrated with what, in which stages; who is not, and why.
 
+mod chosen;
 mod hours;
 mod stages;
 
 pub use stages::{cut, gate, stages};
 
+use self::chosen::Chosen;
 use crate::balena::FleetView;
-use crate::estimate::Estimate;
+use crate::estimate::Experience;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
 use crate::plan::{
-    Boot, Class, DevicePlan, Finding, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan, PlanId,
-    Proof, SetAside, ports,
+    Boot, Class, DevicePlan, Erased, Finding, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
+    PlanId, Proof, SetAside, ports,
 };
 use crate::playbook::Playbook;
-use crate::policy::{Order, Policy};
+use crate::policy::{Allow, Order, Policy};
 use crate::requirement::firmware::{Way, resets_a_hung_kernel, way};
-use crate::requirement::{Candidate, Switch, findings, network, room};
+use crate::requirement::{Switch, Verdict, network, overruled_by, room};
+use jiff::Timestamp;
 use migos_inventory::{Device, DeviceId, Fleet};
 use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::boot_text::{
@@ -24,6 +27,7 @@ use migos_payload::boot_text::{
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
+use migos_payload::size::ByteCount;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,10 +40,14 @@ pub struct Situation<'a> {
     pub selection: &'a [DeviceId],
     /// What the probe found.
     pub facts: &'a FactsByDevice,
+    /// When the oldest of it was read.
+    pub facts_read: Timestamp,
     /// The payloads at hand, by digest.
     pub payloads: &'a BTreeMap<Sha256, Manifest>,
     /// The images that the inventory names, by the path as it is written there.
     pub images: &'a BTreeMap<String, ImageManifest>,
+    /// What earlier runs have measured.
+    pub experience: &'a Experience,
     /// What balena said.
     pub balena: &'a FleetView,
     /// The steps.
@@ -74,6 +82,11 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
     }
     refuse_twins(&mut devices, &mut set_aside);
 
+    let mut migrated_before = situation.experience.counts();
+    let classes: BTreeSet<String> =
+        devices.values().map(|device| device.class.to_string()).collect();
+    migrated_before.retain(|class, _| classes.contains(class));
+
     let order = in_order(policy, situation.selection, &devices);
     let used = |digest: &Sha256| devices.values().any(|device| device.payload == *digest);
     let payloads = situation.payloads.iter().filter(|(digest, _)| used(digest));
@@ -88,6 +101,8 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
             policy: digest(policy)?,
             balena: digest(situation.balena)?,
         },
+        reduced_from: None,
+        facts_read: situation.facts_read,
         api: fleet.settings.api.clone(),
         steps: playbook.steps().to_vec(),
         stages: stages(policy, &order),
@@ -109,6 +124,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
         images: images
             .filter(|(digest, _)| devices.values().any(|device| device.image == *digest))
             .collect(),
+        migrated_before,
         devices,
         set_aside,
     };
@@ -133,8 +149,7 @@ fn judge(
     let facts = match situation.facts.get(&device.id) {
         Some(Probed::Facts(facts)) => facts,
         Some(Probed::Unusable { reason, remedy }) => {
-            let finding = Finding { reason: reason.clone(), remedy: remedy.clone() };
-            return Err(SetAside::Refused(vec![finding]));
+            return Err(SetAside::Refused(vec![unusable(reason, remedy)]));
         }
         silent => {
             // A migrated device does not answer as Raspbian any more; the ledger knows it by its name.
@@ -151,48 +166,26 @@ fn judge(
         }
     };
 
-    let payload = choose_payload(situation.payloads, facts);
-    let image = choose_image(situation.images, device, facts);
-    let fleet = device.balena_fleet.as_ref().and_then(|slug| situation.balena.fleets.get(slug));
-    let policy = situation.policy;
-    let switch = Switch {
-        strategy: policy.strategy,
-        prove: policy.prove,
-        allow_rewrite: &policy.allow_rewrite,
-        allow_update: &policy.allow_update,
-        allow_streaming: &policy.allow_streaming,
-        allow: &policy.allow,
-    };
-    let manifest = payload.map(|(_, manifest)| manifest);
-    let handover = how_it_commits(device, listen);
-    let candidate = Candidate {
-        device,
-        facts,
-        payload: manifest,
-        image,
-        fleet,
-        switch,
-        handover: handover.as_ref(),
-    };
-    let mut findings = findings(&candidate);
-    let window = hours::window(device, policy.window.as_ref()).unwrap_or_else(|finding| {
-        findings.push(*finding);
-        None
-    });
-    let files = manifest.zip(image);
-    let mirror = image.and_then(|image| image_url(device, &image.device_type));
-    let estimate = files.map(|(manifest, image)| {
-        Estimate::of(manifest, image, mirror.is_some(), &policy.bandwidth)
-    });
-    findings.extend(
-        window
-            .as_ref()
-            .zip(estimate)
-            .and_then(|(window, estimate)| hours::too_short(window, &estimate)),
-    );
-    if !findings.is_empty() {
-        return Err(SetAside::Refused(findings));
+    let chosen = Chosen::of(situation, device, facts, listen);
+    let (mut warnings, mut overruled, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, verdict) in chosen.verdicts() {
+        match verdict {
+            Verdict::Pass(_) => {}
+            Verdict::Warn(finding) => warnings.push(finding),
+            Verdict::Overruled(finding) => overruled.push(finding),
+            Verdict::Refuse(finding) => refused.push(finding),
+        }
     }
+    if !refused.is_empty() {
+        return Err(SetAside::Refused(refused));
+    }
+    let no_lifeboat =
+        overruled.iter().any(|finding| overruled_by(&finding.check) == Some(Allow::NO_LIFEBOAT));
+    let candidate = chosen.candidate();
+    let streamed = room::streamed(&candidate);
+    let may_be_tunnelled = network::may_be_tunnelled(&candidate);
+    let Chosen { payload, image, estimate, fleet, switch, window, mirror, handover, .. } = chosen;
+    let window = window.map_err(|finding| SetAside::Refused(vec![*finding]))?;
     let (
         Some((payload, manifest)),
         Some(image),
@@ -216,16 +209,28 @@ fn judge(
         boot_read_only: !boot.file_system.writable,
         window,
         estimate,
+        erased: Erased {
+            card: disk.size,
+            used: ByteCount(facts.root.size.0.saturating_sub(facts.root.free.0)),
+            largest: facts.largest.clone(),
+        },
+        boot_files: [("config.txt", &boot.config_txt), ("cmdline.txt", &boot.cmdline_txt)]
+            .map(|(name, text)| (name.to_owned(), text.clone()))
+            .into(),
+        warnings,
+        overruled,
+        no_lifeboat,
+        app: None,
         disk_id: disk.id.clone(),
         hostname: facts.hostname.clone(),
         payload,
         image: image.sha256,
-        streamed: room::streamed(&candidate),
+        streamed,
         mirror,
         fleet: fleet.slug.clone(),
         fleet_id: fleet.id,
         boot: how_it_boots(facts, boot, &switch).ok_or_else(unexplained)?,
-        may_be_tunnelled: network::may_be_tunnelled(&candidate),
+        may_be_tunnelled,
         handover: handover.ok_or_else(unexplained)?,
         resets_a_hung_kernel: resets_a_hung_kernel(facts, boot),
         tryboot_txt: texts.tryboot_txt,
@@ -233,10 +238,37 @@ fn judge(
     })
 }
 
+/// What the checks say of one device, by their names and in their order; `None` if nothing is known of it. Whether two
+/// devices answer with one serial number is known only once all are planned.
+pub fn verdicts(
+    situation: &Situation<'_>,
+    device: &DeviceId,
+) -> Option<Vec<(&'static str, Verdict)>> {
+    let device = situation.fleet.devices.get(device)?;
+    match situation.facts.get(&device.id)? {
+        Probed::Facts(facts) => {
+            let listen = ports(situation.fleet).get(&device.id).copied();
+            Some(Chosen::of(situation, device, facts, listen).verdicts())
+        }
+        Probed::Unusable { reason, remedy } => {
+            Some(vec![(LOGIN, Verdict::Refuse(unusable(reason, remedy)))])
+        }
+        Probed::Unreachable(_) => None,
+    }
+}
+
+/// The check that a device can be logged in to, and that its answers make sense.
+const LOGIN: &str = "login";
+
+fn unusable(reason: &str, remedy: &str) -> Finding {
+    Finding { check: LOGIN.into(), reason: reason.to_owned(), remedy: remedy.to_owned() }
+}
+
 /// The requirements find a reason for everything that is missing; should one be forgotten there, the
 /// device is still not touched.
 fn unexplained() -> SetAside {
     SetAside::Refused(vec![Finding {
+        check: "known".into(),
         reason: "something that a plan needs is not known".into(),
         remedy: "look at its facts: migos-fleet probe --format json".into(),
     }])
@@ -279,56 +311,6 @@ pub(crate) fn proof(boot: &BootPartition) -> Result<Proof, BootTextError> {
     })
 }
 
-/// The payload for this board: of the userland's own architecture where there is one, since cards of
-/// 32-bit systems have the smaller boot partitions; then the newest version.
-fn choose_payload<'a>(
-    payloads: &'a BTreeMap<Sha256, Manifest>,
-    facts: &Facts,
-) -> Option<(Sha256, &'a Manifest)> {
-    let fitting = payloads.iter().filter(|(_, manifest)| manifest.fits(facts.revision));
-    fitting
-        .max_by_key(|(digest, manifest)| {
-            let own = manifest.architecture.to_string() == facts.userland;
-            (own, version_key(&manifest.version), **digest)
-        })
-        .map(|(digest, manifest)| (*digest, manifest))
-}
-
-/// Numbers compare as numbers: 1.10.0 is newer than 1.9.0.
-fn version_key(version: &str) -> Vec<u64> {
-    version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
-}
-
-/// The image for this board: of the forced device type, else of the board's types the first that the
-/// inventory has an image for.
-fn choose_image<'a>(
-    images: &'a BTreeMap<String, ImageManifest>,
-    device: &Device,
-    facts: &Facts,
-) -> Option<&'a ImageManifest> {
-    let of_type = |device_type: &str| {
-        let image = images.get(device.images.get(device_type)?)?;
-        (image.device_type == device_type).then_some(image)
-    };
-    match &device.device_type {
-        Some(forced) => of_type(forced),
-        None => facts.revision.board_type().device_types().iter().find_map(|name| of_type(name)),
-    }
-}
-
-/// The image under its own name in the folder that the device's mirror has.
-fn image_url(device: &Device, device_type: &str) -> Option<String> {
-    let mirror = device.mirror.as_ref()?;
-    let path = device.images.get(device_type)?;
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~-".contains(byte);
-    let escaped = name.bytes().map(|byte| match is_plain(&byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    });
-    Some(format!("{mirror}/{}", escaped.collect::<String>()))
-}
-
 /// `None` if nobody could.
 pub(crate) fn how_it_commits(device: &Device, listen: Option<u16>) -> Option<Handover> {
     Some(match device.handover {
@@ -369,6 +351,7 @@ fn refuse_twins(
         for twin in twins {
             devices.remove(&twin);
             let finding = Finding {
+                check: "serial".into(),
                 reason: format!("{names} answer with one serial number, {serial}"),
                 remedy: "they are one device: keep one of them in the inventory".into(),
             };

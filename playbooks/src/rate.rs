@@ -1,11 +1,13 @@
 //! Rates as people write them: `500kB/s`, `4MB/s`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 
 /// Bytes in a second, written `500kB/s`, `4MB/s` or `1GB/s`: decimal, as lines are sold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(with = "String")]
 pub struct Rate(pub u64);
 
 /// A text that is not a rate.

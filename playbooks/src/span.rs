@@ -1,12 +1,14 @@
 //! Lengths of time as people write them: `30m`, `2h`, `1h 30m`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 /// A length of time, written `30s`, `30m`, `2h`, `14d` or several of these after each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(with = "String")]
 pub struct Span(pub Duration);
 
 /// A text that is not a length of time.

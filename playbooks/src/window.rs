@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use migos_inventory::{BadHours, Hours};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::time::Duration;
 
 /// The hours in which devices may start and cross the point of no return, in the zone where they stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "Written")]
 pub struct Window {
     /// The days on which it opens, from Monday on, each once.
     days: Vec<Weekday>,
@@ -214,7 +216,7 @@ impl std::fmt::Display for Window {
 }
 
 /// How it stands in a file.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Written {
     days: String,

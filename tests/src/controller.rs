@@ -23,11 +23,13 @@ use migos_payload::archive::VerifiedPayload;
 use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_MANIFEST_SUFFIX, ImageManifest};
 use migos_playbooks::balena::FleetView;
+use migos_playbooks::estimate::Experience;
 use migos_playbooks::facts::FactsByDevice;
 use migos_playbooks::plan::{CheckedPlan, Handover, Plan};
 use migos_playbooks::planner::{Situation, plan};
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::Policy;
+use migos_playbooks::requirement::hosts;
 use migos_ssh::Ssh;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -161,7 +163,8 @@ impl Ground {
     pub async fn look(&self) -> Result<Found> {
         let targets: Result<Vec<Target>> =
             self.fleet.order.iter().map(|device| self.target(device)).collect();
-        let facts = probe_all(&self.ssh(&self.lab), targets?, PROBES).await;
+        let hosts = hosts(&self.fleet.settings.api);
+        let facts = probe_all(&self.ssh(&self.lab), targets?, &hosts, PROBES).await;
         let slugs = self.fleet.devices.values().filter_map(|device| device.balena_fleet.clone());
         let balena = self.balena()?;
         let mut view = FleetView::default();
@@ -183,6 +186,8 @@ impl Ground {
         let policy = Policy::parse("policy.yaml", policy)
             .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         let situation = Situation {
+            experience: &Experience::default(),
+            facts_read: jiff::Timestamp::UNIX_EPOCH,
             fleet: &self.fleet,
             selection,
             facts: &found.facts,

@@ -7,6 +7,8 @@
 
 #[path = "faults/all_the_same.rs"]
 mod all_the_same;
+#[path = "faults/blocked.rs"]
+mod blocked;
 #[path = "faults/in_the_plan.rs"]
 mod in_the_plan;
 #[path = "faults/little_memory.rs"]

@@ -127,8 +127,9 @@ fn what_the_program_prints_live_is_what_the_journal_prints() {
     let run = bench.home.only_run().unwrap();
     let plan = std::fs::read_to_string(run.path().join("plan.json")).unwrap();
     let printed = printed(&Plan::from_json(&plan).unwrap(), &run.records().unwrap(), false);
-    // Before the run there is the probing; on the way there may be how it stands.
-    let is_of_the_run = |line: &&str| !line.starts_with("     Running ");
+    // Before the run there is the probing; on the way there may be how it stands; after it, where its page is.
+    let others = ["     Running ", "the report is in "];
+    let is_of_the_run = |line: &&str| !others.iter().any(|other| line.starts_with(other));
     let lines = ended.stderr.lines().skip_while(|line| !line.contains("Starting run"));
     assert_eq!(lines.filter(is_of_the_run).collect::<Vec<_>>(), printed);
 }

@@ -57,7 +57,7 @@ fn a_whole_fleet_is_migrated() {
         assert_eq!(device["os_version"], "balenaOS 6.0.24", "{name}");
     }
 
-    let (_, table) = ended.stdout.split_once("Nothing was changed to make this plan.").unwrap();
+    let (_, table) = ended.stdout.split_once("Nothing was changed to make this plan;").unwrap();
     let rows = table.lines().filter(|line| line.starts_with(" kiosk-"));
     assert_eq!(rows.count(), 24, "{table}");
     assert!(table.contains("24/24: 24 migrated"), "{table}");

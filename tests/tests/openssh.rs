@@ -7,6 +7,8 @@
 
 #[path = "openssh/bastion.rs"]
 mod bastion;
+#[path = "openssh/condition.rs"]
+mod condition;
 #[path = "openssh/contract.rs"]
 mod contract;
 #[path = "openssh/folders.rs"]

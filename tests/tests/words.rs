@@ -439,3 +439,31 @@ fn a_command_line_with_mistakes() {
     For more information, try '--help'.
     ");
 }
+
+#[test]
+fn a_refusal_that_cannot_be_overruled() {
+    let home = Home::new().unwrap();
+    insta::assert_snapshot!(told(&home, &["plan", "kiosks.yaml", "--allow", "serial"]), @"
+    exit code 2
+    ----- stderr
+    error: invalid value 'serial' for '--allow <NAME>'
+      [possible values: system, unguarded-kernel, memory, power, dirty-boot, boot-space, pending-update, first-boot, eeprom-settings, device-mapper, root-space, no-lifeboat, card-errors, watchdog, network, wifi, fixed-address, tunnel, api-reach]
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_mistyped_refusal() {
+    let home = Home::new().unwrap();
+    insta::assert_snapshot!(told(&home, &["plan", "kiosks.yaml", "--allow", "pover"]), @"
+    exit code 2
+    ----- stderr
+    error: invalid value 'pover' for '--allow <NAME>'
+      [possible values: system, unguarded-kernel, memory, power, dirty-boot, boot-space, pending-update, first-boot, eeprom-settings, device-mapper, root-space, no-lifeboat, card-errors, watchdog, network, wifi, fixed-address, tunnel, api-reach]
+
+      tip: a similar value exists: 'power'
+
+    For more information, try '--help'.
+    ");
+}

@@ -1,6 +1,12 @@
 //! What can be typed.
 
+mod stock;
+
+pub(crate) use stock::{Cache, ImageCommand, ImagePrepare, PayloadBuild, PayloadCommand};
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use migos_playbooks::policy::Allow;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
@@ -84,6 +90,12 @@ pub(crate) enum Command {
         /// Save the plan, for `migrate --plan`
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Write the report as one HTML file, too
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// Show one device alone, with what every check says of it and by which evidence
+        #[arg(long, value_name = "DEVICE")]
+        detail: Option<String>,
         /// Exit with 6 if any device is refused or unreachable
         #[arg(long)]
         strict: bool,
@@ -105,6 +117,16 @@ pub(crate) enum Command {
         watch: bool,
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
+    },
+    /// What a run has come to: as a table, as JSON, as its records, or as one HTML file to mail
+    Report {
+        /// The run, the newest if left out
+        run: Option<String>,
+        #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+        format: ReportFormat,
+        /// The file to write, instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Give devices before the point of no return back exactly as they were
     Undo {
@@ -196,118 +218,6 @@ pub(crate) struct PolicyShow {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum ImageCommand {
-    /// Make of a balenaOS image what is sent: chunks that are verified one by one, and a manifest beside them
-    Prepare(ImagePrepare),
-    /// Tell what an image is, by its manifest
-    Inspect {
-        /// The image
-        file: PathBuf,
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
-    },
-    /// Check size and digest of images against their manifests
-    Verify {
-        /// The images
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct ImagePrepare {
-    /// The image of a card, raw or packed by gzip; `-` reads standard input
-    pub(crate) source: PathBuf,
-    /// The file to write; its manifest stands beside it
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-    /// Its balena device type [default: what device-type.json in the image says]
-    #[arg(long, value_name = "SLUG")]
-    pub(crate) device_type: Option<String>,
-    /// Its architecture: rpi, armv7hf or aarch64 [default: what device-type.json in the image says]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) architecture: Option<String>,
-    /// Its version, as the running system reports it [default: what os-release in the image says]
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) os_version: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PayloadCommand {
-    /// Build a payload from packages; needs no root
-    Build(PayloadBuild),
-    /// Make a tarball of a folder that has `manifest.json` and `migos/`
-    Pack {
-        /// The folder; its manifest's list of files is made anew
-        dir: PathBuf,
-        /// The tarball to write
-        #[arg(short, long, value_name = "FILE")]
-        output: PathBuf,
-    },
-    /// Tell what a tarball is: a payload, or a stock MIGOS of the original project
-    Inspect {
-        /// The tarball
-        file: PathBuf,
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
-    },
-    /// Check every size and digest of payloads
-    Verify {
-        /// The tarballs
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
-    /// Recipes that can be built, and what the cache holds
-    List {
-        #[command(flatten)]
-        cache: Cache,
-    },
-    /// Empty the cache of packages
-    Clean {
-        #[command(flatten)]
-        cache: Cache,
-    },
-    /// Lay a payload onto the boot partition of a card or of its image; needs no mount
-    WriteCard {
-        /// The payload
-        payload: PathBuf,
-        /// Image file of a card, or the card itself
-        card: PathBuf,
-        /// Name a device once more, to be sure that it is the one
-        #[arg(long, value_name = "DEVICE")]
-        device: Option<PathBuf>,
-    },
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct Cache {
-    /// Folder that keeps packages from one build to the next [default: ~/.cache/migos-fleet]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cache: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct PayloadBuild {
-    /// A built-in recipe (see `payload list`), or a file with one
-    #[arg(long, value_name = "RECIPE", default_value = "debian-arm64")]
-    pub(crate) recipe: String,
-    /// The tarball to write [default: payloads/RECIPE.tgz]
-    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// An archive to use instead of this computer's own; NAME is the recipe's name for it
-    #[arg(long, value_name = "[NAME=]URL")]
-    pub(crate) mirror: Vec<String>,
-    /// The keys that must have signed an archive, instead of the recipe's
-    #[arg(long, value_name = "[NAME=]FILE")]
-    pub(crate) keyring: Vec<String>,
-    /// The ramdisk's program; built anew if left out inside the repository
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ramdisk_program: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) cache: Cache,
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
     /// Keep a fleet running, for `plan`, `migrate` and `status` from a second terminal
     Up {
@@ -362,8 +272,8 @@ pub(crate) struct Planning {
     /// How devices boot MIGOS, instead of the policy's
     #[arg(long, value_enum, value_name = "STRATEGY")]
     pub(crate) boot_strategy: Option<BootStrategy>,
-    /// Overrule a refusal; can be given several times
-    #[arg(long, value_enum, value_name = "REFUSAL")]
+    /// Overrule a refusal by its name; can be given several times. docs/preflight.md tells them
+    #[arg(long, value_name = "NAME", value_parser = refusals())]
     pub(crate) allow: Vec<Allow>,
     /// At most so many devices at a time, whatever the policy allows
     #[arg(short, long, visible_alias = "forks", short_alias = 'f', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -383,10 +293,13 @@ pub(crate) enum BootStrategy {
     Auto,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Allow {
-    /// A payload whose kernel cannot restart the board before its modules are loaded: for emulation and benches
-    UnguardedKernel,
+/// The names of all refusals that can be overruled, each with what its check asks for.
+fn refusals() -> impl TypedValueParser<Value = Allow> {
+    let names = Allow::all().map(|allow| {
+        let what = allow.check().map(|check| format!("Do not insist that {}", check.what));
+        PossibleValue::new(allow.name()).help(what.unwrap_or_default())
+    });
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Allow>())
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -442,6 +355,18 @@ pub(crate) enum Format {
     Table,
     /// One JSON document
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// Text for people
+    Table,
+    /// One JSON document
+    Json,
+    /// The run's records, one JSON object a line
+    Jsonl,
+    /// One HTML file that needs nothing else
+    Html,
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use migos_events::{
 };
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_playbooks::balena::{DeviceUuid, Heartbeat, Sighting};
+use migos_playbooks::estimate::Measured;
 use migos_playbooks::plan::CheckedPlan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -252,6 +253,11 @@ impl<T: Transport, B: BalenaApi> Desk<T, B> {
                 crossed: progress.is_some_and(|it| it.crossed.is_some()),
                 at: record.at,
                 cause,
+                // A device that proved one-shot boot has taken longer than the others of its class will.
+                measured: progress
+                    .filter(|it| !it.proven)
+                    .and_then(Progress::took)
+                    .map(|took| Measured { class: plan.class.clone(), took }),
             };
             entries.insert(plan.serial.clone(), entry);
         }

@@ -78,6 +78,7 @@ mod tests {
             crossed: true,
             at: Timestamp::UNIX_EPOCH,
             cause: None,
+            measured: None,
         };
         ledger.enter([("1".to_owned(), entry("k-1", LedgerState::Committed))].into()).unwrap();
         ledger.enter([("2".to_owned(), entry("k-2", LedgerState::Committed))].into()).unwrap();

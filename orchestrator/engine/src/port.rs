@@ -40,8 +40,12 @@ pub trait Transport: Send + Sync + 'static {
 /// returns once the bytes are on the medium.
 pub trait Session: Send + Sync + 'static {
     /// Reads everything the planner wants to know, in one round trip; see
-    /// [`migos_playbooks::facts`] for the form.
-    fn probe(&self) -> impl Future<Output = Result<String, TransportError>> + Send;
+    /// [`migos_playbooks::facts`] for the form. The device tries meanwhile which of these hosts it reaches, each
+    /// `HOST:PORT`.
+    fn probe(
+        &self,
+        hosts: &[String],
+    ) -> impl Future<Output = Result<String, TransportError>> + Send;
 
     /// Reads again what tells this device and its boot files from any other.
     fn identity(&self) -> impl Future<Output = Result<Identity, TransportError>> + Send;

@@ -9,24 +9,25 @@ use tokio::time::sleep;
 /// Tries to reach a device before it counts as unreachable.
 const TRIES: u32 = 3;
 
-/// Probes these devices, so many at a time.
+/// Probes these devices, so many at a time. Each tries which of these hosts it reaches, each `HOST:PORT`.
 pub async fn probe_all<T: Transport>(
     transport: &T,
     targets: Vec<Target>,
+    hosts: &[String],
     parallel: usize,
 ) -> FactsByDevice {
     let probes = targets.into_iter().map(|target| async move {
-        let probed = probe(transport, &target).await;
+        let probed = probe(transport, &target, hosts).await;
         (target.device, probed)
     });
     stream::iter(probes).buffer_unordered(parallel.max(1)).collect().await
 }
 
-async fn probe<T: Transport>(transport: &T, target: &Target) -> Probed {
+async fn probe<T: Transport>(transport: &T, target: &Target, hosts: &[String]) -> Probed {
     let mut pause = Duration::from_millis(500);
     let mut tries = 1;
     loop {
-        match probe_once(transport, target).await {
+        match probe_once(transport, target, hosts).await {
             Ok(text) => {
                 return match parse(&text) {
                     Ok(facts) => Probed::Facts(Box::new(facts)),
@@ -42,7 +43,10 @@ async fn probe<T: Transport>(transport: &T, target: &Target) -> Probed {
                 pause *= 2;
             }
             Err(error) if error.is_transient() => {
-                return Probed::Unreachable(format!("{error}, {TRIES} tries"));
+                // Its address says nothing new, and would keep devices apart that are silent alike.
+                let address = format!("{}:{}: ", target.host, target.port);
+                let why = error.to_string().replace(&address, "");
+                return Probed::Unreachable(format!("{why}, {TRIES} tries"));
             }
             Err(error) => {
                 return Probed::Unusable { remedy: remedy(&error), reason: error.to_string() };
@@ -54,9 +58,10 @@ async fn probe<T: Transport>(transport: &T, target: &Target) -> Probed {
 async fn probe_once<T: Transport>(
     transport: &T,
     target: &Target,
+    hosts: &[String],
 ) -> Result<String, TransportError> {
     let session = transport.connect(target).await?;
-    let text = session.probe().await;
+    let text = session.probe(hosts).await;
     session.close().await;
     text
 }

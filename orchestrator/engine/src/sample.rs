@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use jiff::Timestamp;
 use migos_contract::Compression;
 use migos_inventory::{Bastion, DeviceId, FleetSlug, HostKeys, Login, PortRange, SiteName};
 use migos_payload::digest::Sha256;
@@ -9,8 +10,8 @@ use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
 use migos_playbooks::estimate::Estimate;
 use migos_playbooks::plan::{
-    Boot, CheckedPlan, Class, DevicePlan, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary,
-    Plan, PlanId, Proof, Stage, Tolerance,
+    Boot, CheckedPlan, Class, DevicePlan, Erased, Gate, Handover, Inputs, PLAN_SCHEMA,
+    PayloadSummary, Plan, PlanId, Proof, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::{
@@ -91,6 +92,9 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
         chunks: None,
     };
     let mut plan = Plan {
+        reduced_from: None,
+        facts_read: Timestamp::UNIX_EPOCH,
+        migrated_before: BTreeMap::new(),
         schema: PLAN_SCHEMA,
         id: PlanId(any),
         inputs: Inputs { inventory: any, facts: any, playbook: any, policy: any, balena: any },
@@ -158,7 +162,19 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         handover: Handover::default(),
         may_be_tunnelled: false,
         window: None,
-        estimate: Estimate { to_commit: Span::seconds(30), to_well: Span::seconds(30) },
+        estimate: Estimate {
+            to_reboot: Span::seconds(25),
+            to_commit: Span::seconds(30),
+            to_well: Span::seconds(30),
+            flash: Span::seconds(20),
+            measured: false,
+        },
+        erased: Erased::default(),
+        boot_files: BTreeMap::new(),
+        warnings: Vec::new(),
+        overruled: Vec::new(),
+        no_lifeboat: false,
+        app: None,
         disk_id: "738a4d67".into(),
         hostname: "kiosk".into(),
         payload,

@@ -7,7 +7,9 @@ use crate::tally::Tally;
 use jiff::Timestamp;
 use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
+use migos_playbooks::estimate::Estimate;
 use migos_playbooks::plan::Class;
+use migos_playbooks::span::Span;
 use migos_playbooks::step::{Action, Reversal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -95,8 +97,12 @@ pub struct Progress {
     pub contradicted: bool,
     /// When of the run it was away for the first time.
     pub away_since: Option<Duration>,
+    /// When of the run it left Raspbian for MIGOS.
+    pub left: Option<Duration>,
     /// When of the run it was permitted to cross the point of no return.
     pub crossed: Option<Duration>,
+    /// When of the run its card was written.
+    pub flashed: Option<Duration>,
 }
 
 impl Default for Progress {
@@ -113,7 +119,9 @@ impl Default for Progress {
             was_in_migos: false,
             contradicted: false,
             away_since: None,
+            left: None,
             crossed: None,
+            flashed: None,
         }
     }
 }
@@ -161,6 +169,9 @@ impl Progress {
                     Reversal::PointOfNoReturn => _ = self.crossed.get_or_insert(at),
                     Reversal::Nothing | Reversal::Stays => {}
                 }
+                if matches!(step.action, Action::Arm | Action::Reboot) {
+                    self.left = Some(at);
+                }
                 self.last_step = Some(*step);
             }
             DeviceEvent::StepDone { step, learned } => {
@@ -168,6 +179,9 @@ impl Progress {
                 self.touched.retain(|earlier| !step.action.settles(earlier.action));
                 self.proven |= step.action == Action::ProveGone;
                 self.was_in_migos |= step.action == Action::AwaitMigos;
+                if step.action == Action::AwaitFlash {
+                    self.flashed = Some(at);
+                }
             }
             DeviceEvent::Failed { .. } if next.is_away() => _ = self.away_since.get_or_insert(at),
             DeviceEvent::CameBack { .. } => self.crossed = None,
@@ -183,6 +197,24 @@ impl Progress {
         }
         self.state = next;
         Ok(())
+    }
+}
+
+impl Progress {
+    /// What its way took, once it is migrated.
+    pub fn took(&self) -> Option<Estimate> {
+        let (DeviceState::Migrated, Some(crossed)) = (&self.state, self.crossed) else {
+            return None;
+        };
+        let since = |later: Duration, earlier: Duration| Span(later.saturating_sub(earlier));
+        let flashed = self.flashed.unwrap_or(self.since);
+        Some(Estimate {
+            to_reboot: since(self.left.unwrap_or(crossed), self.started),
+            to_commit: since(crossed, self.started),
+            to_well: since(self.since, crossed),
+            flash: since(flashed, crossed),
+            measured: true,
+        })
     }
 }
 

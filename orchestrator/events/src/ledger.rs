@@ -4,6 +4,7 @@ use crate::event::{DeviceEvent, RunId};
 use jiff::Timestamp;
 use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
+use migos_playbooks::estimate::Measured;
 use migos_playbooks::step::Reversal;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct LedgerEntry {
     /// Why it ended badly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// What its migration took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
 }
 
 /// Where a device got to.

@@ -53,7 +53,23 @@ pub(crate) struct Flashed {
     pub(crate) files: BTreeMap<String, String>,
 }
 
+/// The boot partition's first sector, as in Raspbian's images.
+const BOOT_START: u64 = 8192;
+
 impl Card {
+    /// First sector and number of sectors of Raspbian's boot partition; nothing once it is flashed.
+    pub(crate) fn boot_extent(&self) -> Option<(u64, u64)> {
+        let Space { cluster, total, .. } = self.partitions()?.boot.space();
+        Some((BOOT_START, cluster * total / 512))
+    }
+
+    /// Makes it too small for a second boot partition behind the first.
+    pub(crate) fn shrink(&mut self) {
+        if let Some((start, sectors)) = self.boot_extent() {
+            self.sectors = start + sectors + sectors / 2;
+        }
+    }
+
     /// A card with Raspbian on it.
     pub(crate) fn new(disk_id: u32, sectors: u64, boot: FileSystem, root: FileSystem) -> Self {
         let medium = Medium::Raspbian(Partitions { boot, root, lower: None });

@@ -58,6 +58,10 @@ pub struct DeviceFaults {
     pub sudo_asks: bool,
     /// It is reached through a tunnel that Raspbian makes, and MIGOS does not.
     pub tunnel: bool,
+    /// The firewall of its site lets nothing through to balena.
+    pub blocked: bool,
+    /// Its card has no room for a copy of its boot partition behind the image.
+    pub small_card: bool,
 }
 
 /// The password of the login `pi` in the lab.
@@ -115,7 +119,7 @@ pub enum FaultsError {
 }
 
 /// Every fault, as it is written in YAML.
-pub const FAULTS: [&str; 21] = [
+pub const FAULTS: [&str; 23] = [
     "unreachable",
     "no-space",
     "root-full",
@@ -137,6 +141,8 @@ pub const FAULTS: [&str; 21] = [
     "dpkg-locked: TIME",
     "sudo-asks",
     "tunnel",
+    "blocked",
+    "small-card",
 ];
 
 /// Reads faults. An empty text has none.
@@ -198,6 +204,8 @@ fn set(faults: &mut DeviceFaults, device: &str, fault: &Value) -> Result<(), Fau
         "under-voltage" => &mut faults.under_voltage,
         "sudo-asks" => &mut faults.sudo_asks,
         "tunnel" => &mut faults.tunnel,
+        "blocked" => &mut faults.blocked,
+        "small-card" => &mut faults.small_card,
         "cut-upload" => {
             let bytes = value.and_then(Value::as_u64).filter(|bytes| *bytes > 0);
             let bytes =
@@ -305,7 +313,7 @@ mod tests {
         insta::assert_snapshot!(messages.join("\n"), @r"
         faults are a list by device, such as `kiosk-003: [no-space]`
         the faults of pi are no list; write `pi: [no-space]`
-        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: TIME, wrong-host-key, wrong-serial, hang-before-watchdog, hang-after-watchdog, old-firmware, read-only-boot, overlay-root, little-memory, under-voltage, reboot-hangs: TIER, dpkg-locked: TIME, sudo-asks, tunnel
+        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: TIME, wrong-host-key, wrong-serial, hang-before-watchdog, hang-after-watchdog, old-firmware, read-only-boot, overlay-root, little-memory, under-voltage, reboot-hangs: TIER, dpkg-locked: TIME, sudo-asks, tunnel, blocked, small-card
         pi: no-space stands there twice
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`

@@ -285,6 +285,9 @@ fn spoil(
     release: Release,
     faults: DeviceFaults,
 ) -> Result<(), FsError> {
+    if faults.small_card {
+        card.shrink();
+    }
     let Some(partitions) = card.partitions_mut() else { return Ok(()) };
     if faults.old_firmware {
         stock.age_firmware(release, &mut partitions.boot)?;

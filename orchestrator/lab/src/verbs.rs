@@ -41,8 +41,10 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
     let known = name.strip_prefix("migos-").and_then(|rest| rest.strip_suffix("/1"));
     // Reading is for everyone, as on a real device; what follows is for root.
     match (known, arguments) {
-        (Some("probe"), []) => return ended(probe::probe(system, "")),
-        (Some("probe"), [connection]) => return ended(probe::probe(system, connection)),
+        (Some("probe"), []) => return ended(probe::probe(system, "", &[])),
+        (Some("probe"), [connection, hosts @ ..]) => {
+            return ended(probe::probe(system, connection, hosts));
+        }
         (Some("identity"), []) => return ended(probe::identity(system)),
         (Some("read"), [path, limit]) => return ended(files::read(system, path, limit)),
         (Some("sums"), paths) if !paths.is_empty() => {

@@ -188,6 +188,7 @@ devices:
 
     fn entry(device: &str, state: LedgerState, cause: &str) -> (String, LedgerEntry) {
         let entry = LedgerEntry {
+            measured: None,
             device: device.parse().unwrap(),
             uuid: DeviceUuid(device.into()),
             run: RunId("7f3a2c-01".into()),

@@ -1,4 +1,4 @@
-//! Renders plans and events: terminal, table, JSON.
+//! Renders plans and events: terminal, table, JSON, HTML.
 //!
 //! Everything is made from values: a plan, a fleet, facts, and the records of a run. Nothing here asks
 //! whether the run is still going, so a recorded run reads exactly as it did while it ran.
@@ -9,17 +9,21 @@
 //!   area on a terminal.
 //! - After it, or from a second terminal: [`status`], [`summary`] and [`summary_json`] say what a
 //!   [`History`](migos_events::History) amounts to and what to do next.
+//! - To mail and to print: [`plan_html`] and [`run_html`] are the same as pages.
 //! - Over all runs: [`campaign_text`] says how the whole fleet stands.
 //!
 //! Texts are returned; only [`Live`] writes, to standard error or to the writer it is given.
 
 mod campaign;
+mod checks;
 mod grid;
+mod html;
 mod json;
 mod limits;
 mod lines;
 mod live;
 mod next;
+mod outlook;
 mod plan;
 mod policy;
 mod states;
@@ -34,10 +38,12 @@ mod words;
 mod sample;
 
 pub use campaign::{Standing, campaign, campaign_json, campaign_text};
+pub use checks::checks_text;
+pub use html::{Told, plan_html, run_html};
 pub use json::summary_json;
 pub use lines::RunLines;
 pub use live::Live;
-pub use plan::plan_text;
+pub use plan::{Around, plan_text};
 pub use policy::{policy_json, policy_list, policy_text};
 pub use states::{STATES, state_word};
 pub use status::status;

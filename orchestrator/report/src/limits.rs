@@ -1,11 +1,10 @@
 //! What a policy has made of a plan: gates, limits, and what is waited for, in words.
 
-use crate::words::{counts, many, plain};
+use crate::words::{counts, plain, short};
 use crate::{Style, strategy};
-use migos_inventory::{DeviceId, fold};
-use migos_payload::size::ByteCount;
-use migos_playbooks::plan::{DevicePlan, Gate, Plan, Tolerance};
-use migos_playbooks::policy::{Bandwidth, Budget, ClassRule, OnTrip, Require, Stragglers, Unsited};
+use migos_inventory::DeviceId;
+use migos_playbooks::plan::{Gate, Plan, Tolerance};
+use migos_playbooks::policy::{Budget, ClassRule, OnTrip, Require, Stragglers, Unsited};
 use std::collections::BTreeMap;
 
 /// A gate in words: `at most 2 failed, soak 30m, then a person: "..."`.
@@ -47,7 +46,6 @@ pub(crate) fn whole_run(plan: &Plan, style: Style) -> String {
     text += &waiting(plan);
     text += &windows(plan);
     text += &strategy::strategy(plan, style);
-    text += &sent(plan);
     if let Some(command) = &plan.on_event {
         text += &format!("  Told what happens: `{}`\n", plain(command));
     }
@@ -75,7 +73,7 @@ fn sites(plan: &Plan) -> String {
     };
     match homeless.len() {
         0 | 1 => String::new(),
-        _ => format!("  Without a site, {what}: {}\n", fold(homeless)),
+        _ => format!("  Without a site, {what}: {}\n", short(homeless, 60)),
     }
 }
 
@@ -116,43 +114,11 @@ fn windows(plan: &Plan) -> String {
     let line = |(window, devices): (String, Vec<&DeviceId>)| {
         let who = match devices.len() == plan.devices.len() {
             true => "all devices".to_owned(),
-            false => fold(devices),
+            false => short(devices, 60),
         };
         format!("  Start, and cross the point of no return, only {window}: {who}\n")
     };
     windows.into_iter().map(line).collect()
-}
-
-fn sent(plan: &Plan) -> String {
-    let payload = |device: &DevicePlan| {
-        let payload = plan.payloads.get(&device.payload).map(|payload| ByteCount(payload.size()));
-        payload.unwrap_or_default()
-    };
-    let image = |device: &DevicePlan| {
-        plan.images.get(&device.image).map(|image| image.size).unwrap_or_default()
-    };
-    let (fetch, take): (Vec<_>, Vec<_>) =
-        plan.devices.values().partition(|device| device.mirror.is_some());
-    let all = plan.devices.values().map(payload).sum::<ByteCount>()
-        + take.into_iter().map(image).sum::<ByteCount>();
-    let mut text = format!("  Sent in all: {all}{}.\n", bandwidth(plan));
-    if !fetch.is_empty() {
-        text += &format!(
-            "  Fetched from mirrors, and sent only where they fail: {}, by {}.\n",
-            fetch.iter().copied().map(image).sum::<ByteCount>(),
-            many(fetch.len(), "device")
-        );
-    }
-    text
-}
-
-/// `, at most 40MB/s in all, 1MB/s to one site`.
-fn bandwidth(plan: &Plan) -> String {
-    let Bandwidth { total, per_site, per_device } = plan.bandwidth;
-    let limits = [(total, "in all"), (per_site, "to one site"), (per_device, "to one device")];
-    let limits: Vec<String> =
-        limits.into_iter().filter_map(|(rate, words)| Some(format!("{} {words}", rate?))).collect();
-    if limits.is_empty() { String::new() } else { format!(", at most {}", limits.join(", ")) }
 }
 
 #[cfg(test)]
@@ -160,6 +126,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::sample;
+    use migos_playbooks::policy::Bandwidth;
     use migos_playbooks::rate::Rate;
     use migos_playbooks::span::Span;
     use migos_playbooks::window::Window;
@@ -197,7 +164,6 @@ mod tests {
           Start, and cross the point of no return, only mon-fri 22:00-05:00 Europe/Berlin: kiosk-[001-003]
           Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
-          Sent in all: 938 MB, at most 40MB/s in all, 500kB/s to one device.
           Told what happens: `./tell.sh`
         "###);
     }

@@ -1,77 +1,82 @@
 //! The plan as a person reads it: who, when, what, and what cannot be taken back.
 
 use crate::grid::columns;
-use crate::words::{Tone, duration, many, paint, plain};
+use crate::outlook::{age, names, outlook};
+use crate::words::{Tone, many, paint, plain};
 use crate::{Style, limits, steps};
-use migos_inventory::{DeviceId, fold};
-use migos_playbooks::estimate::{Prediction, StagePrediction};
-use migos_playbooks::plan::{Finding, Plan, SetAside, Stage};
+use jiff::Timestamp;
+use migos_inventory::DeviceId;
+use migos_playbooks::estimate::Prediction;
+use migos_playbooks::plan::{DevicePlan, Finding, Plan, SetAside, Stage};
 use std::collections::BTreeMap;
 
-/// The text of a plan. `prediction` is how long it takes, or why that cannot be told; `facts_age` how old the facts are
-/// (`4 min old`), `source` the inventory's name, `hint` the line that says how to run it.
-pub fn plan_text(
-    plan: &Plan,
-    style: Style,
-    prediction: Option<Result<&Prediction, &str>>,
-    facts_age: Option<&str>,
-    source: &str,
-    hint: &str,
-) -> String {
-    let mut text = header(plan, style, facts_age, source);
+/// What is said of a plan besides what it says itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// The moment at which it is read.
+    pub now: Timestamp,
+    /// How long it takes, or why that cannot be told.
+    pub prediction: Result<&'a Prediction, &'a str>,
+    /// The inventory's name.
+    pub source: &'a str,
+    /// How to run it.
+    pub hint: &'a str,
+}
+
+/// The text of a plan.
+pub fn plan_text(plan: &Plan, style: Style, around: &Around<'_>) -> String {
+    let mut text = header(plan, style, around);
     text += "\n";
     text += &results(plan, style);
     if !plan.devices.is_empty() {
+        text += &format!("\n{}\n", paint(style, Tone::Plain, "In short"));
+        text += &outlook(plan, style, around.prediction);
         text += &format!("\n{}\n", paint(style, Tone::Plain, "Stages"));
         text += &columns(style, plan.stages.iter().map(|stage| stage_row(plan, stage)).collect());
-        text += &prediction.map(takes).unwrap_or_default();
         text += &limits::whole_run(plan, style);
         text += &steps::text(plan, style);
     }
     text += &refused(plan, style);
-    if !plan.devices.is_empty() {
-        text += "\nErased: the whole card of each migrated device. Nothing on it is kept; copy off first what you need.\n";
-        text += "Untouched: devices outside the selection, and those set aside.\n";
+    text += &remarks(plan, style);
+    text += "\nNothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.\n";
+    if text.contains('…') {
+        text += "Where names are cut (…), --format json has them all, and -l NAME shows one device alone.\n";
     }
-    text += "\nNothing was changed to make this plan.\n";
-    text += &format!("{hint}\n");
+    text += &format!("{}\n", around.hint);
     text
 }
 
-/// How long the stages take, and the run.
-fn takes(prediction: Result<&Prediction, &str>) -> String {
-    let prediction = match prediction {
-        Ok(prediction) => prediction,
-        Err(why) => return format!("  How long it takes cannot be told: {}\n", plain(why)),
-    };
-    let stage = |stage: &StagePrediction| format!("{} {}", stage.name, duration(stage.takes));
-    let stages: Vec<String> = prediction.stages.iter().map(stage).collect();
-    let people = match prediction.pauses {
-        0 => String::new(),
-        pauses => format!(", and what a person takes at {}", many(pauses, "gate")),
-    };
-    format!(
-        "  If all goes well: {}; {} in all{people}, begun now. Estimated until a device has shown it.\n",
-        stages.join(", "),
-        duration(prediction.whole)
-    )
-}
-
-fn header(plan: &Plan, style: Style, facts_age: Option<&str>, source: &str) -> String {
+fn header(plan: &Plan, style: Style, around: &Around<'_>) -> String {
     let mut parts = vec![
         paint(style, Tone::Plain, &format!("Plan {}", plan.id.short())),
-        source.to_owned(),
+        around.source.to_owned(),
         many(plan.devices.len() + plan.set_aside.len(), "device"),
     ];
     for (digest, payload) in &plan.payloads {
         parts.push(format!("payload MIGOS {} (sha256 {})", payload.version, digest.short()));
     }
-    parts.extend(facts_age.map(|age| format!("facts {age}")));
+    parts.push(age(plan, around.now));
+    if let Some(approved) = &plan.reduced_from {
+        parts.push(format!("plan {} without what has changed since", approved.short()));
+    }
     parts.join("  ") + "\n"
 }
 
 /// One row per result and reason.
 fn results(plan: &Plan, style: Style) -> String {
+    let row = |result: &str, devices: Vec<&DeviceId>, reason: &str| {
+        vec![result.into(), format!("{:>4}", devices.len()), names(devices), reason.into()]
+    };
+    let mut rows = vec![row("migrate", plan.devices.keys().collect(), "")];
+    rows.extend(set_aside(plan).into_iter().map(|(result, reason, devices)| {
+        let reason = if result == "refused" { "see below" } else { &reason };
+        row(result, devices, reason)
+    }));
+    columns(style, rows)
+}
+
+/// Who is not migrated: the result, the reason, and the devices.
+pub(crate) fn set_aside(plan: &Plan) -> Vec<(&'static str, String, Vec<&DeviceId>)> {
     let mut groups: BTreeMap<(usize, &str, String), Vec<&DeviceId>> = BTreeMap::new();
     for (device, why) in &plan.set_aside {
         let (rank, result, reason) = match why {
@@ -82,26 +87,19 @@ fn results(plan: &Plan, style: Style) -> String {
                 (1, "done", "already on balena, OS version not known".into())
             }
             SetAside::Held(reason) => (2, "held", format!("\"{}\"", plain(reason))),
-            SetAside::Refused(_) => (3, "refused", "see below".into()),
+            SetAside::Refused(_) => (3, "refused", String::new()),
             SetAside::Unreachable(reason) => (4, "unreachable", plain(reason)),
         };
         groups.entry((rank, result, reason)).or_default().push(device);
     }
-    let row = |result: &str, devices: Vec<&DeviceId>, reason: &str| {
-        vec![result.into(), format!("{:>4}", devices.len()), fold(devices), reason.into()]
-    };
-    let mut rows = vec![row("migrate", plan.devices.keys().collect(), "")];
-    rows.extend(
-        groups.into_iter().map(|((_, result, reason), devices)| row(result, devices, &reason)),
-    );
-    columns(style, rows)
+    groups.into_iter().map(|((_, result, reason), devices)| (result, reason, devices)).collect()
 }
 
 fn stage_row(plan: &Plan, stage: &Stage) -> Vec<String> {
     vec![
         stage.name.clone(),
         format!("{:>4}", stage.devices.len()),
-        fold(&stage.devices),
+        names(&stage.devices),
         at_once(plan, stage),
         limits::gate(&stage.gate),
     ]
@@ -116,27 +114,80 @@ pub(crate) fn at_once(plan: &Plan, stage: &Stage) -> String {
     }
 }
 
-/// Devices with equal findings in one row, each finding with its remedy.
+/// Devices that the same checks refuse for the same remedies in one row; where their evidence differs, that of one.
 fn refused(plan: &Plan, style: Style) -> String {
-    let mut groups: Vec<(&[Finding], Vec<&DeviceId>)> = Vec::new();
-    for (device, why) in &plan.set_aside {
-        let SetAside::Refused(findings) = why else { continue };
-        match groups.iter_mut().find(|(known, _)| known == findings) {
-            Some((_, devices)) => devices.push(device),
-            None => groups.push((findings, vec![device])),
+    let found = plan.set_aside.iter().filter_map(|(id, why)| match why {
+        SetAside::Refused(findings) => Some((id, findings.as_slice())),
+        _ => None,
+    });
+    section(style, "Refused", found)
+}
+
+/// What the checks warn of, and what a person has overruled.
+fn remarks(plan: &Plan, style: Style) -> String {
+    let of = |part: fn(&DevicePlan) -> &[Finding]| {
+        plan.devices.iter().map(move |(id, device)| (id, part(device)))
+    };
+    let overruled = section(style, "Refused, but overruled by --allow", of(|it| &it.overruled));
+    overruled + &section(style, "Migrated, with a warning", of(|it| &it.warnings))
+}
+
+/// The findings of devices, and those devices.
+pub(crate) type Group<'a> = (Vec<&'a [Finding]>, Vec<&'a DeviceId>);
+
+/// Devices that the same checks have found, with the same remedies.
+pub(crate) fn groups<'a>(
+    found: impl Iterator<Item = (&'a DeviceId, &'a [Finding])>,
+) -> Vec<Group<'a>> {
+    let key = |findings: &'a [Finding]| -> Vec<(&'a str, &'a str)> {
+        findings.iter().map(|it| (it.check.as_str(), it.remedy.as_str())).collect()
+    };
+    let mut keys = Vec::new();
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for (device, findings) in found.filter(|(_, findings)| !findings.is_empty()) {
+        let own = key(findings);
+        let place = keys.iter().position(|known| *known == own).unwrap_or_else(|| {
+            keys.push(own);
+            groups.push(Group::default());
+            groups.len() - 1
+        });
+        if let Some((all, devices)) = groups.get_mut(place) {
+            all.push(findings);
+            devices.push(device);
         }
     }
-    if groups.is_empty() {
-        return String::new();
-    }
+    groups
+}
+
+/// Findings under a title, devices with like ones in one row.
+fn section<'a>(
+    style: Style,
+    title: &str,
+    found: impl Iterator<Item = (&'a DeviceId, &'a [Finding])>,
+) -> String {
     let mut rows = Vec::new();
-    for (findings, devices) in groups {
-        let names = std::iter::once(fold(devices)).chain(std::iter::repeat(String::new()));
-        for (finding, name) in findings.iter().zip(names) {
-            rows.push(vec![name, plain(&finding.reason), plain(&finding.remedy)]);
+    for (all, devices) in groups(found) {
+        let first = devices.first().map(ToString::to_string).unwrap_or_default();
+        let who = std::iter::once(names(devices)).chain(std::iter::repeat(String::new()));
+        let findings = all.first().copied().unwrap_or_default();
+        for ((index, finding), name) in findings.iter().enumerate().zip(who) {
+            let mut reason = plain(&finding.reason);
+            if differs(&all, index) {
+                reason = format!("{reason} ({first}; the others alike)");
+            }
+            rows.push(vec![name, reason, plain(&finding.remedy)]);
         }
     }
-    format!("\n{}\n{}", paint(style, Tone::Plain, "Refused"), columns(style, rows))
+    match rows.is_empty() {
+        true => String::new(),
+        false => format!("\n{}\n{}", paint(style, Tone::Plain, title), columns(style, rows)),
+    }
+}
+
+/// True if the evidence of this finding is not the same for all of a group.
+pub(crate) fn differs(all: &[&[Finding]], index: usize) -> bool {
+    let reason = |findings: &&[Finding]| findings.get(index).map(|it| it.reason.clone());
+    all.iter().any(|findings| reason(findings) != all.first().and_then(reason))
 }
 
 #[cfg(test)]
@@ -144,21 +195,50 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::sample;
+    use migos_playbooks::estimate::StagePrediction;
+    use std::time::Duration;
 
     const STYLE: Style = Style { color: false, width: 120 };
     const HINT: &str = "Run it with: migos-fleet migrate kiosks.yaml --plan plan.json";
 
+    fn text_of(plan: &Plan) -> String {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let stage = |name: &str, takes| StagePrediction { name: name.into(), takes };
+        let prediction = Prediction {
+            stages: vec![stage("canary", minutes(60)), stage("rest", minutes(95))],
+            whole: minutes(155),
+            pauses: 1,
+            begun: Timestamp::UNIX_EPOCH,
+            devices: BTreeMap::new(),
+        };
+        let now = Timestamp::from_second(250).unwrap();
+        let around = Around { now, prediction: Ok(&prediction), source: "kiosks.yaml", hint: HINT };
+        plan_text(plan, STYLE, &around)
+    }
+
     #[test]
     fn a_plan_says_all_a_person_must_know() {
-        let text = plan_text(&sample::plan(), STYLE, None, Some("4 min old"), "kiosks.yaml", HINT);
+        let text = text_of(&sample::plan());
         insta::assert_snapshot!(text, @r###"
-        Plan 64879f  kiosks.yaml  13 devices  payload MIGOS 1.4.2 (sha256 8ec5a17a)  facts 4 min old
+        Plan 64879f  kiosks.yaml  13 devices  payload MIGOS 1.4.2 (sha256 8ec5a17a)  facts 4m 10s old
 
           migrate         5  kiosk-[001-003,061-062]
           done            2  bench-[1-2]              already on balenaOS 6.0.24
           held            2  kiosk-[053-054]          "screens being replaced, ask the site"
           refused         3  kiosk-[057-058,109]      see below
           unreachable     1  kiosk-114                connect timeout after 15 s, 3 tries
+
+        In short
+          done      2h 35m after its start, so 1970-01-01 02:35 UTC if begun now and all goes well, and what a person takes at
+                    1 gate: canary 1h 00m, rest 1h 35m
+          dark      each device is out of service for 16m 00s, at any hour, since no `window` is set
+          exposed   0 s without a bootable card: while it is written, for 10m 00s, a power cut ends in MIGOS, which goes on
+          erased    the whole card of each device, with 1.9 GB to 6.1 GB in use; the largest folder is /home/pi/media with 1.2
+                    GB, on kiosk-062
+          kept      a copy of each boot partition, in the run's folder; copy off first what else you need
+          data      938 MB sent in all: north 543 MB to 3, south 394 MB to 2; then the app, which each device downloads once
+                    it is there
+          based on  1 MB/s to a device and 5 MB/s to its card, both assumed until one of its class has shown it
 
         Stages
           canary     1  kiosk-002                             no failure, soak 30m, then a person: "Check the canary, then
@@ -169,9 +249,8 @@ mod tests {
           Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is forced.
           Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
-          Sent in all: 938 MB.
 
-        What happens to kiosk-[001-003] (3 devices, Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
+        What happens to kiosk-[001-003] (3 devices: Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
           · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
@@ -205,30 +284,16 @@ mod tests {
                                  GB unpacked
           14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
                                  20m, lost after 2h
-
-        What happens to kiosk-[061-062] (2 devices, Pi 4B, debian 12, kernel 6.6.20-v8): as kiosk-001 above, except
-           3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
-                                 all of /boot/firmware
-           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to          undo: delete
-                                 /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
-           5  + send-image       send the balenaOS image, verified from the card: 180 MB (sha256      undo: delete
-                                 1797b8a2)
-           7  + write-tryboot    write tryboot.txt: /boot/firmware/tryboot.txt                        undo: delete
-                 +arm_64bit=1
-                 +enable_uart=1
-                 without arm_64bit=0
-          13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64,
-                                 1.9 GB unpacked
+             The same happens to these, except
+             2  kiosk-[061-062]  Pi 4B; debian 12  /boot/firmware  +arm_64bit=1  +enable_uart=1  -arm_64bit=0  image
+                                                   raspberrypi4-64 180 MB
 
         Refused
           kiosk-[057-058]  the boot partition has 8 MB free, 17 MB are needed  remove old kernels from /boot
                            under-voltage seen since boot (throttled=0x50000)   check the power supply
           kiosk-109        it reaches the network through wlan0, not Ethernet  plug in a cable
 
-        Erased: the whole card of each migrated device. Nothing on it is kept; copy off first what you need.
-        Untouched: devices outside the selection, and those set aside.
-
-        Nothing was changed to make this plan.
+        Nothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.
         Run it with: migos-fleet migrate kiosks.yaml --plan plan.json
         "###);
     }
@@ -237,10 +302,22 @@ mod tests {
     fn a_plan_says_who_proves_and_whose_config_is_replaced() {
         let mut plan = sample::plan_with_proof();
         plan.set_aside.clear();
-        insta::assert_snapshot!(plan_text(&plan, STYLE, None, None, "kiosks.yaml", HINT), @r###"
-        Plan 64879f  kiosks.yaml  5 devices  payload MIGOS 1.4.2 (sha256 8ec5a17a)
+        insta::assert_snapshot!(text_of(&plan), @r###"
+        Plan 64879f  kiosks.yaml  5 devices  payload MIGOS 1.4.2 (sha256 8ec5a17a)  facts 4m 10s old
 
           migrate     5  kiosk-[001-003,061-062]
+
+        In short
+          done      2h 35m after its start, so 1970-01-01 02:35 UTC if begun now and all goes well, and what a person takes at
+                    1 gate: canary 1h 00m, rest 1h 35m
+          dark      each device is out of service for 16m 00s, at any hour, since no `window` is set
+          exposed   0 s without a bootable card: while it is written, for 10m 00s, a power cut ends in MIGOS, which goes on
+          erased    the whole card of each device, with 1.9 GB to 6.1 GB in use; the largest folder is /home/pi/media with 1.2
+                    GB, on kiosk-062
+          kept      a copy of each boot partition, in the run's folder; copy off first what else you need
+          data      938 MB sent in all: north 543 MB to 3, south 394 MB to 2; then the app, which each device downloads once
+                    it is there
+          based on  1 MB/s to a device and 5 MB/s to its card, both assumed until one of its class has shown it
 
         Stages
           canary     1  kiosk-002                             no failure, soak 30m, then a person: "Check the canary, then
@@ -252,9 +329,8 @@ mod tests {
           Strategy rewrite: config.txt is replaced for a while on kiosk-[061-062] (Pi 4B, debian 12, kernel 6.6.20-v8).
           Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each class.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
-          Sent in all: 938 MB.
 
-        What happens to kiosk-[001-003] (3 devices, Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
+        What happens to kiosk-[001-003] (3 devices: Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
           · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
@@ -301,7 +377,7 @@ mod tests {
           19  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
                                  20m, lost after 2h
 
-        What happens to kiosk-[061-062] (2 devices, Pi 4B, debian 12, kernel 6.6.20-v8)
+        What happens to kiosk-[061-062] (2 devices: Pi 4B, debian 12, kernel 6.6.20-v8)
                /boot/firmware is mounted read-only: remounted only while writing
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
@@ -341,10 +417,7 @@ mod tests {
           14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
                                  20m, lost after 2h
 
-        Erased: the whole card of each migrated device. Nothing on it is kept; copy off first what you need.
-        Untouched: devices outside the selection, and those set aside.
-
-        Nothing was changed to make this plan.
+        Nothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.
         Run it with: migos-fleet migrate kiosks.yaml --plan plan.json
         "###);
     }
@@ -356,13 +429,13 @@ mod tests {
         plan.stages.clear();
         plan.payloads.clear();
         plan.set_aside.retain(|_, why| matches!(why, SetAside::AlreadyMigrated { .. }));
-        insta::assert_snapshot!(plan_text(&plan, STYLE, None, None, "kiosks.yaml", HINT), @r###"
-        Plan 64879f  kiosks.yaml  2 devices
+        insta::assert_snapshot!(text_of(&plan), @r###"
+        Plan 64879f  kiosks.yaml  2 devices  facts 4m 10s old
 
           migrate     0
           done        2  bench-[1-2]  already on balenaOS 6.0.24
 
-        Nothing was changed to make this plan.
+        Nothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.
         Run it with: migos-fleet migrate kiosks.yaml --plan plan.json
         "###);
     }
@@ -377,7 +450,7 @@ mod tests {
 
     #[test]
     fn where_the_key_lies_is_not_told() {
-        let text = plan_text(&sample::plan(), STYLE, None, None, "kiosks.yaml", HINT);
+        let text = text_of(&sample::plan());
         assert!(!text.contains(sample::IDENTITY));
     }
 }

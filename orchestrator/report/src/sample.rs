@@ -13,8 +13,8 @@ use migos_payload::size::ByteCount;
 use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::estimate::Estimate;
 use migos_playbooks::plan::{
-    Boot, Class, DevicePlan, Finding, Gate, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
-    PlanId, Proof, SetAside, Stage, Tolerance,
+    Boot, Class, DevicePlan, Erased, Finding, Folder, Gate, Handover, Inputs, PLAN_SCHEMA,
+    PayloadSummary, Plan, PlanId, Proof, SetAside, Stage, Tolerance,
 };
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::{
@@ -83,7 +83,23 @@ fn device(name: &str, board: &str) -> DevicePlan {
         boot_read_only: false,
         boot_path: if north { "/boot" } else { "/boot/firmware" }.into(),
         window: None,
-        estimate: Estimate { to_commit: Span::seconds(600), to_well: Span::seconds(900) },
+        estimate: Estimate {
+            to_reboot: Span::seconds(540),
+            to_commit: Span::seconds(600),
+            to_well: Span::seconds(900),
+            flash: Span::seconds(600),
+            measured: false,
+        },
+        erased: Erased {
+            card: ByteCount(15_900_000_000),
+            used: ByteCount(if north { 1_900_000_000 } else { 6_100_000_000 }),
+            largest: vec![Folder { size: ByteCount(1_200_000_000), path: "/home/pi/media".into() }],
+        },
+        boot_files: BTreeMap::new(),
+        warnings: Vec::new(),
+        overruled: Vec::new(),
+        no_lifeboat: false,
+        app: None,
         disk_id: "738a4d67".into(),
         hostname: name.into(),
         payload: payload("1.4.2").0,
@@ -134,8 +150,11 @@ pub(crate) fn plan() -> Plan {
         tolerate: Tolerance { failed: 1, unreachable: 2, ..Tolerance::default() },
         ..Gate::default()
     };
-    let finding =
-        |reason: &str, remedy: &str| Finding { reason: reason.into(), remedy: remedy.into() };
+    let finding = |reason: &str, remedy: &str| Finding {
+        check: "sample".into(),
+        reason: reason.into(),
+        remedy: remedy.into(),
+    };
     let full = SetAside::Refused(vec![
         finding(
             "the boot partition has 8 MB free, 17 MB are needed",
@@ -161,6 +180,8 @@ pub(crate) fn plan() -> Plan {
             policy: digest,
             balena: digest,
         },
+        reduced_from: None,
+        facts_read: Timestamp::UNIX_EPOCH,
         api: "https://api.balena-cloud.com".into(),
         steps: Playbook::migrate().unwrap().steps().to_vec(),
         stages: vec![
@@ -190,6 +211,7 @@ pub(crate) fn plan() -> Plan {
         allow: Default::default(),
         payloads: [payload("1.4.2")].into(),
         images: [image("raspberrypi3", 164_000_000), image("raspberrypi4-64", 180_000_000)].into(),
+        migrated_before: BTreeMap::new(),
         devices: kiosks.into(),
         set_aside: [
             (id("bench-1"), done.clone()),

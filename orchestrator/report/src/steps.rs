@@ -3,12 +3,17 @@
 mod words;
 
 use crate::Style;
-use crate::words::{Tone, many, paint, plain, wrapped};
-use migos_inventory::{DeviceId, fold};
-use migos_playbooks::plan::{Boot, DevicePlan, Plan};
+use crate::grid::columns;
+use crate::words::{Tone, many, paint, plain, short, wrapped};
+use migos_inventory::DeviceId;
+use migos_playbooks::plan::{Boot, Class, DevicePlan, Plan};
 use migos_playbooks::policy::Prove;
 use migos_playbooks::step::{Action, Reversal, Step, When};
+use std::collections::BTreeSet;
 use words::{StepWords, words};
+
+/// Columns that the names of a kind's devices may take.
+const NAMES: usize = 60;
 
 const LEGEND: &str = "  · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good\n";
 
@@ -16,40 +21,108 @@ const LEGEND: &str = "  · changes nothing   + can be undone   ! reboots, or kee
 pub(crate) fn text(plan: &Plan, style: Style) -> String {
     let kinds = kinds(plan);
     let mut text = String::new();
-    for (index, kind) in kinds.iter().enumerate() {
-        let names = fold(kind.devices.iter().copied());
+    let mut told: Vec<&Kind<'_>> = Vec::new();
+    for kind in &kinds {
+        if told.iter().any(|before| before.takes_the_same_as(kind)) {
+            continue;
+        }
+        let names = short(kind.devices.iter().copied(), NAMES);
         let devices = many(kind.devices.len(), "device");
-        let title =
-            format!("What happens to {names} ({devices}, {})", plain(&kind.plan.class.to_string()));
-        text += &format!("\n{}", paint(style, Tone::Plain, &title));
-        let before = kinds.iter().take(index).find(|before| before.takes_the_same_as(kind));
-        text += &match before {
-            None if index == 0 => format!("\n{LEGEND}{}", in_full(plan, kind, style)),
-            None => format!("\n{}", in_full(plan, kind, style)),
-            Some(before) => differences(plan, before, kind, style),
-        };
+        let who = kind.class().map_or_else(|| kind.boards(), |class| plain(&class.to_string()));
+        let title = format!("What happens to {names} ({devices}: {who})");
+        text += &format!("\n{}\n", paint(style, Tone::Plain, &title));
+        if told.is_empty() {
+            text += LEGEND;
+        }
+        text += &in_full(plan, kind, style);
+        let alike = kinds.iter().filter(|other| !std::ptr::eq(*other, kind));
+        text += &others(kind, alike.filter(|other| kind.takes_the_same_as(other)).collect(), style);
+        told.push(kind);
     }
     text
 }
 
+/// The kinds that take the same steps as this one, each in a row with what is different.
+fn others(first: &Kind<'_>, kinds: Vec<&Kind<'_>>, style: Style) -> String {
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let row = |kind: &&Kind<'_>| {
+        let names = short(kind.devices.iter().copied(), NAMES / 2);
+        let number = format!("{:>4}", kind.devices.len());
+        vec![number, names, kind.boards(), differences(first, kind)]
+    };
+    format!(
+        "     The same happens to these, except\n{}",
+        columns(style, kinds.iter().map(row).collect())
+    )
+}
+
 /// Devices to which exactly the same happens.
-struct Kind<'a> {
-    devices: Vec<&'a DeviceId>,
+pub(crate) struct Kind<'a> {
+    pub(crate) devices: Vec<&'a DeviceId>,
     /// The plan of the first of them.
     plan: &'a DevicePlan,
+    /// The plans of all of them.
+    plans: Vec<&'a DevicePlan>,
     /// The steps that they take; people count them from 1.
-    steps: Vec<(&'a Step, StepWords)>,
+    pub(crate) steps: Vec<(&'a Step, StepWords)>,
 }
 
 impl Kind<'_> {
+    /// The class, if all of them are of one.
+    fn class(&self) -> Option<&Class> {
+        let class = &self.plan.class;
+        self.plans.iter().all(|plan| plan.class == *class).then_some(class)
+    }
+
+    /// What a person must know before this step, if it is the point of no return.
+    pub(crate) fn no_return(&self, step: &Step) -> Option<&'static str> {
+        (step.reversal == Reversal::PointOfNoReturn).then_some(match step.action {
+            Action::Release => {
+                "from here on nobody can call it back: it commits by itself, or goes back to Raspbian by itself"
+            }
+            _ => "no way back but a new card: Raspbian and all data on the card are lost from here on",
+        })
+    }
+
+    /// Their boards and systems.
+    pub(crate) fn boards(&self) -> String {
+        let all = |part: fn(&Class) -> &str| {
+            let parts = self.plans.iter().map(|plan| plain(part(&plan.class)));
+            parts.collect::<BTreeSet<String>>().into_iter().collect::<Vec<_>>()
+        };
+        let boards = all(|class| &class.board).join(", ");
+        // Of each system its versions once.
+        let mut systems: Vec<(String, Vec<String>)> = Vec::new();
+        for system in all(|class| &class.os) {
+            let (name, version) = system.split_once(' ').unwrap_or((&system, ""));
+            match systems.last_mut() {
+                Some((last, versions)) if last == name => versions.push(version.to_owned()),
+                _ => systems.push((name.to_owned(), vec![version.to_owned()])),
+            }
+        }
+        let systems: Vec<String> = systems
+            .into_iter()
+            .map(|(name, versions)| format!("{name} {}", versions.join(", ")))
+            .collect();
+        format!("Pi {boards}; {}", systems.join("; "))
+    }
+
     fn takes_the_same_as(&self, other: &Kind<'_>) -> bool {
         self.steps.len() == other.steps.len()
             && self.steps.iter().zip(&other.steps).all(|((one, _), (two, _))| one.id == two.id)
+            && self.dangers() == other.dangers()
+    }
+
+    /// What a person has to weigh before these devices are touched.
+    fn dangers(&self) -> (Option<&str>, Option<&str>, bool) {
+        let update = words::update(self.plan).map(|update| update.reason.as_str());
+        (warning(self.plan), update, self.plan.boot_read_only)
     }
 
     fn is_like(&self, device: &DevicePlan, steps: &[(&Step, StepWords)]) -> bool {
-        self.plan.class == device.class
-            && self.plan.boot_read_only == device.boot_read_only
+        self.plan.boot_read_only == device.boot_read_only
             && warning(self.plan) == warning(device)
             && self.plan.handover.is_ordered() == device.handover.is_ordered()
             && self.steps == steps
@@ -57,15 +130,20 @@ impl Kind<'_> {
 }
 
 /// The kinds in the order in which their first devices start.
-fn kinds(plan: &Plan) -> Vec<Kind<'_>> {
+pub(crate) fn kinds(plan: &Plan) -> Vec<Kind<'_>> {
     let mut kinds: Vec<Kind<'_>> = Vec::new();
     let ordered = plan.stages.iter().flat_map(|stage| &stage.devices);
     for (id, device) in ordered.filter_map(|id| plan.devices.get_key_value(id)) {
         let taken = plan.steps.iter().filter(|step| device.takes(step));
         let steps: Vec<_> = taken.map(|step| (step, words(plan, device, step))).collect();
         match kinds.iter_mut().find(|kind| kind.is_like(device, &steps)) {
-            Some(kind) => kind.devices.push(id),
-            None => kinds.push(Kind { devices: vec![id], plan: device, steps }),
+            Some(kind) => {
+                kind.devices.push(id);
+                kind.plans.push(device);
+            }
+            None => {
+                kinds.push(Kind { devices: vec![id], plan: device, plans: vec![device], steps })
+            }
         }
     }
     kinds.iter_mut().for_each(|kind| kind.devices.sort());
@@ -94,14 +172,7 @@ fn in_full(plan: &Plan, kind: &Kind<'_>, style: Style) -> String {
                 );
             }
             text += &rule(style, "point of no return");
-            text += &note(match step.action {
-                Action::Release => {
-                    "from here on nobody can call it back: it commits by itself, or goes back to Raspbian by itself"
-                }
-                _ => {
-                    "no way back but a new card: Raspbian and all data on the card are lost from here on"
-                }
-            });
+            text += &note(kind.no_return(step).unwrap_or_default());
         }
         text += &danger(kind, step, style);
         text += &lines(plan, n, step, words, style);
@@ -110,22 +181,20 @@ fn in_full(plan: &Plan, kind: &Kind<'_>, style: Style) -> String {
     text
 }
 
-fn differences(plan: &Plan, first: &Kind<'_>, kind: &Kind<'_>, style: Style) -> String {
-    let mut text = read_only(kind);
-    for (n, ((_, theirs), (step, ours))) in first.steps.iter().zip(&kind.steps).enumerate() {
-        let danger = danger(kind, step, style);
-        if theirs == ours && danger.is_empty() {
-            continue;
+/// What is different in the steps of two kinds, in words.
+fn differences(first: &Kind<'_>, kind: &Kind<'_>) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let is_new = |before: &str, now: &str| (before != now).then(|| now.to_owned());
+    words.extend(is_new(&first.plan.boot_path, &plain(&kind.plan.boot_path)));
+    for ((_, theirs), (step, ours)) in first.steps.iter().zip(&kind.steps) {
+        words.extend(is_new(&theirs.brief, &ours.brief));
+        if step.action == Action::WriteJob {
+            words.extend(word_differences(&theirs.added, &ours.added));
+        } else {
+            words.extend(line_differences(&theirs.added, &ours.added));
         }
-        text += &danger;
-        text += &lines(plan, n, step, ours, style);
-        text += &line_differences(&theirs.added, &ours.added);
     }
-    let model = first.devices.first().map(ToString::to_string).unwrap_or_default();
-    match text.is_empty() {
-        true => format!(": as {model} above\n"),
-        false => format!(": as {model} above, except\n{text}"),
-    }
+    words.join("  ")
 }
 
 fn note(text: &str) -> String {
@@ -181,16 +250,25 @@ fn danger(kind: &Kind<'_>, step: &Step, style: Style) -> String {
 }
 
 /// Lines that one text has and the other has not; all lines if only their order differs.
-fn line_differences(theirs: &[String], ours: &[String]) -> String {
-    let more = ours.iter().filter(|line| !theirs.contains(line));
-    let less = theirs.iter().filter(|line| !ours.contains(line));
-    let more = more.map(|line| format!("         +{line}\n"));
-    let less = less.map(|line| format!("         without {line}\n"));
-    let text: String = more.chain(less).collect();
-    if text.is_empty() && theirs != ours {
-        return ours.iter().map(|line| format!("         +{line}\n")).collect();
+fn line_differences(theirs: &[String], ours: &[String]) -> Option<String> {
+    if theirs == ours {
+        return None;
     }
-    text
+    let more = ours.iter().filter(|line| !theirs.contains(line)).map(|line| format!("+{line}"));
+    let less = theirs.iter().filter(|line| !ours.contains(line)).map(|line| format!("-{line}"));
+    let lines: Vec<String> = more.chain(less).collect();
+    Some(match lines.is_empty() {
+        true => format!("in another order: {}", ours.join(" | ")),
+        false => lines.join("  "),
+    })
+}
+
+/// The same for the words of a line.
+fn word_differences(theirs: &[String], ours: &[String]) -> Option<String> {
+    let words = |lines: &[String]| -> Vec<String> {
+        lines.iter().flat_map(|line| line.split(' ')).map(str::to_owned).collect()
+    };
+    line_differences(&words(theirs), &words(ours))
 }
 
 /// The columns that the longest of the undo words takes, with what introduces it.

@@ -1,10 +1,11 @@
 //! How the devices of a plan boot MIGOS: what is proven, what is changed, and where a hang needs hands.
 
 use crate::Style;
-use crate::words::{Tone, paint, plain};
-use migos_inventory::{DeviceId, fold};
+use crate::words::{Tone, many, paint, plain, short};
+use migos_inventory::DeviceId;
 use migos_playbooks::plan::{Boot, DevicePlan, Handover, Plan};
 use migos_playbooks::policy::{Allow, Prove};
+use migos_playbooks::requirement::overruled_by;
 use std::collections::BTreeMap;
 
 /// The lines of a plan about it; what a person has to weigh comes first.
@@ -18,7 +19,7 @@ pub(crate) fn strategy(plan: &Plan, style: Style) -> String {
     let mut loud: Vec<String> = classes
         .into_iter()
         .map(|(class, devices)| {
-            let (devices, class) = (fold(devices), plain(&class));
+            let (devices, class) = (short(devices, 60), plain(&class));
             format!("Strategy rewrite: config.txt is replaced for a while on {devices} ({class}).")
         })
         .collect();
@@ -36,12 +37,7 @@ pub(crate) fn strategy(plan: &Plan, style: Style) -> String {
              with its key rests on the card from before the reboot on."
         ));
     }
-    if plan.allow.contains(&Allow::UnguardedKernel) {
-        loud.push(
-            "Allowed: unguarded-kernel. A kernel that panics early hangs until somebody cuts the power."
-                .to_owned(),
-        );
-    }
+    loud.extend(plan.allow.iter().map(|allow| allowed(plan, *allow)));
     let mut text: String =
         loud.iter().map(|line| format!("  {}\n", paint(style, Tone::Bad, line))).collect();
     if names(plan, |device| !is_rewritten(device)).is_some() {
@@ -72,11 +68,33 @@ pub(crate) fn strategy(plan: &Plan, style: Style) -> String {
     text
 }
 
+/// A refusal that a person has overruled, and for whom.
+fn allowed(plan: &Plan, allow: Allow) -> String {
+    let is_let_through = |device: &DevicePlan| {
+        device.overruled.iter().any(|finding| overruled_by(&finding.check) == Some(allow))
+    };
+    let count = plan.devices.values().filter(|device| is_let_through(device)).count();
+    let whom = match names(plan, is_let_through) {
+        Some(devices) => format!("It lets through {}: {devices}.", many(count, "device")),
+        None => "No device needs it.".to_owned(),
+    };
+    let means = match allow {
+        Allow::UNGUARDED_KERNEL => {
+            " A kernel that panics early hangs until somebody cuts the power."
+        }
+        Allow::NO_LIFEBOAT => {
+            " A power cut while their boot partitions are overwritten leaves a card that does not boot."
+        }
+        _ => "",
+    };
+    format!("Allowed: {allow}. {whom}{means}")
+}
+
 /// The names of these devices, folded; `None` if there are none.
 fn names(plan: &Plan, is_one: impl Fn(&DevicePlan) -> bool) -> Option<String> {
     let devices: Vec<_> =
         plan.devices.iter().filter(|(_, device)| is_one(device)).map(|(id, _)| id).collect();
-    (!devices.is_empty()).then(|| fold(devices))
+    (!devices.is_empty()).then(|| short(devices, 60))
 }
 
 #[cfg(test)]
@@ -85,7 +103,7 @@ mod tests {
     use super::*;
     use crate::sample;
     use crate::steps;
-    use migos_playbooks::plan::{FirmwareKind, Update};
+    use migos_playbooks::plan::{Finding, FirmwareKind, Update};
 
     #[test]
     fn where_nobody_knows_of_a_tunnel_that_is_said() {
@@ -107,12 +125,20 @@ mod tests {
                 *update = Some(Update { of: FirmwareKind::Card, reason });
             }
         }
-        plan.allow.insert(Allow::UnguardedKernel);
+        plan.allow = [Allow::NO_LIFEBOAT, Allow::UNGUARDED_KERNEL].into();
+        for device in plan.devices.values_mut().filter(|device| device.boot_path == "/boot") {
+            device.overruled.push(Finding {
+                check: "kernel-restart".into(),
+                reason: "the payload's kernel cannot restart the board".into(),
+                remedy: "use another payload".into(),
+            });
+        }
         let style = Style { color: false, width: 120 };
         insta::assert_snapshot!(strategy(&plan, style), @r###"
         Strategy rewrite: config.txt is replaced for a while on kiosk-[061-062] (Pi 4B, debian 12, kernel 6.6.20-v8).
         The vendor's firmware update is installed first on kiosk-[001-003]: it has no undo, and is proven.
-        Allowed: unguarded-kernel. A kernel that panics early hangs until somebody cuts the power.
+        Allowed: no-lifeboat. No device needs it. A power cut while their boot partitions are overwritten leaves a card that does not boot.
+        Allowed: unguarded-kernel. It lets through 3 devices: kiosk-[001-003]. A kernel that panics early hangs until somebody cuts the power.
         Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each class.
         Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
         "###);
@@ -151,7 +177,7 @@ mod tests {
         let text = steps::text(&plan, style);
         insta::assert_snapshot!(text, @r###"
 
-        What happens to kiosk-[001-003] (3 devices, Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
+        What happens to kiosk-[001-003] (3 devices: Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
           · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
@@ -187,7 +213,7 @@ mod tests {
           13  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
                                  20m, lost after 2h
 
-        What happens to kiosk-[061-062] (2 devices, Pi 4B, debian 12, kernel 6.6.20-v8)
+        What happens to kiosk-[061-062] (2 devices: Pi 4B, debian 12, kernel 6.6.20-v8)
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
                                  meanwhile

@@ -142,6 +142,7 @@ devices:
             path: "/boot".into(),
             file_system: FileSystem { free: ByteCount(203_000_000), ..FileSystem::default() },
             partition: Some(1),
+            extent: None,
             files: Default::default(),
             sums: Default::default(),
             config_txt: String::new(),
@@ -149,6 +150,12 @@ devices:
             dirty: None,
         };
         Probed::Facts(Box::new(Facts {
+            largest: Vec::new(),
+            clock: None,
+            card_errors: Default::default(),
+            watchdogs: Default::default(),
+            hat: None,
+            reach: Default::default(),
             model: "Raspberry Pi 3 Model B Plus Rev 1.3".into(),
             revision: Revision(0xa020d3),
             serial: "00000000765fc593".into(),

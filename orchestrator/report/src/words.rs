@@ -1,6 +1,7 @@
 //! The words that all renderings share: numbers, lengths of time, colours, the shape of a line.
 
 use crate::Style;
+use migos_inventory::{DeviceId, fold};
 use std::time::Duration;
 
 /// What a colour says; the word beside it always says the same.
@@ -65,6 +66,20 @@ pub(crate) fn many(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// Names folded, in at most so many columns: what does not fit is cut between two ranges.
+pub(crate) fn short<'a>(devices: impl IntoIterator<Item = &'a DeviceId>, columns: usize) -> String {
+    let whole = fold(devices);
+    if whole.chars().count() <= columns {
+        return whole;
+    }
+    let kept = whole.char_indices().take(columns.saturating_sub(2));
+    let cut = kept.filter(|(_, c)| *c == ',').map(|(index, _)| index + 1).last();
+    let cut = cut.unwrap_or_else(|| whole.find(',').map_or(whole.len(), |comma| comma + 1));
+    let (kept, _) = whole.split_at(cut);
+    let is_open = kept.rfind('[') > kept.rfind(']');
+    format!("{kept}…{}", if is_open { "]" } else { "" })
+}
+
 /// The numbers that are not zero, in words: `4 migrated, 1 failed`; `nothing` if all are.
 pub(crate) fn counts<const N: usize>(numbers: [(u32, &str); N]) -> String {
     let named = numbers.iter().filter(|(number, _)| *number > 0);
@@ -101,6 +116,16 @@ mod tests {
     fn text_is_broken_between_words() {
         assert_eq!(wrapped("one by one immediately", 7), ["one by", "one", "immediately"]);
         assert_eq!(wrapped("", 7), [""]);
+    }
+
+    #[test]
+    fn names_are_cut_between_ranges() {
+        let names = ["a-1", "a-2", "a-4", "a-6", "b"];
+        let ids: Vec<DeviceId> =
+            names.iter().filter_map(|name| DeviceId::new(*name).ok()).collect();
+        let cut = |columns| short(&ids, columns);
+        assert_eq!(cut(40), "a-[1-2,4,6], b");
+        assert_eq!([cut(12), cut(9), cut(3)], ["a-[1-2,4,…]", "a-[1-2,…]", "a-[1-2,…]"]);
     }
 
     #[test]

@@ -123,8 +123,9 @@ fn garbled(verb: &'static str, message: impl ToString) -> TransportError {
 }
 
 impl port::Session for Session {
-    async fn probe(&self) -> Result<String, TransportError> {
-        self.verb(Verb::Probe, &[], Input::Nothing).await.map(text)
+    async fn probe(&self, hosts: &[String]) -> Result<String, TransportError> {
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        self.verb(Verb::Probe, &hosts, Input::Nothing).await.map(text)
     }
 
     async fn identity(&self) -> Result<Identity, TransportError> {

@@ -15,7 +15,7 @@ macro_rules! script {
 /// A verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// \[CONNECTION\]: all facts; nothing is changed.
+    /// \[CONNECTION \[HOST:PORT...\]\]: all facts, and which of the hosts the device reaches; nothing is changed.
     Probe,
     /// What tells the device and its boot files from any other; nothing is changed.
     Identity,
@@ -161,13 +161,13 @@ impl Rise {
 pub fn command_line(rise: Rise, verb: Verb, args: &[&str]) -> String {
     let (prefix, script) = (rise.prefix(), quote(verb.script()));
     let mut line = format!("{prefix}sh -c {script} migos-{}/1", verb.name());
-    for arg in args {
-        line.push(' ');
-        line.push_str(&quote(arg));
-    }
     if verb == Verb::Probe {
         // The login's own shell puts it in: sudo takes it out of what it starts.
         line.push_str(" \"$SSH_CONNECTION\"");
+    }
+    for arg in args {
+        line.push(' ');
+        line.push_str(&quote(arg));
     }
     line
 }
@@ -238,6 +238,8 @@ mod tests {
         for rise in [Rise::Login, Rise::Sudo, Rise::SudoWithPassword] {
             let line = command_line(rise, Verb::Probe, &[]);
             assert!(line.ends_with(" migos-probe/1 \"$SSH_CONNECTION\""), "{line}");
+            let line = command_line(rise, Verb::Probe, &["a.b:443"]);
+            assert!(line.ends_with(" migos-probe/1 \"$SSH_CONNECTION\" 'a.b:443'"), "{line}");
         }
     }
 
@@ -258,7 +260,7 @@ mod tests {
             let script = verb.script();
             assert!(script.starts_with("set -eu\n") && script.is_ascii(), "{verb:?}");
             // A command is one SSH packet, and every server takes one of 32 KiB.
-            assert!(command_line(Rise::Sudo, verb, &[]).len() < 8192, "{verb:?}");
+            assert!(command_line(Rise::Sudo, verb, &[]).len() < 16384, "{verb:?}");
         }
     }
 

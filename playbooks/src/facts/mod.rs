@@ -26,6 +26,7 @@
 //! | `config.txt`, `cmdline.txt` | each line of these files |
 //! | `cmdline` | `/proc/cmdline` |
 //! | `disk` | the boot partition's disk: name and number of 512-byte sectors |
+//! | `boot.extent` | its first sector and its sectors in all, of 512 bytes |
 //! | `boot.dirty` | what the kernel said of a boot partition that was not unmounted properly |
 //! | `disk.read-only` | `yes` if the card's write protection is on |
 //! | `disk.id` | its MBR disk identifier, 8 hex digits |
@@ -46,11 +47,25 @@
 //! | `interfaces` | the same of `/etc/network/interfaces` and its folder |
 //! | `nm` | section headers and the keys `type`, `method`, `interface-name` of NetworkManager's keyfiles |
 //! | `nm.generated` | each YAML file of netplan |
+//! | `clock` | the device's time in seconds since 1970 |
+//! | `clock.synced` | `yes` or `no`: whether a time server keeps it right, as `timedatectl` says |
+//! | `card.errors`, `card.error` | how many lines of the kernel's log tell of errors of the card; the last 3 of them |
+//! | `ext4.errors` | a partition, and the errors that its ext4 has counted, if any |
+//! | `watchdog` | each watchdog: its name, `active` or `inactive`, its seconds, what it calls itself; `-` where unknown |
+//! | `watchdog.systemd` | each `RuntimeWatchdogSec` of systemd's configuration |
+//! | `watchdog.daemon` | the running program that feeds one |
+//! | `hat` | what the board on top calls itself |
+//! | `reach` | each `HOST:PORT` that the probe was asked for, and `yes` or `no`; nothing if there is no tool to try it with |
+//! | `folder` | folders of the root file system and what is in them in KiB, the largest first, down to a megabyte; nothing if that takes too long |
 
+mod condition;
 mod parse;
 
+pub use condition::{CardErrors, Clock, Extent, Watchdog, Watchdogs};
 pub use parse::{FactsError, parse, parse_identity, parse_tree};
 
+use crate::plan::Folder;
+use jiff::Timestamp;
 use migos_inventory::DeviceId;
 use migos_payload::board::{BoardFacts, Revision};
 use migos_payload::digest::Sha256;
@@ -61,6 +76,21 @@ use std::net::IpAddr;
 
 /// Facts of all devices that answered; the others say why not.
 pub type FactsByDevice = BTreeMap<DeviceId, Probed>;
+
+/// The version of the form in which facts are saved.
+pub const FACTS_SCHEMA: u32 = 1;
+
+/// Facts as they are saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactsFile {
+    /// [`FACTS_SCHEMA`].
+    pub schema: u32,
+    /// When they were read, by the controller's clock.
+    pub read: Timestamp,
+    /// The facts of each device.
+    pub devices: FactsByDevice,
+}
 
 /// What came of probing one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +149,24 @@ pub struct Facts {
     pub throttled: Option<u32>,
     /// How it reaches the network.
     pub network: Network,
+    /// The largest folders of its root file system, the largest first; none if they could not be measured in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest: Vec<Folder>,
+    /// Its clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
+    /// What the kernel says against the card.
+    #[serde(default, skip_serializing_if = "CardErrors::is_empty")]
+    pub card_errors: CardErrors,
+    /// What resets the board if nobody feeds it.
+    #[serde(default, skip_serializing_if = "Watchdogs::is_empty")]
+    pub watchdogs: Watchdogs,
+    /// What the board on top calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hat: Option<String>,
+    /// Which of the hosts that it was asked for it reaches, by `HOST:PORT`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reach: BTreeMap<String, bool>,
 }
 
 impl Facts {
@@ -152,6 +200,9 @@ pub struct FileSystem {
     pub cluster: ByteCount,
     /// Free room.
     pub free: ByteCount,
+    /// All room.
+    #[serde(default)]
+    pub size: ByteCount,
 }
 
 /// The boot partition.
@@ -163,6 +214,9 @@ pub struct BootPartition {
     pub file_system: FileSystem,
     /// Its number on its disk.
     pub partition: Option<u32>,
+    /// Where it stands on its disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extent: Option<Extent>,
     /// Sizes of its files by path.
     pub files: BTreeMap<String, ByteCount>,
     /// Digests of `config.txt` and `cmdline.txt`.

@@ -1,5 +1,8 @@
 //! Reads the probe's text into typed facts.
 
+mod condition;
+mod folders;
+
 use super::{
     Arrival, BootPartition, Disk, Facts, FileSystem, Firmware, Identity, Leaf, Network, OsRelease,
     Tree,
@@ -71,6 +74,12 @@ pub fn parse(text: &str) -> Result<Facts, FactsError> {
             .map(|value| hex(value.trim_start_matches("0x"), "throttled"))
             .transpose()?,
         network: network(&lines),
+        largest: folders::largest(&lines),
+        clock: condition::clock(&lines),
+        card_errors: condition::card_errors(&lines),
+        watchdogs: condition::watchdogs(&lines),
+        hat: lines.first("hat").filter(|name| !name.is_empty()).map(str::to_owned),
+        reach: condition::reach(&lines),
     })
 }
 
@@ -188,6 +197,7 @@ fn boot_partition(
             .first("boot.partition")
             .map(|value| number(value, "boot.partition"))
             .transpose()?,
+        extent: condition::extent(lines),
         files,
         sums: sums(lines)?,
         config_txt: lines.text("config.txt"),
@@ -217,12 +227,13 @@ fn file_system(
     let Some([source, _, kind, options, ..]) = found.as_deref() else {
         return Ok(FileSystem::default());
     };
-    let (mut cluster, mut free) = (0, 0);
+    let (mut cluster, mut free, mut size) = (0, 0, 0);
     if let Some(space) = space {
         let mut numbers = space.split(' ').map(|value| number::<u64>(value, key));
         let mut next = || numbers.next().unwrap_or_else(|| Err(bad(key, space)));
         cluster = next()?;
         free = next()?.saturating_mul(cluster);
+        size = next()?.saturating_mul(cluster);
     }
     Ok(FileSystem {
         source: source.clone(),
@@ -230,6 +241,7 @@ fn file_system(
         writable: options.split(',').any(|option| option == "rw"),
         cluster: ByteCount(cluster),
         free: ByteCount(free),
+        size: ByteCount(size),
     })
 }
 

@@ -1,11 +1,14 @@
 //! Who gives a device the commit.
 
 use migos_inventory::{self as inventory, Bastion, DeviceId, Fleet, PortRange};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who gives a device the commit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Handover {
     /// The controller, on its own connection to MIGOS.

@@ -7,6 +7,9 @@ use crate::window::Window;
 use migos_inventory::{Device, WindowChoice};
 use std::time::Duration;
 
+/// The check that a migration fits into the hours of its device.
+pub(super) const CHECK: &str = "window";
+
 /// When a device may start and cross the point of no return; `None`: always.
 pub(super) fn window(
     device: &Device,
@@ -17,7 +20,11 @@ pub(super) fn window(
         Some(WindowChoice::None) => Ok(None),
         Some(WindowChoice::Hours(hours)) => Window::try_from(hours).map(Some).map_err(|error| {
             let remedy = format!("mend `window.{}` in the inventory", error.key());
-            Box::new(Finding { reason: format!("its window cannot be read: {error}"), remedy })
+            Box::new(Finding {
+                check: CHECK.into(),
+                reason: format!("its window cannot be read: {error}"),
+                remedy,
+            })
         }),
     }
 }
@@ -27,6 +34,7 @@ pub(super) fn too_short(window: &Window, estimate: &Estimate) -> Option<Finding>
     let needed = with_margin(estimate.whole());
     let longest = window.longest().filter(|longest| *longest < needed)?;
     Some(Finding {
+        check: CHECK.into(),
         reason: format!(
             "its window is open for {} at a time ({window}), and {} are predicted with the margin",
             Span(longest),

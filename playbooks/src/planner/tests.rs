@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 use crate::balena::{DeviceUuid, MigratedBefore};
+use crate::estimate::Experience;
 use crate::facts;
 use crate::policy::Prove;
 use crate::requirement::sample::{Sample, image, kiosks, payload};
@@ -12,6 +13,7 @@ use migos_payload::board::Architecture;
 struct World {
     fleet: Fleet,
     facts: FactsByDevice,
+    experience: Experience,
     payloads: BTreeMap<Sha256, Manifest>,
     images: BTreeMap<String, ImageManifest>,
     balena: FleetView,
@@ -66,6 +68,7 @@ fn world(size: usize) -> World {
         ]
         .into(),
         balena: FleetView { fleets, migrated: BTreeMap::new() },
+        experience: Experience::default(),
         playbook: Playbook::migrate().unwrap(),
         policy: Policy::parse("policy.yaml", POLICY).unwrap(),
     }
@@ -73,18 +76,22 @@ fn world(size: usize) -> World {
 
 impl World {
     fn plan(&self) -> Plan {
-        let selection = self.fleet.order.clone();
-        plan(&Situation {
+        plan(&self.situation(&self.fleet.order)).unwrap()
+    }
+
+    fn situation<'a>(&'a self, selection: &'a [DeviceId]) -> Situation<'a> {
+        Situation {
             fleet: &self.fleet,
-            selection: &selection,
+            selection,
+            experience: &self.experience,
+            facts_read: jiff::Timestamp::UNIX_EPOCH,
             facts: &self.facts,
             payloads: &self.payloads,
             images: &self.images,
             balena: &self.balena,
             playbook: &self.playbook,
             policy: &self.policy,
-        })
-        .unwrap()
+        }
     }
 
     fn id(&self, number: usize) -> DeviceId {
@@ -252,6 +259,7 @@ fn who_never_fits_into_its_window_is_refused_with_a_remedy() {
       "k-000": {
         "refused": [
           {
+            "check": "window",
             "reason": "its window is open for 5m at a time (sun 03:00-03:05 UTC), and 22m are predicted with the margin",
             "remedy": "widen `window`, raise `bandwidth` if it is bounded, or leave the device out"
           }
@@ -260,6 +268,7 @@ fn who_never_fits_into_its_window_is_refused_with_a_remedy() {
       "k-002": {
         "refused": [
           {
+            "check": "window",
             "reason": "its window cannot be read: not a time zone: \"Mars\"; write it as `Europe/Berlin` or `UTC`",
             "remedy": "mend `window.zone` in the inventory"
           }
@@ -286,4 +295,59 @@ fn random_is_shuffled_by_its_seed_alone_and_inventory_is_as_written() {
     assert_ne!(one, written);
     let sorted: BTreeSet<_> = one.into_iter().collect();
     assert!(sorted.iter().eq(&written));
+}
+
+#[test]
+fn what_checks_warn_of_and_what_is_overruled_is_in_the_plan() {
+    let mut world = world(3);
+    let (weak, hot, small) = (world.id(0), world.id(1), world.id(2));
+    let mut change = |id: &DeviceId, change: &dyn Fn(&mut Facts)| {
+        let Some(Probed::Facts(facts)) = world.facts.get_mut(id) else { panic!("{id}") };
+        change(facts);
+    };
+    change(&weak, &|facts| facts.throttled = Some(0x50000));
+    change(&hot, &|facts| facts.throttled = Some(0x8));
+    change(&small, &|facts| {
+        facts.disk.as_mut().unwrap().size = ByteCount(1_000_000_000);
+        facts.boot.as_mut().unwrap().extent =
+            Some(crate::facts::Extent { start: 4 << 20, size: 256 << 20 });
+    });
+    let plan = world.plan();
+    let check = |set_aside: &SetAside| match set_aside {
+        SetAside::Refused(findings) => findings[0].check.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(check(&plan.set_aside[&weak]), "power");
+    assert_eq!(check(&plan.set_aside[&small]), "lifeboat");
+    assert_eq!(plan.devices[&hot].warnings[0].check, "throttled");
+
+    world.policy.allow = [Allow::NO_LIFEBOAT, "power".parse().unwrap()].into();
+    let plan = world.plan();
+    assert!(plan.set_aside.is_empty());
+    assert_eq!(plan.devices[&weak].overruled[0].check, "power");
+    assert!(!plan.devices[&weak].no_lifeboat);
+    assert_eq!(plan.devices[&small].overruled[0].check, "lifeboat");
+    assert!(plan.devices[&small].no_lifeboat);
+    let json = plan.to_json().unwrap();
+    let read = Plan::from_json(&json).unwrap();
+    assert_eq!(read.allow, world.policy.allow);
+    read.check().unwrap();
+}
+
+#[test]
+fn every_verdict_of_a_device_is_told() {
+    let mut world = world(2);
+    world.policy.window = Some(Window::new("daily", "20:00", "06:00", "UTC").unwrap());
+    let unusable = Probed::Unusable { reason: "sudo asks".into(), remedy: "allow it".into() };
+    world.facts.insert(world.id(1), unusable);
+    let selection = world.fleet.order.clone();
+    let situation = world.situation(&selection);
+    let told = verdicts(&situation, &world.id(0)).unwrap();
+    assert!(told.iter().all(|(_, verdict)| matches!(verdict, Verdict::Pass(_))), "{told:?}");
+    let names: Vec<&str> = told.iter().map(|(name, _)| *name).collect();
+    assert_eq!((names[0], names[names.len() - 1]), ("serial", "window"));
+    let told = verdicts(&situation, &world.id(1)).unwrap();
+    assert!(matches!(&told[..], [("login", Verdict::Refuse(_))]), "{told:?}");
+    let nobody = DeviceId::new("nobody").unwrap();
+    assert_eq!(verdicts(&situation, &nobody), None);
 }

@@ -1,12 +1,16 @@
 //! Policies: in which order, how many at once, and what may go wrong before it stops.
 
+mod allow;
 mod read;
+
+pub use allow::{Allow, AllowError};
 
 use crate::rate::Rate;
 use crate::span::Span;
 use crate::window::Window;
 use migos_inventory::Problems;
 use migos_inventory::yaml::Node;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -67,14 +71,6 @@ pub struct Policy {
     pub dead_man: DeadMan,
 }
 
-/// A refusal that a person may overrule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Allow {
-    /// A payload whose kernel cannot restart the board before its modules are loaded: for emulation and benches.
-    UnguardedKernel,
-}
-
 /// In which order devices come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -100,7 +96,7 @@ pub enum Strategy {
 }
 
 /// Whether one-shot boot is proven before the first real use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prove {
     /// On every device.
@@ -135,7 +131,7 @@ pub struct StagePolicy {
 }
 
 /// What a device has to show during a soak, besides its heartbeat and its OS version.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Require {
     /// No more. A dead device keeps its heartbeat for a while, so that the soak has to outlast it.
@@ -146,7 +142,7 @@ pub enum Require {
 }
 
 /// What a tripped gate does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnTrip {
     /// The run pauses: a person looks, and may resume.
@@ -157,7 +153,7 @@ pub enum OnTrip {
 }
 
 /// What devices without a site mean for the limits of sites.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unsited {
     /// All of them are one site.
@@ -168,7 +164,7 @@ pub enum Unsited {
 }
 
 /// How the first device of a class opens it for the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassRule {
     /// How long it must stay well before another of its class starts.
@@ -178,7 +174,7 @@ pub struct ClassRule {
 }
 
 /// How long devices that were away when their turn came are waited for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stragglers {
     /// From the first time that a device was away; zero: they are not waited for.
@@ -188,7 +184,7 @@ pub struct Stragglers {
 }
 
 /// How much may be sent at a time; `None`: no bound.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bandwidth {
     /// By the whole run.
@@ -228,7 +224,7 @@ pub enum Share {
 }
 
 /// What the whole run may lose; one more stops it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// Failed devices; `None`: the gates alone decide.
@@ -240,7 +236,7 @@ pub struct Budget {
 }
 
 /// When an arrival is late, and when a device is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arrival {
     /// After the reboot into balenaOS.
@@ -255,7 +251,7 @@ pub struct Arrival {
 }
 
 /// When MIGOS gives up and Raspbian returns, and when a reboot is forced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadMan {
     /// From its start to the controller's first word.

@@ -1,7 +1,7 @@
 //! Whether the firmware can boot MIGOS once, and what is done where it cannot.
 
 use super::boot::has_room_for;
-use super::{Candidate, Switch, finding};
+use super::{Candidate, Switch, Verdict, finding, pass};
 use crate::facts::{BootPartition, Facts};
 use crate::plan::{Class, Finding, FirmwareKind, Update};
 use crate::policy::Strategy;
@@ -36,7 +36,7 @@ pub(crate) enum Way {
 /// How this device is switched, as the policy has it, or why it cannot be.
 pub(crate) fn way(facts: &Facts, switch: &Switch<'_>) -> Result<Way, Finding> {
     let class = Class::of(facts);
-    let refuse = |reason, remedy| Err(Finding { reason, remedy });
+    let refuse = |reason, remedy| Err(finding(reason, remedy));
     match (switch.strategy, too_old(facts)) {
         (Strategy::Rewrite, _) if switch.may_rewrite(&class) => {
             Ok(Way::Rewrite("the policy asks for it".to_owned()))
@@ -72,18 +72,27 @@ pub(crate) fn way(facts: &Facts, switch: &Switch<'_>) -> Result<Way, Finding> {
 }
 
 /// A class that the policy does not name never gets its firmware updated or its `config.txt` rewritten.
-pub(super) fn can_be_switched(case: &Candidate<'_>) -> Option<Finding> {
-    way(case.facts, &case.switch).err()
+pub(super) fn can_be_switched(case: &Candidate<'_>) -> Option<Verdict> {
+    match way(case.facts, &case.switch) {
+        Ok(Way::OneShot(None)) => pass("its firmware knows one-shot boot"),
+        Ok(Way::OneShot(Some(update))) => pass(format!("updated first: {}", update.reason)),
+        Ok(Way::Rewrite(reason)) => pass(format!("config.txt is rewritten: {reason}")),
+        Err(finding) => Some(Verdict::Refuse(finding)),
+    }
 }
 
 /// What is still in the way after an update, by facts that were read anew.
 pub fn after_update(facts: &Facts, payload: &Manifest) -> Option<Finding> {
     match too_old(facts) {
-        Some(old) => finding(
-            format!("{}, also after the update", old.reason),
-            "look at what its archive offers: apt-cache policy raspberrypi-bootloader",
-        ),
-        None => has_room_for(facts, payload),
+        Some(old) => Some(Finding {
+            check: "firmware".into(),
+            ..finding(
+                format!("{}, also after the update", old.reason),
+                "look at what its archive offers: apt-cache policy raspberrypi-bootloader",
+            )
+        }),
+        None => has_room_for(facts, payload)
+            .map(|finding| Finding { check: "boot-space".into(), ..finding }),
     }
 }
 
@@ -162,10 +171,10 @@ fn start_file(facts: &Facts, boot: &BootPartition, name: &str) -> String {
 fn cannot_be_updated(facts: &Facts) -> Option<Finding> {
     let boot = facts.boot.as_ref()?;
     if !boot.file_system.writable {
-        return finding(
+        return Some(finding(
             format!("its firmware cannot be updated while {} is mounted read-only", boot.path),
             format!("mount -o remount,rw {}, until it is migrated", boot.path),
-        );
+        ));
     }
     let is_replaced = |path: &str| REPLACED.iter().any(|end| path.ends_with(end));
     let replaced = boot.files.iter().filter(|(path, _)| is_replaced(path));
@@ -176,10 +185,10 @@ fn cannot_be_updated(facts: &Facts) -> Option<Finding> {
     let rooms =
         [(boot.path.as_str(), boot.file_system.free, needed), ("/", facts.root.free, ROOT_ROOM)];
     let (path, free, needed) = rooms.into_iter().find(|(_, free, needed)| free < needed)?;
-    finding(
+    Some(finding(
         format!("an update of its firmware needs {needed} free in {path}, {free} are"),
         format!("free space in {path}, or update its firmware by hand"),
-    )
+    ))
 }
 
 #[cfg(test)]

@@ -1,21 +1,30 @@
 //! Requirements: what a device must be like before anything is done to it.
 //!
-//! Each requirement is one small pure function in the file of its subject. It says nothing where all is
-//! well, and else gives a [`Finding`]: the reason with its evidence, and the remedy. All of them are
-//! asked, so that a person sees everything at once.
+//! Each [`Check`] is one small pure function in the file of its subject, and one line of [`CHECKS`]. It passes with
+//! its evidence, warns, or refuses; the last two with a [`Finding`]: the reason with its evidence, and the remedy. It
+//! says nothing where there is nothing to judge: what it looks at is not known, or another check refuses the cause.
+//! All of them are asked, so that a person sees everything at once. A person may overrule some refusals by name; those
+//! without which nothing can be planned, or that stand for a brick or for the wrong device, stay.
 
 mod balena;
 mod board;
 mod boot;
 mod card;
 pub(crate) mod firmware;
+mod guard;
 pub(crate) mod network;
+mod reach;
 pub(crate) mod room;
+mod table;
+
+pub use reach::hosts;
+pub use table::CHECKS;
 
 use crate::balena::BalenaFleet;
 use crate::facts::Facts;
 use crate::plan::{Class, Finding, Handover, Update};
 use crate::policy::{Allow, Prove, Strategy};
+use jiff::Timestamp;
 use migos_inventory::Device;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
@@ -28,12 +37,16 @@ pub struct Candidate<'a> {
     pub device: &'a Device,
     /// What was found on it.
     pub facts: &'a Facts,
+    /// When the oldest facts were read, by the controller's clock; `None` if that is not known.
+    pub facts_read: Option<Timestamp>,
     /// The payload chosen for it; `None` if none fits.
     pub payload: Option<&'a Manifest>,
     /// The image chosen for it; `None` if none fits.
     pub image: Option<&'a ImageManifest>,
     /// Its balena fleet; `None` if balena has no such fleet.
     pub fleet: Option<&'a BalenaFleet>,
+    /// The API of balena that it will belong to.
+    pub api: &'a str,
     /// How it may boot MIGOS, by the policy.
     pub switch: Switch<'a>,
     /// Who gives it the commit; `None` if its bastion has no port left for it.
@@ -56,9 +69,6 @@ pub struct Switch<'a> {
     /// Refusals that a person has overruled.
     pub allow: &'a BTreeSet<Allow>,
 }
-
-/// One requirement.
-type Requirement = fn(&Candidate<'_>) -> Option<Finding>;
 
 impl Switch<'_> {
     /// True if a device of this class may have its `config.txt` rewritten.
@@ -87,49 +97,95 @@ fn is_named(class: &Class, parts: &[String]) -> bool {
     parts.iter().any(|part| name.contains(part.as_str()))
 }
 
-/// All requirements, in the order in which a person would look.
-const ALL: &[Requirement] = &[
-    board::has_a_serial_number,
-    board::runs_a_known_system,
-    board::has_a_payload,
-    board::has_a_kernel_that_restarts,
-    room::has_memory,
-    board::has_enough_power,
-    boot::has_a_boot_partition,
-    boot::has_fat_there,
-    boot::boots_from_the_first_partition,
-    boot::has_a_clean_boot_partition,
-    boot::has_room_there,
-    boot::is_used_by_nobody_else,
-    boot::has_finished_its_first_boot,
-    boot::takes_unsigned_boot_files,
-    boot::has_no_settings_in_eeprom,
-    firmware::can_be_switched,
-    boot::has_a_plain_configuration,
-    card::boots_from_a_card,
-    card::keeps_what_is_written,
-    card::has_a_plain_root,
-    room::has_room_on_the_card,
-    card::is_large_enough,
-    network::is_on_ethernet,
-    network::has_its_address_from_dhcp,
-    network::is_reached_without_raspbian,
-    network::has_a_port_at_its_bastion,
-    balena::may_lose_its_data,
-    balena::has_a_fleet,
-    balena::has_an_image,
-    balena::fits_the_fleet,
-];
+/// One check.
+#[derive(Debug)]
+pub struct Check {
+    /// Its name, by which a person speaks of it.
+    pub name: &'static str,
+    /// What it asks for, in a few words.
+    pub what: &'static str,
+    /// The worst that it says.
+    pub severity: Severity,
+    /// What overrules its refusal; `None` if nothing does.
+    pub overruled_by: Option<Allow>,
+    judge: fn(&Candidate<'_>) -> Option<Verdict>,
+}
+
+/// The worst that a check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It warns, and the device is migrated all the same.
+    Warn,
+    /// It keeps the device from being migrated.
+    Refuse,
+}
+
+/// What a check says of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well, by this evidence.
+    Pass(String),
+    /// Not as it should be, and no reason to leave the device out.
+    Warn(Finding),
+    /// The device is not migrated.
+    Refuse(Finding),
+    /// The same, but a person has overruled it by name.
+    Overruled(Finding),
+}
+
+impl Check {
+    /// Holds a device against it; nothing where there is nothing to judge.
+    pub fn judge(&self, candidate: &Candidate<'_>) -> Option<Verdict> {
+        let named = |finding| Finding { check: self.name.to_owned(), ..finding };
+        let is_overruled =
+            self.overruled_by.is_some_and(|name| candidate.switch.allow.contains(&name));
+        Some(match (self.judge)(candidate)? {
+            Verdict::Pass(evidence) => Verdict::Pass(evidence),
+            Verdict::Warn(finding) => Verdict::Warn(named(finding)),
+            Verdict::Refuse(finding) if is_overruled => Verdict::Overruled(named(finding)),
+            Verdict::Refuse(finding) | Verdict::Overruled(finding) => {
+                Verdict::Refuse(named(finding))
+            }
+        })
+    }
+}
+
+/// What overrules a refusal of the check with this name; `None` if nothing does.
+pub fn overruled_by(check: &str) -> Option<Allow> {
+    CHECKS.iter().find(|known| known.name == check)?.overruled_by
+}
 
 pub use firmware::after_update;
 
-/// Holds a device against all requirements; nothing is found where it can be migrated.
-pub fn findings(candidate: &Candidate<'_>) -> Vec<Finding> {
-    ALL.iter().filter_map(|requirement| requirement(candidate)).collect()
+/// Holds a device against all checks; each that has something to say, by its name and in their order.
+pub fn verdicts(candidate: &Candidate<'_>) -> Vec<(&'static str, Verdict)> {
+    CHECKS.iter().filter_map(|check| Some((check.name, check.judge(candidate)?))).collect()
 }
 
-fn finding(reason: impl Into<String>, remedy: impl Into<String>) -> Option<Finding> {
-    Some(Finding { reason: reason.into(), remedy: remedy.into() })
+/// What keeps a device from being migrated; nothing where it can be.
+pub fn findings(candidate: &Candidate<'_>) -> Vec<Finding> {
+    let refusal = |(_, verdict)| match verdict {
+        Verdict::Refuse(finding) => Some(finding),
+        Verdict::Pass(_) | Verdict::Warn(_) | Verdict::Overruled(_) => None,
+    };
+    verdicts(candidate).into_iter().filter_map(refusal).collect()
+}
+
+/// A finding; [`Check::judge`] adds the check's name.
+fn finding(reason: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    Finding { check: String::new(), reason: reason.into(), remedy: remedy.into() }
+}
+
+fn pass(evidence: impl Into<String>) -> Option<Verdict> {
+    Some(Verdict::Pass(evidence.into()))
+}
+
+fn warn(reason: impl Into<String>, remedy: impl Into<String>) -> Option<Verdict> {
+    Some(Verdict::Warn(finding(reason, remedy)))
+}
+
+fn refuse(reason: impl Into<String>, remedy: impl Into<String>) -> Option<Verdict> {
+    Some(Verdict::Refuse(finding(reason, remedy)))
 }
 
 #[cfg(test)]

@@ -1,26 +1,46 @@
 //! The way to the device: only what MIGOS and balenaOS will find again by themselves.
 
-use super::{Candidate, finding};
-use crate::plan::{Finding, Handover};
+use super::{Candidate, Verdict, pass, refuse};
+use crate::facts::Network;
+use crate::plan::Handover;
 
-pub(super) fn is_on_ethernet(case: &Candidate<'_>) -> Option<Finding> {
+pub(super) fn is_on_ethernet(case: &Candidate<'_>) -> Option<Verdict> {
     let network = &case.facts.network;
     let Some(interface) = &network.interface else {
-        return finding("it has no default route", "give it a route to balena");
+        return refuse("it has no default route", "give it a route to balena");
     };
     let ethernet = ["eth", "en", "usb"].iter().any(|beginning| interface.starts_with(beginning));
-    if ethernet && !network.wireless {
-        return None;
+    match (is_wireless(network), ethernet) {
+        (true, _) => None,
+        (false, true) => pass(interface.as_str()),
+        (false, false) => refuse_to_carry_over(interface),
     }
-    finding(
+}
+
+pub(super) fn is_not_on_wifi(case: &Candidate<'_>) -> Option<Verdict> {
+    let interface = case.facts.network.interface.as_ref()?;
+    match is_wireless(&case.facts.network) {
+        true => refuse_to_carry_over(interface),
+        false => pass(format!("{interface} is none")),
+    }
+}
+
+fn is_wireless(network: &Network) -> bool {
+    network.wireless || network.interface.as_ref().is_some_and(|name| name.starts_with("wl"))
+}
+
+fn refuse_to_carry_over(interface: &str) -> Option<Verdict> {
+    refuse(
         format!("it reaches the network through {interface}, not Ethernet"),
         "this version carries over Ethernet with DHCP only; leave it out for now",
     )
 }
 
-pub(super) fn has_its_address_from_dhcp(case: &Candidate<'_>) -> Option<Finding> {
-    let line = case.facts.network.fixed.first()?;
-    finding(
+pub(super) fn has_its_address_from_dhcp(case: &Candidate<'_>) -> Option<Verdict> {
+    let Some(line) = case.facts.network.fixed.first() else {
+        return pass("no address is fixed by hand");
+    };
+    refuse(
         format!("its address is fixed by hand ({})", line.trim()),
         "this version carries over Ethernet with DHCP only; leave it out for now",
     )
@@ -28,17 +48,20 @@ pub(super) fn has_its_address_from_dhcp(case: &Candidate<'_>) -> Option<Finding>
 
 /// Who commits on a connection of its own must reach MIGOS where it reached Raspbian. Behind a router, or through a
 /// jump host, it does; through a tunnel that ends in Raspbian it does not.
-pub(super) fn is_reached_without_raspbian(case: &Candidate<'_>) -> Option<Finding> {
+pub(super) fn is_reached_without_raspbian(case: &Candidate<'_>) -> Option<Verdict> {
     let arrival = case.facts.network.arrival.as_ref()?;
-    if case.handover != Some(&Handover::Attended) || !arrival.is_virtual {
+    let (address, interface) = (arrival.address, &arrival.interface);
+    if case.handover != Some(&Handover::Attended) {
         return None;
     }
-    let (address, interface) = (arrival.address, &arrival.interface);
+    if !arrival.is_virtual {
+        return pass(format!("{address} on {interface}"));
+    }
     let what = match interface.as_str() {
         "lo" => "a tunnel that ends in Raspbian",
         _ => "an interface that Raspbian makes",
     };
-    finding(
+    refuse(
         format!("it is reached at {address} on {interface}, {what}: MIGOS would not be reached"),
         "give it `handover: call-home` with a `bastion:`, or `handover: unattended`",
     )
@@ -49,10 +72,13 @@ pub(crate) fn may_be_tunnelled(case: &Candidate<'_>) -> bool {
     case.handover == Some(&Handover::Attended) && case.facts.network.arrival.is_none()
 }
 
-pub(super) fn has_a_port_at_its_bastion(case: &Candidate<'_>) -> Option<Finding> {
+pub(super) fn has_a_port_at_its_bastion(case: &Candidate<'_>) -> Option<Verdict> {
     match case.handover {
-        Some(_) => None,
-        None => finding(
+        Some(Handover::CallHome { bastion, listen }) => {
+            pass(format!("port {listen} of {}", bastion.host))
+        }
+        Some(Handover::Attended | Handover::Unattended) => None,
+        None => refuse(
             "its bastion has no port left for it",
             "give `bastion: { ports: … }` as many ports as there are devices that call it",
         ),

@@ -1,8 +1,8 @@
 //! Room for the image: on the card until MIGOS takes it, then in memory. Where there is none, the image can be sent
 //! while the card is written.
 
-use super::{Candidate, finding};
-use crate::plan::{Class, Finding};
+use super::{Candidate, Verdict, pass, refuse};
+use crate::plan::Class;
 use migos_inventory::Handover;
 use migos_payload::size::ByteCount;
 
@@ -18,25 +18,41 @@ pub(crate) fn streamed(case: &Candidate<'_>) -> Option<String> {
     memory(case).or_else(|| card(case)).filter(|_| may_be_streamed(case))
 }
 
-pub(super) fn has_memory(case: &Candidate<'_>) -> Option<Finding> {
-    let payload = case.payload?;
+pub(super) fn has_memory(case: &Candidate<'_>) -> Option<Verdict> {
+    let (payload, has) = (case.payload?, case.facts.memory);
     let least = payload.minimum_memory + MEMORY_MARGIN;
-    if case.facts.memory < least {
-        let has = case.facts.memory;
-        return finding(
+    if has < least {
+        return refuse(
             format!("it has {has} of memory, MIGOS needs {least} even without an image"),
             "leave it out, or migrate it by hand",
         );
     }
-    refuse(case, memory(case)?, "use a smaller or better compressed image")
+    match memory(case) {
+        Some(reason) if may_be_streamed(case) => {
+            pass(format!("{reason}; so it is sent while the card is written"))
+        }
+        Some(reason) => refuse_unstreamed(case, reason, "use a smaller or better compressed image"),
+        None => {
+            let (image, own) = (case.image?.size, payload.minimum_memory);
+            let needed = least + image;
+            pass(format!(
+                "{has}, {needed} needed: {own} for MIGOS, {image} for the image, {MEMORY_MARGIN} to spare"
+            ))
+        }
+    }
 }
 
-pub(super) fn has_room_on_the_card(case: &Candidate<'_>) -> Option<Finding> {
-    let (reason, remedy) = (card(case)?, "free space, for example with apt-get clean");
+pub(super) fn has_room_on_the_card(case: &Candidate<'_>) -> Option<Verdict> {
+    let free = case.facts.root.free;
+    let Some(reason) = card(case) else {
+        return pass(format!("{free} free, {} needed", room_on_the_card(case)?));
+    };
+    let remedy = "free space, for example with apt-get clean";
     // Backups go there in any case.
-    match case.facts.root.free < CARD_MARGIN {
-        true => finding(reason, remedy),
-        false => refuse(case, reason, remedy),
+    match (free < CARD_MARGIN, may_be_streamed(case)) {
+        (true, _) => refuse(reason, remedy),
+        (false, true) => pass(format!("{reason}; so the image is sent while the card is written")),
+        (false, false) => refuse_unstreamed(case, reason, remedy),
     }
 }
 
@@ -47,21 +63,21 @@ fn memory(case: &Candidate<'_>) -> Option<String> {
 }
 
 fn card(case: &Candidate<'_>) -> Option<String> {
-    // What is fetched goes into memory at once.
-    let needed = match case.device.mirror {
-        Some(_) => CARD_MARGIN,
-        None => case.image?.size + CARD_MARGIN,
-    };
-    let free = case.facts.root.free;
+    let (needed, free) = (room_on_the_card(case)?, case.facts.root.free);
     (free < needed).then(|| format!("the root file system has {free} free, {needed} are needed"))
 }
 
-fn refuse(case: &Candidate<'_>, reason: String, remedy: &str) -> Option<Finding> {
-    if may_be_streamed(case) {
-        return None;
-    }
+fn room_on_the_card(case: &Candidate<'_>) -> Option<ByteCount> {
+    Some(match case.device.mirror {
+        // What is fetched goes into memory at once.
+        Some(_) => CARD_MARGIN,
+        None => case.image?.size + CARD_MARGIN,
+    })
+}
+
+fn refuse_unstreamed(case: &Candidate<'_>, reason: String, remedy: &str) -> Option<Verdict> {
     if case.device.handover == Handover::Unattended {
-        return finding(
+        return refuse(
             reason,
             format!("{remedy}; it cannot be sent later to a device with `handover: unattended`"),
         );
@@ -74,7 +90,7 @@ fn refuse(case: &Candidate<'_>, reason: String, remedy: &str) -> Option<Finding>
             "make chunks of the image (migos-fleet image prepare) and name its class under `allow_streaming`: {class}"
         ),
     };
-    finding(reason, format!("{remedy}; or {stream}"))
+    refuse(reason, format!("{remedy}; or {stream}"))
 }
 
 /// Without anybody at the other end there is nobody to send it.
@@ -86,7 +102,7 @@ fn may_be_streamed(case: &Candidate<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{Sample, reasons};
+    use super::super::sample::{Sample, evidence, reasons};
     use migos_contract::Chunks;
 
     fn small() -> Sample {
@@ -117,6 +133,20 @@ mod tests {
         assert_eq!(reasons(&full()), [card]);
         assert_eq!(reasons(&may_stream(small())), [memory], "the image is in one piece");
         assert_eq!(reasons(&in_chunks(full())), [card], "nobody has allowed it");
+    }
+
+    #[test]
+    fn the_evidence_of_room_is_the_whole_sum() {
+        let stock = Sample::buster();
+        assert_eq!(
+            evidence(&stock, "memory"),
+            "971 MB, 271 MB needed: 104 MB for MIGOS, 100 MB for the image, 67 MB to spare"
+        );
+        assert_eq!(evidence(&stock, "root-space"), "20 GB free, 167 MB needed");
+        assert_eq!(
+            evidence(&in_chunks(may_stream(small())), "memory"),
+            "it has 193 MB of memory, 271 MB are needed to hold the image; so it is sent while the card is written"
+        );
     }
 
     #[test]

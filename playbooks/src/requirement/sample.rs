@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::{Candidate, Switch, findings};
+use super::{Candidate, Switch, Verdict, verdicts};
 use crate::balena::BalenaFleet;
 use crate::facts;
 use crate::plan::ports;
 use crate::planner::how_it_commits;
 use crate::policy::{Allow, Prove, Strategy};
+use jiff::Timestamp;
 use migos_contract::Compression;
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_payload::board::{Architecture, BoardType};
@@ -34,6 +35,32 @@ pub(crate) struct Sample {
 
 /// What the requirements say against it.
 pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
+    let refused = |(_, verdict)| match verdict {
+        Verdict::Refuse(finding) => Some(finding.reason),
+        _ => None,
+    };
+    judged(sample).into_iter().filter_map(refused).collect()
+}
+
+/// What the requirements warn of.
+pub(crate) fn warnings(sample: &Sample) -> Vec<String> {
+    let warned = |(_, verdict)| match verdict {
+        Verdict::Warn(finding) => Some(finding.reason),
+        _ => None,
+    };
+    judged(sample).into_iter().filter_map(warned).collect()
+}
+
+/// By what it passes a check; nothing if it does not.
+pub(crate) fn evidence(sample: &Sample, check: &str) -> String {
+    let judged = judged(sample).into_iter().find(|(name, _)| *name == check);
+    match judged {
+        Some((_, Verdict::Pass(evidence))) => evidence,
+        _ => String::new(),
+    }
+}
+
+fn judged(sample: &Sample) -> Vec<(&'static str, Verdict)> {
     let fleet = migos_inventory::parse("inventory.yaml", &sample.inventory).unwrap();
     let facts = facts::parse(&sample.probe).unwrap();
     let device = &fleet.devices[&DeviceId::new("kiosk-001").unwrap()];
@@ -41,9 +68,11 @@ pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
     let candidate = Candidate {
         device,
         facts: &facts,
+        facts_read: Some(Sample::READ),
         payload: sample.payload.as_ref().filter(|manifest| manifest.fits(facts.revision)),
         image: sample.image.as_ref(),
         fleet: sample.fleet.as_ref(),
+        api: &fleet.settings.api,
         switch: Switch {
             strategy: sample.strategy,
             prove: Prove::PerClass,
@@ -54,10 +83,13 @@ pub(crate) fn reasons(sample: &Sample) -> Vec<String> {
         },
         handover: handover.as_ref(),
     };
-    findings(&candidate).into_iter().map(|finding| finding.reason).collect()
+    verdicts(&candidate)
 }
 
 impl Sample {
+    /// When its facts were read.
+    pub(crate) const READ: Timestamp = Timestamp::constant(1_700_000_000, 0);
+
     /// A Pi 3B+ with Raspbian 10.
     pub(crate) fn buster() -> Sample {
         Sample {

@@ -72,12 +72,15 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// What the program is given to migrate all Pis. The kernel of the payload is Debian's.
-    pub const MIGRATE: [&str; 7] = [
+    /// What the program is given to migrate all Pis. The kernel of the payload is Debian's, and the API listens where no
+    /// Pi reaches it.
+    pub const MIGRATE: [&str; 9] = [
         "migrate",
         "--yes",
         "--allow",
         "unguarded-kernel",
+        "--allow",
+        "api-reach",
         "-v",
         "--no-progress",
         "inventory.yaml",

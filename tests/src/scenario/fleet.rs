@@ -1,6 +1,7 @@
 //! The plan of a script: its fleet under its policy, as the planner would stage it.
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use migos_contract::Compression;
 use migos_inventory::{DeviceId, Fleet, FleetSlug};
 use migos_payload::digest::Sha256;
@@ -8,8 +9,8 @@ use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
 use migos_playbooks::estimate::Estimate;
 use migos_playbooks::plan::{
-    Boot, CheckedPlan, Class, DevicePlan, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
-    PlanId, Proof,
+    Boot, CheckedPlan, Class, DevicePlan, Erased, Handover, Inputs, PLAN_SCHEMA, PayloadSummary,
+    Plan, PlanId, Proof,
 };
 use migos_playbooks::planner::{in_order, stages};
 use migos_playbooks::playbook::Playbook;
@@ -32,7 +33,13 @@ pub struct Group {
 }
 
 /// Some six minutes to the point of no return and some eight from there to balena, as a simulated device takes.
-const ESTIMATE: Estimate = Estimate { to_commit: Span::seconds(360), to_well: Span::seconds(480) };
+const ESTIMATE: Estimate = Estimate {
+    to_reboot: Span::seconds(290),
+    to_commit: Span::seconds(360),
+    to_well: Span::seconds(480),
+    flash: Span::seconds(240),
+    measured: false,
+};
 
 /// The plan for these devices, in this order, under this policy.
 ///
@@ -62,6 +69,12 @@ pub fn plan(groups: &[Group], policy: &Policy) -> Result<CheckedPlan> {
                 boot_read_only: false,
                 window: policy.window.clone(),
                 estimate: ESTIMATE,
+                erased: Erased::default(),
+                boot_files: BTreeMap::new(),
+                warnings: Vec::new(),
+                overruled: Vec::new(),
+                no_lifeboat: false,
+                app: None,
                 disk_id: "738a4d67".into(),
                 hostname: id.to_string(),
                 payload: any,
@@ -88,6 +101,8 @@ pub fn plan(groups: &[Group], policy: &Policy) -> Result<CheckedPlan> {
         schema: PLAN_SCHEMA,
         id: PlanId(any),
         inputs: Inputs { inventory: any, facts: any, playbook: any, policy: any, balena: any },
+        reduced_from: None,
+        facts_read: Timestamp::UNIX_EPOCH,
         api: "https://api.balena-cloud.com".into(),
         steps: Playbook::migrate()?.steps().to_vec(),
         stages: stages(policy, &order),
@@ -108,6 +123,7 @@ pub fn plan(groups: &[Group], policy: &Policy) -> Result<CheckedPlan> {
             PayloadSummary { version: "1.0.0".into(), files: Vec::new() },
         )]),
         images: BTreeMap::from([(image.sha256, image)]),
+        migrated_before: BTreeMap::new(),
         devices,
         set_aside: BTreeMap::new(),
     };

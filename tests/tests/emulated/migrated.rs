@@ -41,7 +41,7 @@ fn a_pi_is_probed_proven_and_migrated_whatever_becomes_of_the_controller() {
     for (path, size) in sizes {
         assert_eq!(found[path], size, "{path}");
     }
-    let plan = json(&ground, &["plan", "--allow", "unguarded-kernel"]);
+    let plan = json(&ground, &["plan", "--allow", "unguarded-kernel", "--allow", "api-reach"]);
     let proof = &plan["devices"]["pi1"]["boot"]["one-shot"]["proof"];
     assert!(proof["tryboot_txt"].is_string(), "{plan:#}");
 

@@ -42,3 +42,22 @@ fn what_the_probe_sees_is_refused_with_a_remedy_and_not_touched() {
     assert!(away.contains("Connection refused"), "{away}");
     assert_eq!(met.state("kiosk-009"), "migrated", "the others are not held up");
 }
+
+#[test]
+fn one_device_in_detail_shows_every_check_with_its_evidence() {
+    let trial = Trial::start(2, "kiosk-002: [under-voltage]\n");
+    let plan = |device| {
+        let args = ["plan", "lab/inventory.yaml", "--detail", device];
+        trial.bench.home.run(&args).unwrap()
+    };
+    let ended = plan("kiosk-002");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let (checks, text) = ended.stdout.split_once("\nPlan ").unwrap();
+    let rows: Vec<&str> = checks.lines().skip(1).collect();
+    assert!(rows[0].contains("refuse") && rows[0].contains("under-voltage seen now"), "{checks}");
+    assert!(rows.iter().any(|row| row.contains("pass") && row.contains("memory")), "{checks}");
+    assert!(rows.len() > 25, "{checks}");
+    assert!(text.contains("kiosk-002") && !text.contains("kiosk-001"), "{text}");
+    let unknown = plan("kiosk-007");
+    assert_eq!(unknown.code, Some(2), "{}", unknown.stderr);
+}

@@ -205,8 +205,8 @@ impl<S> WatchedSession<S> {
 }
 
 impl<S: Session> Session for WatchedSession<S> {
-    async fn probe(&self) -> Result<String, TransportError> {
-        self.real.probe().await
+    async fn probe(&self, hosts: &[String]) -> Result<String, TransportError> {
+        self.real.probe(hosts).await
     }
 
     async fn identity(&self) -> Result<Identity, TransportError> {

@@ -62,7 +62,7 @@ async fn work_on(device: Device, client: Arc<Client>, all: Arc<Barrier>) {
     let (owner, own) = (format!("run-{}", device.number), device.number.to_string());
     let session = client.ssh.connect(&device.target()).await.unwrap();
     all.wait().await;
-    let facts = facts::parse(&session.probe().await.unwrap()).unwrap();
+    let facts = facts::parse(&session.probe(&[]).await.unwrap()).unwrap();
     assert_eq!(facts.machine_id, device.machine_id);
     assert_eq!(session.identity().await.unwrap().machine_id, device.machine_id);
     let before = session.tree("/boot").await.unwrap();

@@ -16,7 +16,7 @@ const WEIRD: &[u8] =
 
 async fn probe(server: &Sshd) -> (String, Facts) {
     let session = Client::new().session(server).await;
-    let text = session.probe().await.unwrap();
+    let text = session.probe(&[]).await.unwrap();
     session.close().await;
     let facts = parse(&text).unwrap();
     (text, facts)
@@ -162,7 +162,7 @@ async fn a_machine_without_anything_of_a_pi_is_told_to_the_end() {
     }
     fs::write(server.path("/proc/mounts"), "overlay / overlay rw 0 0\n").unwrap();
     let session = Client::new().session(&server).await;
-    let text = session.probe().await.unwrap();
+    let text = session.probe(&[]).await.unwrap();
     assert!(text.starts_with("migos-probe 1\n") && text.ends_with("\nend ok\n"), "{text}");
     assert!(!text.contains("model") && !text.contains("boot.path"), "{text}");
 }
@@ -187,7 +187,7 @@ async fn the_probe_tells_where_its_own_connection_arrived() {
             {
                 let target = Target { user: user.to_owned(), root, ..target(server) };
                 let session = client.ssh.connect(&target).await.unwrap();
-                let facts = parse(&session.probe().await.unwrap()).unwrap();
+                let facts = parse(&session.probe(&[]).await.unwrap()).unwrap();
                 session.close().await;
                 assert_eq!(facts.network.arrival.as_ref(), Some(&arrival), "{user}, {userland:?}");
             }

@@ -12,7 +12,7 @@ use migos_tests::sshd::{Sshd, Userland};
 async fn a_boot_partition_that_is_not_fat_is_refused() {
     let server = Sshd::start(Userland::Debian).unwrap();
     let session = Client::new().session(&server).await;
-    let facts = parse(&session.probe().await.unwrap()).unwrap();
+    let facts = parse(&session.probe(&[]).await.unwrap()).unwrap();
     session.close().await;
 
     let text = "migos: 1\ndata: none\ndevices: { kiosk-001: { host: 127.0.0.1 } }\n";
@@ -29,7 +29,9 @@ async fn a_boot_partition_that_is_not_fat_is_refused() {
     };
     let (payload, image, fleet) = (None, None, None);
     let handover = Some(&Handover::Attended);
-    let alone = Candidate { device, facts: &facts, payload, image, fleet, switch, handover };
+    let (facts, facts_read, api) = (&facts, None, "");
+    let alone =
+        Candidate { device, facts, facts_read, payload, image, fleet, api, switch, handover };
     let found = findings(&alone);
     let refusal = found.iter().find(|finding| finding.reason.contains("vfat")).unwrap();
     assert_eq!(refusal.reason, "/boot is ext4, not vfat: the firmware cannot boot from it");

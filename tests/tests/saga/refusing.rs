@@ -123,8 +123,8 @@ impl RefusingSession {
 }
 
 impl Session for RefusingSession {
-    async fn probe(&self) -> Result<String, TransportError> {
-        self.real.probe().await
+    async fn probe(&self, hosts: &[String]) -> Result<String, TransportError> {
+        self.real.probe(hosts).await
     }
 
     async fn identity(&self) -> Result<Identity, TransportError> {

@@ -12,6 +12,7 @@ mod payload;
 mod plan;
 mod policy;
 mod probe;
+mod report;
 mod resume;
 mod rollout;
 mod status;
@@ -35,8 +36,10 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         Command::Probe { inventory, parallel, output, format } => {
             probe::run(&inventory, parallel, output.as_deref(), format, &global, printer).await
         }
-        Command::Plan { planning, output, strict, format } => {
-            let wanted = plan::Wanted { output: output.as_deref(), strict, format };
+        Command::Plan { planning, output, html, detail, strict, format } => {
+            let (output, html) = (output.as_deref(), html.as_deref());
+            let detail = detail.as_deref();
+            let wanted = plan::Wanted { output, html, detail, strict, format };
             plan::run(&planning, &wanted, &global, printer).await
         }
         Command::Migrate(migrate) => migrate::run(&migrate, &global, printer).await,
@@ -49,6 +52,9 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         }
         Command::Status { run, limit, format, .. } => {
             status::run(run.as_deref(), limit.as_deref(), format, &global, printer)
+        }
+        Command::Report { run, format, output } => {
+            report::run(run.as_deref(), format, output.as_deref(), &global, printer)
         }
         Command::Undo { run, limit } => undo::run(&run, limit.as_deref(), &global, printer).await,
         Command::Image { command } => image::run(command, printer),

@@ -12,25 +12,29 @@ use migos_engine::ledger::Ledger;
 use migos_engine::port::{BalenaApi, BalenaError, Clock};
 use migos_engine::run::write_whole;
 use migos_engine::simulation::predict;
-use migos_inventory::FleetSlug;
+use migos_inventory::{DeviceId, FleetSlug};
 use migos_playbooks::balena::{FleetView, Heartbeat, MigratedBefore};
+use migos_playbooks::estimate::Experience;
 use migos_playbooks::plan::{CheckedPlan, SetAside};
-use migos_playbooks::planner::{Situation, plan};
+use migos_playbooks::planner::{Situation, plan, verdicts};
 use migos_playbooks::playbook::Playbook;
-use migos_playbooks::policy::{Allow, Strategy};
-use migos_report::plan_text;
+use migos_playbooks::policy::Strategy;
+use migos_playbooks::requirement::Verdict;
+use migos_report::{Around, checks_text, plan_html, plan_text};
 use std::collections::BTreeSet;
 use std::path::Path;
-
-/// Devices probed at a time, unless the command line says otherwise.
-const PROBES: u32 = 64;
 
 /// What is wanted of a plan.
 pub(super) struct Wanted<'a> {
     pub(super) output: Option<&'a Path>,
+    pub(super) html: Option<&'a Path>,
+    pub(super) detail: Option<&'a str>,
     pub(super) strict: bool,
     pub(super) format: Format,
 }
+
+/// What the checks say of one device.
+type Verdicts = Vec<(&'static str, Verdict)>;
 
 /// A plan with all that is needed to carry it out.
 pub(super) struct Prepared {
@@ -46,7 +50,7 @@ pub(super) async fn run(
     global: &Global,
     printer: Printer,
 ) -> Result<u8, Failure> {
-    let prepared = prepare(args, global, printer).await?;
+    let (prepared, verdicts) = prepare(args, wanted.detail, global, printer).await?;
     let plan = &prepared.plan;
     let saved = match wanted.output {
         Some(path) => {
@@ -56,22 +60,43 @@ pub(super) async fn run(
         }
         None => String::new(),
     };
-    match wanted.format {
-        Format::Table => {
-            let source = &prepared.sources.inventory;
-            let hint = format!("Run it with: migos-fleet migrate {source}{saved}");
-            print(plan, source, &hint, printer);
+    let source = &prepared.sources.inventory;
+    let hint = format!("Run it with: migos-fleet migrate {source}{saved}");
+    if let Some(path) = wanted.html {
+        let page = around(plan, source, &hint, |around| plan_html(plan, around));
+        write_whole(path, page.as_bytes(), 0o644).or_fail(Kind::Internal)?;
+    }
+    match (wanted.format, wanted.detail.map(DeviceId::new)) {
+        (Format::Table, Some(Ok(device))) => {
+            printer.out(&(checks_text(&device, verdicts.as_deref(), printer.out_style()) + "\n"));
+            let alone = plan.alone(&device);
+            let style = printer.out_style();
+            let text = around(plan, source, &hint, |around| plan_text(&alone, style, around));
+            printer.out(&text);
         }
-        Format::Json => printer.out(&plan.to_json().or_fail(Kind::Internal)?),
+        (Format::Table, _) => print(plan, source, &hint, printer),
+        (Format::Json, _) => printer.out(&plan.to_json().or_fail(Kind::Internal)?),
     }
     Ok(if wanted.strict { exit_code(plan) } else { 0 })
 }
 
 /// Prints a plan with how long it takes, begun now.
 pub(super) fn print(plan: &CheckedPlan, source: &str, hint: &str, printer: Printer) {
-    let prediction = predict(plan, wire::SystemClock.now()).map_err(|error| error.to_string());
+    let style = printer.out_style();
+    printer.out(&around(plan, source, hint, |around| plan_text(plan, style, around)));
+}
+
+/// Renders with what is said around a plan.
+fn around(
+    plan: &CheckedPlan,
+    source: &str,
+    hint: &str,
+    render: impl FnOnce(&Around<'_>) -> String,
+) -> String {
+    let now = wire::SystemClock.now();
+    let prediction = predict(plan, now).map_err(|error| error.to_string());
     let prediction = prediction.as_ref().map_err(String::as_str);
-    printer.out(&plan_text(plan, printer.out_style(), Some(prediction), None, source, hint));
+    render(&Around { now, prediction, source, hint })
 }
 
 /// 6 if a device of the selection cannot be migrated, else 0.
@@ -83,10 +108,12 @@ pub(super) fn exit_code(plan: &CheckedPlan) -> u8 {
 /// Reads, probes, asks balena, and plans.
 pub(super) async fn prepare(
     args: &Planning,
+    detail: Option<&str>,
     global: &Global,
     printer: Printer,
-) -> Result<Prepared, Failure> {
+) -> Result<(Prepared, Option<Verdicts>), Failure> {
     let inventory = LoadedInventory::read(&args.inventory, &global.runs)?;
+    let detail = detail.map(|name| named(name, &inventory)).transpose()?;
     let mut policy = input::policy(&inventory, args.policy.as_deref())?;
     if let Some(parallel) = args.parallel {
         policy = policy.with_parallel(parallel);
@@ -99,9 +126,7 @@ pub(super) async fn prepare(
             BootStrategy::Auto => Strategy::Auto,
         };
     }
-    policy.allow.extend(args.allow.iter().map(|allow| match allow {
-        crate::args::Allow::UnguardedKernel => Allow::UnguardedKernel,
-    }));
+    policy.allow.extend(args.allow.iter().copied());
     let Gathered { stock, sources, images } = Gathered::of(&inventory, args.payload.as_deref())?;
     let settings = &inventory.fleet.settings;
     let balena = wire::balena(&settings.api, &inventory.base, settings.token.as_ref())?;
@@ -113,22 +138,41 @@ pub(super) async fn prepare(
     let facts = match &args.facts {
         Some(path) => input::facts(path)?,
         None => {
-            let parallel = args.parallel.unwrap_or(PROBES);
+            let parallel = args.parallel.unwrap_or(probe::PARALLEL);
             probe::facts(&inventory, parallel, global, printer).await?
         }
     };
     let situation = Situation {
         fleet: &inventory.fleet,
         selection: &inventory.selection,
-        facts: &facts,
+        facts: &facts.devices,
+        facts_read: facts.read,
+        experience: &experience(global)?,
         payloads: &stock.manifests(),
         images: &images,
         balena: &view,
         playbook: &Playbook::migrate().or_fail(Kind::Internal)?,
         policy: &policy,
     };
+    let verdicts = detail.and_then(|device| verdicts(&situation, device));
     let plan = plan(&situation).or_fail(Kind::Internal)?;
-    Ok(Prepared { plan: plan.check().or_fail(Kind::Internal)?, sources, stock, balena })
+    let plan = plan.check().or_fail(Kind::Internal)?;
+    Ok((Prepared { plan, sources, stock, balena }, verdicts))
+}
+
+/// A device of the selection.
+fn named<'a>(name: &str, inventory: &'a LoadedInventory) -> Result<&'a DeviceId, Failure> {
+    let found = inventory.selection.iter().find(|id| id.as_str() == name);
+    found.ok_or_else(|| {
+        Failure::new(Kind::Usage, format!("no device of the selection is called {name}"))
+            .hint("see their names with: migos-fleet inventory INVENTORY")
+    })
+}
+
+/// What earlier runs have measured.
+fn experience(global: &Global) -> Result<Experience, Failure> {
+    let ledger = Ledger::of(&global.runs).read().or_fail(Kind::NotStarted)?;
+    Ok(Experience(ledger.into_values().filter_map(|entry| entry.measured).collect()))
 }
 
 /// The fleets, and what became of devices that earlier runs migrated.

@@ -5,11 +5,16 @@ use crate::failure::{Failure, Kind, OrFail};
 use crate::input::LoadedInventory;
 use crate::printer::Printer;
 use crate::wire;
+use migos_engine::port::Clock;
 use migos_engine::probe::probe_all;
 use migos_engine::run::write_whole;
-use migos_playbooks::facts::{FactsByDevice, Probed};
+use migos_playbooks::facts::{FACTS_SCHEMA, FactsFile, Probed};
+use migos_playbooks::requirement::hosts;
 use migos_report::probe_table;
 use std::path::Path;
+
+/// Devices probed at a time, unless the command line says otherwise.
+pub(super) const PARALLEL: u32 = 64;
 
 pub(super) async fn run(
     args: &args::Inventory,
@@ -24,10 +29,14 @@ pub(super) async fn run(
     let json = serde_json::to_string_pretty(&facts).or_fail(Kind::Internal)? + "\n";
     if let Some(path) = output {
         write_whole(path, json.as_bytes(), 0o644).or_fail(Kind::Internal)?;
-        printer.say(&format!("facts of {} devices saved in {}", facts.len(), path.display()));
+        printer.say(&format!(
+            "facts of {} devices saved in {}",
+            facts.devices.len(),
+            path.display()
+        ));
     }
     match format {
-        Format::Table => printer.out(&probe_table(&facts, printer.out_style())),
+        Format::Table => printer.out(&probe_table(&facts.devices, printer.out_style())),
         Format::Json => printer.out(&json),
     }
     Ok(0)
@@ -39,7 +48,7 @@ pub(super) async fn facts(
     parallel: u32,
     global: &Global,
     printer: Printer,
-) -> Result<FactsByDevice, Failure> {
+) -> Result<FactsFile, Failure> {
     let mut targets = Vec::new();
     for id in &inventory.selection {
         match inventory.fleet.devices.get(id) {
@@ -51,8 +60,10 @@ pub(super) async fn facts(
     }
     let ssh = wire::ssh(&global.runs, None)?;
     printer.say(&format!("probing {} devices, {parallel} at a time", targets.len()));
-    let facts = probe_all(&ssh, targets, parallel as usize).await;
+    let read = wire::SystemClock.now();
+    let hosts = hosts(&inventory.fleet.settings.api);
+    let facts = probe_all(&ssh, targets, &hosts, parallel as usize).await;
     let answered = facts.values().filter(|probed| matches!(probed, Probed::Facts(_))).count();
     printer.say(&format!("{answered} of {} devices answered", facts.len()));
-    Ok(facts)
+    Ok(FactsFile { schema: FACTS_SCHEMA, read, devices: facts })
 }

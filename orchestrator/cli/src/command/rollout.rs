@@ -1,5 +1,6 @@
 //! Carries out a run: what `migrate` and `resume` have in common.
 
+use super::report;
 use super::stock::Stock;
 use crate::announce::Announcer;
 use crate::args::Global;
@@ -143,6 +144,7 @@ pub(super) async fn carry_out(
         }
     };
     let code = finish(&run, &plan, &history, outcome, printer)?;
+    report::leave(&run, &plan, printer);
     drop(lock);
     if let Some(teller) = teller {
         teller.finish().await;

@@ -7,19 +7,30 @@ use migos_engine::run::{RunDir, write_whole};
 use migos_events::Record;
 use migos_inventory::SecretSource;
 use migos_payload::digest::Sha256;
-use migos_playbooks::facts::FactsByDevice;
+use migos_playbooks::facts::{FACTS_SCHEMA, FactsFile};
 use migos_playbooks::plan::{CheckedPlan, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Reads facts saved by `probe -o`.
-pub(crate) fn facts(path: &Path) -> Result<FactsByDevice, Failure> {
+pub(crate) fn facts(path: &Path) -> Result<FactsFile, Failure> {
     let text = read_text(path, "the facts")?;
-    serde_json::from_str(&text).map_err(|error| {
+    let unreadable = |error: &dyn std::error::Error| {
         let what = format!("{} holds no facts of this version", path.display());
-        Failure::at(Kind::Input, what, &error).hint("probe again with -o")
-    })
+        Failure::at(Kind::Input, what, error).hint("probe again with -o")
+    };
+    let facts: FactsFile = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+    match facts.schema {
+        FACTS_SCHEMA => Ok(facts),
+        other => {
+            let what = format!(
+                "{} has facts of form {other}, this version reads {FACTS_SCHEMA}",
+                path.display()
+            );
+            Err(Failure::new(Kind::Input, what).hint("probe again with -o"))
+        }
+    }
 }
 
 /// Reads a plan saved by `plan -o`.

@@ -12,7 +12,7 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
 ) -> Result<Learned, Failure> {
     let rebooted = device.another_boot().await?;
     let payload = device.payload()?;
-    let text = device.raspbian().await?.probe().await?;
+    let text = device.raspbian().await?.probe(&[]).await?;
     let facts = facts::parse(&text).map_err(|error| {
         Failure::Failed(format!("its facts are not understood after the update: {error}"))
     })?;

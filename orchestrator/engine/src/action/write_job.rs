@@ -132,7 +132,7 @@ fn job<T: Transport, B: BalenaApi>(
         },
         host_name: plan.hostname.clone(),
         network: Network::default(),
-        no_lifeboat: false,
+        no_lifeboat: plan.no_lifeboat,
     })
 }
 

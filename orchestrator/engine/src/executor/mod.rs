@@ -2,10 +2,12 @@
 
 mod device;
 mod task;
+mod undo;
 
 pub use device::Device;
 pub(crate) use device::{BOOT_BACKUP, Hang, IMAGE, Patience, Rebooted};
-pub(crate) use task::{Answer, LEFT_DARK, Link, Message, UndoPatience, run, waits_to_take_back};
+pub(crate) use task::{Answer, Link, Message, run};
+pub(crate) use undo::{LEFT_DARK, UndoPatience, waits_to_take_back};
 
 use crate::port::{BalenaApi, Clock, Content, Entropy, KeyPair, Target, Transport};
 use crate::run::Secrets;

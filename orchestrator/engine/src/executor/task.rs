@@ -1,5 +1,6 @@
 //! The way of one device's task through its steps, forwards and back.
 
+use super::undo::{DARK_PAUSE, GivenUp, LEFT_DARK, TakingBack, UndoPatience};
 use super::{Device, World};
 use crate::action::{self, Failure};
 use crate::port::{BalenaApi, Transport};
@@ -7,20 +8,12 @@ use crate::rollout::Said;
 use migos_events::{Cause, CauseKind, DeviceState, Learned, Progress, StepRef, Then};
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::CheckedPlan;
-use migos_playbooks::span::Span;
 use migos_playbooks::step::{Action, Reversal, Step};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
-
-/// What people are told of a device that the run leaves as it is.
-pub(crate) const LEFT_DARK: &str =
-    "does not answer; what was begun on it is taken back after a `resume`";
-
-/// How often a device is looked for that has been dark for long.
-const DARK_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a task sends to the dispatcher.
 pub(crate) struct Message {
@@ -251,14 +244,24 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         self.device.taking_back = true;
         for step in steps {
             self.link.ask(Said::AskUndo(step)).await?;
-            if let Err(failure) = self.undo(step.action).await {
-                let dark = matches!(failure, Failure::Transient(_));
-                if dark && *then != Then::Rest && self.link.is_closing() {
-                    self.link.note(LEFT_DARK.to_owned()).await;
-                    return Ok(());
-                }
+            if let Err(given_up) = self.undo(step.action).await {
+                let why = match given_up {
+                    GivenUp::Dark(_) if *then != Then::Rest && self.link.is_closing() => {
+                        self.link.note(LEFT_DARK.to_owned()).await;
+                        return Ok(());
+                    }
+                    GivenUp::Dark(message) => message,
+                    GivenUp::Failed(failure) => failure.message().to_owned(),
+                    GivenUp::Hangs(limit) => {
+                        format!(
+                            "not done after {} s{}",
+                            limit.as_secs(),
+                            self.device.last_failure()
+                        )
+                    }
+                };
                 let name = self.plan().steps.get(step.n).map_or("", |step| step.id.0.as_str());
-                let message = format!("{name} could not be taken back: {}", failure.message());
+                let message = format!("{name} could not be taken back: {why}");
                 return self.link.say(Said::Stuck(message)).await;
             }
             self.link.say(Said::UndoDone(step)).await?;
@@ -309,34 +312,26 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
     }
 
     /// Takes a step back, and waits for a device that does not answer.
-    async fn undo(&mut self, action: Action) -> Result<(), Failure> {
-        let UndoPatience { least, most } = UndoPatience::of(action, self.plan());
-        let begun = Instant::now();
-        let mut told = false;
+    async fn undo(&mut self, action: Action) -> Result<(), GivenUp> {
+        let mut undo = TakingBack::begin(UndoPatience::of(action, self.plan()), now());
         let mut pause = super::Patience::default();
         loop {
             let closing = self.link.is_closing();
-            let end = begun + if closing { least } else { most };
-            let left = end.saturating_duration_since(Instant::now()).min(least);
-            let message = match timeout(left, action::undo(action, &mut self.device)).await {
+            let limit = undo.limit(now(), closing)?;
+            let tried = timeout(limit, action::undo(action, &mut self.device)).await;
+            let failure = match tried {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(Failure::Transient(message))) => message,
-                Ok(Err(failure)) => return Err(failure),
+                Ok(Err(failure)) => failure,
                 Err(_) => {
-                    let last = self.device.last_failure();
-                    let message = format!("not done after {} s{last}", left.as_secs());
-                    return Err(Failure::Failed(message));
+                    self.device.drop_session();
+                    return Err(undo.cut_off(limit));
                 }
             };
             self.device.drop_session();
-            if Instant::now() >= end {
-                return Err(Failure::Transient(message));
+            if let Some(news) = undo.failed(failure, now())? {
+                self.link.note(news).await;
             }
-            if !told && begun.elapsed() >= least {
-                told = true;
-                self.link.note(waits_to_take_back(&message, Span(most))).await;
-            }
-            if told && !closing {
+            if undo.is_long() && !closing {
                 let _ = timeout(DARK_PAUSE, self.link.closed()).await;
             } else {
                 pause.pause().await;
@@ -345,30 +340,8 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
     }
 }
 
-/// How long taking a step back is tried.
-pub(crate) struct UndoPatience {
-    /// A device that is rebooted on the way, or any if the run closes. Longer than two reboots.
-    pub(crate) least: Duration,
-    /// One that does not answer. After a reboot it may be dead, and people are told soon; else it is behind a link
-    /// that is down, and is waited for like any other straggler.
-    pub(crate) most: Duration,
-}
-
-impl UndoPatience {
-    /// The patience with this step.
-    pub(crate) fn of(action: Action, plan: &CheckedPlan) -> UndoPatience {
-        const REBOOTS: Duration = Duration::from_secs(15 * 60);
-        if action.reboots() {
-            let least = REBOOTS + plan.dead_man.commit.0;
-            return UndoPatience { least, most: least };
-        }
-        UndoPatience { least: REBOOTS, most: REBOOTS.max(plan.stragglers.wait.0) }
-    }
-}
-
-/// What people are told of a device that stays dark.
-pub(crate) fn waits_to_take_back(message: &str, most: Span) -> String {
-    format!("{message}; what was begun on it is taken back when it answers, within {most}")
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }
 
 /// What came of a step.

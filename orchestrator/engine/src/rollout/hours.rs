@@ -2,10 +2,9 @@
 
 use super::Turn;
 use jiff::Timestamp;
-use migos_events::{DeviceState, Event, Outcome};
+use migos_events::{Event, Outcome};
 use migos_inventory::DeviceId;
 use migos_playbooks::estimate::{Estimate, with_margin};
-use migos_playbooks::span::Span;
 use std::time::Duration;
 
 impl Turn<'_> {
@@ -35,17 +34,14 @@ impl Turn<'_> {
     fn prediction(&self, device: &DeviceId) -> Estimate {
         let planned = self.rollout.plan.devices.get(device).map(|plan| plan.estimate);
         let class = self.class_of(device).and_then(|class| self.rollout.classes.get(class));
-        let measured = class.into_iter().flatten().filter_map(|id| {
-            let progress = self.rollout.history.devices.get(id)?;
-            let (started, crossed) = (progress.started, progress.crossed?);
-            (progress.state == DeviceState::Migrated).then(|| Estimate {
-                to_commit: Span(crossed.saturating_sub(started)),
-                to_well: Span(progress.since.saturating_sub(crossed)),
-            })
-        });
+        let measured = class
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.rollout.history.devices.get(id)?.took());
         let slowest = measured.reduce(|one, other| Estimate {
             to_commit: one.to_commit.max(other.to_commit),
             to_well: one.to_well.max(other.to_well),
+            ..one
         });
         slowest.or(planned).unwrap_or_default()
     }

@@ -40,12 +40,10 @@ impl Pace {
         match self {
             Pace::Bench => bench,
             Pace::Planned => {
-                let (before, after) = halves(plan, device);
-                let Estimate { to_commit, to_well } = device.estimate;
-                if is_before(step.action) {
-                    scaled(bench, to_commit.0, before)
-                } else {
-                    scaled(bench, to_well.0, after + FIRST_START)
+                let phase = Phase::of(step.action);
+                match phase.estimated(device) {
+                    Some(estimated) => scaled(bench, estimated, phase.on_bench(plan, device)),
+                    None => bench,
                 }
             }
         }
@@ -55,26 +53,65 @@ impl Pace {
     pub(super) fn first_start(self, plan: &CheckedPlan, device: &DevicePlan) -> Duration {
         match self {
             Pace::Bench => FIRST_START,
+            // A policy that calls a device late before that knows better.
             Pace::Planned => {
-                let (_, after) = halves(plan, device);
-                let estimated = scaled(FIRST_START, device.estimate.to_well.0, after + FIRST_START);
-                // A policy that calls a device late before that knows better.
-                estimated.min(plan.arrival.late.0)
+                Phase::Arrival.estimated(device).unwrap_or(FIRST_START).min(plan.arrival.late.0)
             }
         }
     }
 }
 
-fn is_before(action: Action) -> bool {
-    action < Action::Commit
+/// A part of a device's way that is estimated as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// An update of the firmware, or the proof of one-shot boot: as on a bench.
+    Extra,
+    /// While Raspbian runs.
+    Staging,
+    /// From the reboot into MIGOS until it may commit.
+    Boot,
+    /// While the card is written.
+    Flash,
+    /// From there until balena sees it.
+    Arrival,
 }
 
-/// What its steps take on a bench, up to the point of no return and from there on.
-fn halves(plan: &CheckedPlan, device: &DevicePlan) -> (Duration, Duration) {
-    let taken = plan.steps.iter().filter(|step| device.takes(step)).map(|step| step.action);
-    let (before, after): (Vec<Action>, Vec<Action>) = taken.partition(|action| is_before(*action));
-    let sum = |actions: Vec<Action>| actions.into_iter().map(on_bench).sum();
-    (sum(before), sum(after))
+impl Phase {
+    fn of(action: Action) -> Phase {
+        match action {
+            Action::UpdateFirmware
+            | Action::UpdateReboot
+            | Action::UpdateSeen
+            | Action::ProveWrite
+            | Action::ProveArm
+            | Action::ProveSeen
+            | Action::ProveReturn
+            | Action::ProveGone => Phase::Extra,
+            Action::Arm | Action::Reboot | Action::AwaitCommit => Phase::Boot,
+            action if action < Action::Arm => Phase::Staging,
+            action if action < Action::Commit => Phase::Boot,
+            Action::Commit | Action::AwaitFlash => Phase::Flash,
+            _ => Phase::Arrival,
+        }
+    }
+
+    /// `None` if the plan has no estimate for it.
+    fn estimated(self, device: &DevicePlan) -> Option<Duration> {
+        let Estimate { to_reboot, to_commit, to_well, flash, measured: _ } = device.estimate;
+        Some(match self {
+            Phase::Extra => return None,
+            Phase::Staging => to_reboot.0,
+            Phase::Boot => to_commit.0.saturating_sub(to_reboot.0),
+            Phase::Flash => flash.0,
+            Phase::Arrival => to_well.0.saturating_sub(flash.0),
+        })
+    }
+
+    /// What its steps take on a bench.
+    fn on_bench(self, plan: &CheckedPlan, device: &DevicePlan) -> Duration {
+        let taken = plan.steps.iter().filter(|step| device.takes(step)).map(|step| step.action);
+        taken.filter(|action| Phase::of(*action) == self).map(on_bench).sum()
+    }
 }
 
 /// The part of `whole` that `part` is of `sum`, to the millisecond.

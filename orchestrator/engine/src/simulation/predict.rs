@@ -2,9 +2,12 @@
 
 use super::{Circumstances, Ended, Errand, Pace, Simulation, SimulationError};
 use jiff::Timestamp;
-use migos_events::{Event, Outcome};
-use migos_playbooks::estimate::{Prediction, StagePrediction};
+use migos_events::{DeviceEvent, Event, Outcome};
+use migos_inventory::DeviceId;
+use migos_playbooks::estimate::{Journey, Prediction, StagePrediction};
 use migos_playbooks::plan::CheckedPlan;
+use migos_playbooks::step::Action;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// No run is waited for longer: some window never opens for it.
@@ -29,15 +32,30 @@ pub fn predict(plan: &CheckedPlan, start: Timestamp) -> Result<Prediction, Simul
     }
     let mut stages = Vec::new();
     let mut began = Duration::ZERO;
+    let mut devices: BTreeMap<DeviceId, Journey> = BTreeMap::new();
     for record in simulation.journal() {
-        match record.event {
-            Event::StageStarted { .. } => began = record.elapsed,
+        let at = record.elapsed;
+        match &record.event {
+            Event::StageStarted { .. } => began = at,
             Event::StagePassed { stage } => {
-                let name = plan.stages.get(stage).map(|it| it.name.clone()).unwrap_or_default();
-                stages.push(StagePrediction { name, takes: record.elapsed - began });
+                let name = plan.stages.get(*stage).map(|it| it.name.clone()).unwrap_or_default();
+                stages.push(StagePrediction { name, takes: at - began });
+            }
+            Event::Device { device, what } => {
+                let begins = Journey { starts: at, leaves: at, commits: at, arrives: at };
+                let journey = devices.entry(device.clone()).or_insert(begins);
+                match what {
+                    DeviceEvent::StepStarted { step } => match step.action {
+                        Action::Arm | Action::Reboot => journey.leaves = at,
+                        Action::Commit | Action::AwaitCommit => journey.commits = at,
+                        _ => {}
+                    },
+                    DeviceEvent::Migrated { .. } => journey.arrives = at,
+                    _ => {}
+                }
             }
             _ => {}
         }
     }
-    Ok(Prediction { stages, whole: simulation.clock(), pauses })
+    Ok(Prediction { stages, whole: simulation.clock(), pauses, begun: start, devices })
 }

@@ -11,6 +11,9 @@ use migos_playbooks::span::Span;
 use migos_playbooks::step::{Action, Step};
 use std::time::Duration;
 
+/// How a device fails that is not there.
+const SILENT: &str = "connect timeout after 15 s";
+
 /// A simulated device's task.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
@@ -219,9 +222,6 @@ impl TakenBack<'_> {
         way
     }
 }
-
-/// How a device fails that is not there.
-const SILENT: &str = "connect timeout after 15 s";
 
 /// What a step finds out.
 pub(super) fn learned(action: Action) -> Learned {

@@ -100,7 +100,10 @@ impl Folder {
     }
 }
 
-/// Checks that a job is for this board and this card.
+/// The copy of the boot partition begins at a multiple of it.
+const PIECE: u64 = 4 << 20;
+
+/// Checks that a job is for this board and this card, and that the card may be flashed with it.
 pub(super) fn check(job: &Job, pi: &VirtualPi, card: &Card) -> Result<(), String> {
     let serial = format!("{:016x}", pi.present_serial());
     if job.serial != serial {
@@ -109,6 +112,12 @@ pub(super) fn check(job: &Job, pi: &VirtualPi, card: &Card) -> Result<(), String
     let disk_id = format!("{:08x}", card.disk_id);
     if job.disk_id != disk_id {
         return Err(format!("the job is for disk {}, this is {disk_id}", job.disk_id));
+    }
+    // Nothing is left of that partition once it is flashed.
+    let Some((start, sectors)) = card.boot_extent() else { return Ok(()) };
+    let pieces = job.image.raw_size.max((start + sectors) * 512).div_ceil(PIECE);
+    if pieces * PIECE + sectors * 512 > card.sectors * 512 && !job.no_lifeboat {
+        return Err("the card has no room for a copy of its boot partition".to_owned());
     }
     Ok(())
 }

@@ -4,10 +4,11 @@ use std::fmt::{Display, Write};
 
 use migos_payload::digest::Sha256;
 
-use super::{Outcome, fs_failure};
+use super::{Outcome, code, fs_failure};
 use crate::card::{Card, FileSystem, FsError, Space};
 use crate::raspbian::Raspbian;
 use crate::release::OLD_FIRMWARE_VERSION;
+use crate::server::Answer;
 
 /// Words by which the age of firmware is told, in the files that may carry them.
 const FIRMWARE_WORDS: [&str; 2] = ["tryboot.txt", "kernel_watchdog_timeout"];
@@ -49,7 +50,10 @@ pub(super) fn identity(system: &Raspbian) -> Outcome {
 const LITTLE_MEMORY: u64 = 324 << 10;
 
 /// `probe`
-pub(super) fn probe(system: &Raspbian, connection: &str) -> Outcome {
+pub(super) fn probe(system: &Raspbian, connection: &str, hosts: &[&str]) -> Outcome {
+    if let Some(wrong) = hosts.iter().find(|host| !is_host_and_port(host)) {
+        return Err(Answer::fail(code::USAGE, format!("not HOST:PORT: {wrong}")));
+    }
     let pi = &system.pi;
     let mut lines = Lines("migos-probe 1\n".to_owned());
     lines.add("model", pi.model.description);
@@ -78,11 +82,21 @@ pub(super) fn probe(system: &Raspbian, connection: &str) -> Outcome {
         lines.add("connection", connection);
     }
     add_network(&mut lines, system);
+    let reached = if pi.faults.blocked { "no" } else { "yes" };
+    for host in hosts {
+        lines.add("reach", format_args!("{host} {reached}"));
+    }
     lines.add("end", "ok");
     Ok(lines.0.into_bytes())
 }
 
-fn add_identity(lines: &mut Lines, system: &Raspbian) -> Result<(), crate::server::Answer> {
+fn is_host_and_port(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"[]._:-".contains(&byte);
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    text.bytes().all(is_plain) && port.is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
+fn add_identity(lines: &mut Lines, system: &Raspbian) -> Result<(), Answer> {
     let boot_path = system.pi.release.boot_path();
     lines.add("serial", format_args!("{:016x}", system.serial));
     lines.add("machine-id", text(system, "/etc/machine-id")?.trim_end());
@@ -145,6 +159,9 @@ fn add_disk(lines: &mut Lines, system: &Raspbian) {
     add_space(lines, "boot.space", partitions.boot.space());
     add_space(lines, "root.space", partitions.root.space());
     lines.add("boot.partition", 1);
+    if let Some((start, sectors)) = card.boot_extent() {
+        lines.add("boot.extent", format_args!("{start} {sectors}"));
+    }
     for (path, bytes) in partitions.boot.files() {
         lines.add("boot.file", format_args!("{} {path}", bytes.len()));
     }
@@ -199,7 +216,7 @@ fn add_network(lines: &mut Lines, system: &Raspbian) {
     }
 }
 
-fn text(system: &Raspbian, path: &str) -> Result<String, crate::server::Answer> {
+fn text(system: &Raspbian, path: &str) -> Result<String, Answer> {
     system
         .pi
         .on(path, |files, inner| files.text(inner).ok_or(FsError::NotFound))

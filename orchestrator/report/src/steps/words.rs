@@ -8,12 +8,14 @@ use migos_playbooks::step::{Action, Reversal, Step};
 
 /// One step in words.
 #[derive(PartialEq, Eq)]
-pub(super) struct StepWords {
-    pub(super) mark: &'static str,
-    pub(super) what: String,
-    pub(super) undo: &'static str,
+pub(crate) struct StepWords {
+    pub(crate) mark: &'static str,
+    pub(crate) what: String,
+    /// The part of it that may be another from one device to the next, without paths.
+    pub(super) brief: String,
+    pub(crate) undo: &'static str,
     /// Lines that are written to files.
-    pub(super) added: Vec<String>,
+    pub(crate) added: Vec<String>,
 }
 
 /// What this step does to this device.
@@ -25,6 +27,7 @@ pub(super) fn words(plan: &Plan, device: &DevicePlan, step: &Step) -> StepWords 
             Some(detail) => format!("{title}: {detail}"),
             None => title,
         },
+        brief: brief(plan, device, step.action),
         undo: undo(step),
         added: added(device, step.action),
     }
@@ -103,6 +106,27 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
         | Action::Configure
         | Action::Commit
         | Action::AwaitCommit => None,
+    }
+}
+
+fn brief(plan: &Plan, device: &DevicePlan, action: Action) -> String {
+    match action {
+        Action::SendPayload => plan.payloads.get(&device.payload).map_or_else(String::new, |it| {
+            format!("MIGOS {} ({})", ByteCount(it.size()), device.payload.short())
+        }),
+        Action::SendImage if device.streamed.is_some() || device.mirror.is_some() => {
+            detail(plan, device, action).unwrap_or_default()
+        }
+        Action::SendImage => String::new(),
+        Action::AwaitFlash => plan
+            .images
+            .get(&device.image)
+            .map_or_else(String::new, |it| format!("image {} {}", plain(&it.device_type), it.size)),
+        // What these tell of is a path.
+        Action::Backup | Action::ProveWrite | Action::WriteTryboot | Action::RewriteConfig => {
+            String::new()
+        }
+        action => detail(plan, device, action).unwrap_or_default(),
     }
 }
 

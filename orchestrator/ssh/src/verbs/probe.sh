@@ -1,6 +1,16 @@
-[ $# -le 1 ] || fail 64 "probe takes a connection and nothing else"
-# `set` takes the place of the arguments below.
 connection=${1-}
+[ $# -eq 0 ] || shift
+# `set` takes the place of the arguments below.
+targets=$*
+set -f
+for target in $targets; do
+  case $target in
+    *[!][A-Za-z0-9.:_-]*) fail 64 "not HOST:PORT: $target" ;;
+    ?*:*[0-9]) ;;
+    *) fail 64 "not HOST:PORT: $target" ;;
+  esac
+done
+set +f
 # A fact that cannot be read is left out; nothing stops the rest.
 set +e
 exec 2>/dev/null
@@ -46,6 +56,8 @@ if [ -n "$boot" ]; then
   disk=$(readlink -f "$part")
   [ ! -f "$part/partition" ] || disk=${disk%/*}
   disk=${disk##*/}
+  start=$(text "$part/start")
+  [ -z "$start" ] || say boot.extent "$start $(text "$part/size")"
   if [ -f "/sys/class/block/$disk/size" ]; then
     say disk "$disk $(text "/sys/class/block/$disk/size")"
     set -- $(od -An -j440 -N4 -tx1 "/dev/$disk")
@@ -53,6 +65,21 @@ if [ -n "$boot" ]; then
     [ "$(text "/sys/class/block/$disk/ro")" != 1 ] || say disk.read-only yes
   fi
 fi
+case ${disk-} in
+  mmcblk*)
+    # The host that the card is in has the card's number.
+    errors="$disk: error|mmc${disk#mmcblk}: .*(timeout|error)|I/O error,? (on )?dev(ice)? $disk"
+    if log=$(dmesg); then
+      say card.errors "$(printf "%s\n" "$log" | grep -a -i -c -E "$errors")"
+      printf "%s\n" "$log" | grep -a -i -E "$errors" | tail -n 3 | cut -c -200 | lines card.error
+    fi
+    ;;
+esac
+for path in /sys/fs/ext4/*/errors_count; do
+  count=$(text "$path")
+  path=${path%/*}
+  [ "${count:-0}" = 0 ] || say ext4.errors "${path##*/} $count"
+done
 for path in /sys/class/block/dm-*; do
   [ ! -e "$path" ] || say dm "${path##*/}"
 done
@@ -64,6 +91,19 @@ u32 eeprom.build-timestamp $base/chosen/bootloader/build-timestamp
 u32 eeprom.capabilities $base/chosen/bootloader/capabilities
 u32 eeprom.signed $base/chosen/bootloader/signed
 vcgencmd bootloader_config | sed -n "/^\[config.txt\]/,\$p" | lines eeprom.config
+
+say hat "$(text $base/hat/product)"
+for path in /sys/class/watchdog/watchdog*; do
+  [ -r "$path/identity" ] || continue
+  state=$(text "$path/state") seconds=$(text "$path/timeout")
+  say watchdog "${path##*/} ${state:--} ${seconds:--} $(text "$path/identity")"
+done
+for path in /usr/lib/systemd/system.conf.d/*.conf /etc/systemd/system.conf /etc/systemd/system.conf.d/*.conf; do
+  [ ! -f "$path" ] || sed -n "s/^[[:space:]]*RuntimeWatchdogSec[[:space:]]*=[[:space:]]*/watchdog.systemd /p" "$path"
+done
+say watchdog.daemon "$(cat /proc/[0-9]*/comm | grep -x -E "watchdog|wd_keepalive" | head -n 1)"
+say clock "$(date +%s)"
+say clock.synced "$(timeout 5 timedatectl | sed -n "s/.*synchronized: //p" | head -n 1)"
 
 say connection "$connection"
 # A link's own line stands among those of its addresses with some versions.
@@ -98,4 +138,51 @@ done
 for path in /etc/netplan/*.yaml; do
   [ ! -f "$path" ] || say nm.generated "$path"
 done
+
+has() { command -v "$1" >/dev/null; }
+# HOST PORT HOST:PORT: no proxy is asked, for balenaOS will know none.
+connects() {
+  if has timeout && has bash; then
+    timeout 5 bash -c "exec 3<>/dev/tcp/\$0/\$1" "$1" "$2"
+  elif has curl; then
+    curl -s -m 5 --noproxy "*" -o /dev/null -w "%{time_connect}" "http://$3/" | grep -q "[1-9]"
+  elif has python3; then
+    python3 -c "import socket, sys; socket.create_connection((sys.argv[1], sys.argv[2]), 5)" "$1" "$2"
+  elif has timeout && has wget; then
+    # Whatever is answered shows that somebody is there; a program that breaks shows nothing.
+    case $(timeout 5 wget -T 5 -O /dev/null "http://$3/" 2>&1 || echo "code $?") in
+      *"code 12"[67]|*"code 13"?) return 127 ;;
+      *"connect to remote"*|*"bad address"*|*resolve*|*refused*|*"timed out"*|*"code 4"|*"code 1"[24]?) return 1 ;;
+    esac
+  else
+    return 127
+  fi
+}
+reach() {
+  host=${1%:*} port=${1##*:}
+  host=${host#"["}
+  connects "${host%"]"}" "$port" "$1"
+  case $? in 0) say reach "$1 yes" ;; 12[67]) ;; *) say reach "$1 no" ;; esac
+}
+# People's own folders on the root file system, if they can be measured in time.
+folders() {
+  has timeout || return
+  nice=
+  ! has nice || nice="nice -n 19"
+  disk=$(stat -c %d /)
+  set --
+  for path in /*; do
+    case $path in /bin|/boot|/dev|/etc|/lib*|/lost+found|/proc|/run|/sbin|/sys|/tmp|/usr) continue ;; esac
+    [ ! -d "$path" ] || [ -L "$path" ] || [ "$(stat -c %d "$path")" != "$disk" ] || set -- "$@" "$path"
+  done
+  [ $# -gt 0 ] && sizes=$(timeout 10 $nice du -x -k -d 2 "$@") || [ $? -eq 1 ] || return
+  # Each line by itself: who reaches what is told at the same time.
+  printf "%s\n" "$sizes" | sort -rn | head -n 100 |
+    while read -r size path && [ "$size" -ge 977 ]; do say folder "$size $path"; done
+}
+set -f
+for target in $targets; do reach "$target" & done
+set +f
+folders
+wait
 echo end ok

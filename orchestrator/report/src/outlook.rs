@@ -1,0 +1,256 @@
+//! What a plan costs, in the order in which people ask: what is lost, for how long, what is sent, and when it is done.
+
+use crate::Style;
+use crate::grid::columns;
+use crate::words::{duration, many, plain, short};
+use jiff::Timestamp;
+use migos_inventory::DeviceId;
+use migos_payload::size::ByteCount;
+use migos_playbooks::estimate::{Prediction, StagePrediction};
+use migos_playbooks::plan::{DevicePlan, Plan};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Sites, lines and classes that are told one by one.
+const MOST: usize = 5;
+
+/// The answers, one a row; `prediction` is how long it takes, or why that cannot be told.
+pub(crate) fn outlook(plan: &Plan, style: Style, prediction: Result<&Prediction, &str>) -> String {
+    let rows = answers(plan, prediction).into_iter();
+    columns(style, rows.map(|(what, text)| vec![what.to_owned(), text]).collect())
+}
+
+/// What is asked, and the answer.
+pub(crate) fn answers(
+    plan: &Plan,
+    prediction: Result<&Prediction, &str>,
+) -> Vec<(&'static str, String)> {
+    let mut answers = vec![
+        ("done", done(prediction)),
+        ("dark", dark(plan)),
+        ("exposed", exposed(plan)),
+        ("erased", erased(plan)),
+        (
+            "kept",
+            "a copy of each boot partition, in the run's folder; copy off first what else you need"
+                .into(),
+        ),
+    ];
+    answers.extend(dropped(plan).map(|text| ("dropped", text)));
+    answers.push(("data", data(plan)));
+    answers.push(("based on", basis(plan)));
+    answers.extend(made_it(plan).map(|text| ("made it", text)));
+    answers
+}
+
+/// When all is over.
+fn done(prediction: Result<&Prediction, &str>) -> String {
+    let prediction = match prediction {
+        Ok(prediction) => prediction,
+        Err(why) => return format!("cannot be told: {}", plain(why)),
+    };
+    let stage = |stage: &StagePrediction| format!("{} {}", stage.name, duration(stage.takes));
+    let stages: Vec<String> = prediction.stages.iter().map(stage).collect();
+    let people = match prediction.pauses {
+        0 => String::new(),
+        pauses => format!(", and what a person takes at {}", many(pauses, "gate")),
+    };
+    let end = prediction.begun.checked_add(prediction.whole).map(minute).unwrap_or_default();
+    format!(
+        "{} after its start, so {end} if begun now and all goes well{people}: {}",
+        duration(prediction.whole),
+        stages.join(", ")
+    )
+}
+
+/// A moment to the minute, in UTC.
+pub(crate) fn minute(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn dark(plan: &Plan) -> String {
+    let spans = range(plan, |device| device.estimate.dark().as_secs());
+    let hours = match plan.devices.values().filter(|device| device.window.is_none()).count() {
+        0 => "within its window".to_owned(),
+        all if all == plan.devices.len() => "at any hour, since no `window` is set".to_owned(),
+        some => format!("within its window, but for {} without one", many(some, "device")),
+    };
+    format!("each device is out of service for {}, {hours}", words(spans, seconds))
+}
+
+fn exposed(plan: &Plan) -> String {
+    let flash = range(plan, |device| device.estimate.flash.0.as_secs());
+    let mut text = format!(
+        "0 s without a bootable card: while it is written, for {}, a power cut ends in MIGOS, which goes on",
+        words(flash, seconds)
+    );
+    let bare: Vec<_> = plan.devices.iter().filter(|(_, device)| device.no_lifeboat).collect();
+    if !bare.is_empty() {
+        let spans = bare.iter().map(|(_, device)| device.estimate.flash.0.as_secs());
+        let most = spans.max().unwrap_or_default();
+        let names = short(bare.iter().map(|(id, _)| *id), 40);
+        text += &format!("; NOT SO on {names}: up to {} without one", seconds(most));
+    }
+    text
+}
+
+fn erased(plan: &Plan) -> String {
+    let used = range(plan, |device| device.erased.used.0);
+    let mut text = format!(
+        "the whole card of each device, with {} in use",
+        words(used, |bytes| ByteCount(bytes).to_string())
+    );
+    let folders = plan.devices.iter().flat_map(|(id, device)| {
+        device.erased.largest.iter().map(move |folder| (folder.size, &folder.path, id))
+    });
+    if let Some((size, path, id)) = folders.max() {
+        text += &format!("; the largest folder is {} with {size}, on {id}", plain(path));
+    }
+    text
+}
+
+/// The lines of `config.txt` that balenaOS will not have, the most frequent first.
+fn dropped(plan: &Plan) -> Option<String> {
+    let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+    for device in plan.devices.values() {
+        let text = device.boot_files.get("config.txt").map(String::as_str).unwrap_or_default();
+        let settings = text.lines().map(str::trim).filter(|line| is_setting(line));
+        settings.for_each(|line| *lines.entry(line).or_default() += 1);
+    }
+    let mut lines: Vec<(&str, usize)> = lines.into_iter().collect();
+    lines.sort_by_key(|(line, count)| (std::cmp::Reverse(*count), *line));
+    let word = |(line, count): &(&str, usize)| match *count == plan.devices.len() {
+        true => plain(line),
+        false => format!("{} ({count})", plain(line)),
+    };
+    let told: Vec<String> = lines.iter().take(MOST).map(word).collect();
+    let more = lines.len().saturating_sub(MOST);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!lines.is_empty()).then(|| {
+        format!(
+            "lines of config.txt that balenaOS will not have: {}{more}; what you need becomes a \
+             BALENA_HOST_CONFIG_ variable of the fleet",
+            told.join(", ")
+        )
+    })
+}
+
+/// True for a line of `config.txt` that says something about the device, and not about which kernel it boots.
+fn is_setting(line: &str) -> bool {
+    let about_the_system = ["#", "[", "arm_64bit", "auto_initramfs", "kernel", "initramfs"];
+    !line.is_empty() && !about_the_system.iter().any(|beginning| line.starts_with(beginning))
+}
+
+/// Bytes by site.
+fn data(plan: &Plan) -> String {
+    let mut sites: BTreeMap<&str, (u64, ByteCount, ByteCount)> = BTreeMap::new();
+    let (mut all, mut fetched) = (ByteCount::default(), ByteCount::default());
+    for device in plan.devices.values() {
+        let site = device.site.as_ref().map_or("no site", |site| site.as_str());
+        let entry = sites.entry(site).or_default();
+        let (sent, from_mirror) = bytes(plan, device);
+        entry.0 += 1;
+        entry.1 = entry.1 + sent + from_mirror;
+        entry.2 = entry.2 + device.app.unwrap_or_default();
+        all = all + sent;
+        fetched = fetched + from_mirror;
+    }
+    let mut text = format!("{all} sent in all{}", bandwidth(plan));
+    if fetched > ByteCount::default() {
+        text += &format!(", and {fetched} fetched from mirrors, or sent where they fail");
+    }
+    if sites.len() > 1 {
+        let site = |(name, (devices, bytes, _)): (&&str, &(u64, ByteCount, ByteCount))| {
+            format!("{} {bytes} to {devices}", plain(name))
+        };
+        let told: Vec<String> = sites.iter().take(MOST).map(site).collect();
+        let more = sites.len().saturating_sub(MOST);
+        let more = if more == 0 { String::new() } else { format!(", {}", many(more, "more site")) };
+        text += &format!(": {}{more}", told.join(", "));
+    }
+    let apps = sites.values().map(|site| site.2).sum::<ByteCount>();
+    text + &match apps == ByteCount::default() {
+        true => "; then the app, which each device downloads once it is there".to_owned(),
+        false => format!("; then {apps} of the app, which each device downloads once it is there"),
+    }
+}
+
+/// What a device is sent, and what it fetches from its mirror.
+fn bytes(plan: &Plan, device: &DevicePlan) -> (ByteCount, ByteCount) {
+    let payload = plan.payloads.get(&device.payload).map(|it| ByteCount(it.size()));
+    let payload = payload.unwrap_or_default();
+    let image = plan.images.get(&device.image).map(|image| image.size).unwrap_or_default();
+    match device.mirror {
+        Some(_) => (payload, image),
+        None => (payload + image, ByteCount::default()),
+    }
+}
+
+/// `, at most 40MB/s in all, 1MB/s to one site`.
+fn bandwidth(plan: &Plan) -> String {
+    let bandwidth = &plan.bandwidth;
+    let limits = [
+        (bandwidth.total, "in all"),
+        (bandwidth.per_site, "to one site"),
+        (bandwidth.per_device, "to one device"),
+    ];
+    let limits: Vec<String> =
+        limits.into_iter().filter_map(|(rate, words)| Some(format!("{} {words}", rate?))).collect();
+    if limits.is_empty() { String::new() } else { format!(", at most {}", limits.join(", ")) }
+}
+
+/// Where the times come from.
+fn basis(plan: &Plan) -> String {
+    let measured = plan.devices.values().filter(|device| device.estimate.measured).count();
+    let assumed = "1 MB/s to a device and 5 MB/s to its card, both assumed until one of its class has shown it";
+    match plan.devices.len() - measured {
+        0 => "what devices of the same class or board took in earlier runs".to_owned(),
+        all if all == plan.devices.len() => assumed.to_owned(),
+        rest => format!(
+            "what earlier runs took, for {}; for the other {rest} {assumed}",
+            many(measured, "device")
+        ),
+    }
+}
+
+/// How many devices of these classes have made it already.
+fn made_it(plan: &Plan) -> Option<String> {
+    let mut classes: Vec<(&String, &u32)> = plan.migrated_before.iter().collect();
+    classes.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+    let all: u32 = classes.iter().map(|(_, count)| **count).sum();
+    let told = classes.iter().take(MOST).map(|(name, count)| format!("{count} {}", plain(name)));
+    let told: Vec<String> = told.collect();
+    let more = classes.len().saturating_sub(MOST);
+    let more = if more == 0 { String::new() } else { format!("; {}", many(more, "more class")) };
+    (all > 0)
+        .then(|| format!("{all} of the same classes in earlier runs: {}{more}", told.join("; ")))
+}
+
+/// The least and the most over all devices.
+fn range(plan: &Plan, of: impl Fn(&DevicePlan) -> u64) -> (u64, u64) {
+    let values = || plan.devices.values().map(&of);
+    (values().min().unwrap_or_default(), values().max().unwrap_or_default())
+}
+
+fn words((least, most): (u64, u64), word: impl Fn(u64) -> String) -> String {
+    let (least, most) = (word(least), word(most));
+    if least == most { most } else { format!("{least} to {most}") }
+}
+
+fn seconds(seconds: u64) -> String {
+    duration(Duration::from_secs(seconds))
+}
+
+/// How old the facts are: `facts 4m 10s old`.
+pub(crate) fn age(plan: &Plan, now: Timestamp) -> String {
+    let age = now.duration_since(plan.facts_read);
+    match Duration::try_from(age) {
+        Ok(age) if age >= Duration::from_secs(60) => format!("facts {} old", duration(age)),
+        _ => "facts just read".to_owned(),
+    }
+}
+
+/// The devices of a table's row.
+pub(crate) fn names<'a>(devices: impl IntoIterator<Item = &'a DeviceId>) -> String {
+    short(devices, 40)
+}
