@@ -22,7 +22,7 @@ fn a_pi_is_probed_proven_and_migrated_whatever_becomes_of_the_controller() {
     let policy = "prove: per-device\n";
     let ground = Ground::new(Setup { policy, whole_payload: true, ..Setup::default() }).unwrap();
     let pi = ground.pi();
-    let facts = &json(&ground, &["probe"])["pi1"]["facts"];
+    let facts = &json(&ground, &["probe"])["devices"]["pi1"]["facts"];
     assert_eq!(facts["model"], "Raspberry Pi 3 Model B Plus Rev 1.3");
     assert_eq!(facts["serial"], "00000000765fc593");
     assert_eq!(facts["os"]["name"], "Debian GNU/Linux 12 (bookworm)");
@@ -105,7 +105,7 @@ fn a_pi_whose_firmware_is_too_old_is_migrated_by_a_rewritten_config_txt() {
 fn a_pi_with_a_32_bit_system_is_migrated() {
     let setup = Setup { model: Model::TwoB, whole_payload: true, ..Setup::default() };
     let ground = Ground::new(setup).unwrap();
-    let facts = &json(&ground, &["probe"])["pi1"]["facts"];
+    let facts = &json(&ground, &["probe"])["devices"]["pi1"]["facts"];
     assert_eq!(facts["model"], Model::TwoB.name());
     assert_eq!((&facts["machine"], &facts["userland"]), (&"armv7l".into(), &"armhf".into()));
     ends(&ground, ground.migrate().unwrap(), 0, "migrated");
