@@ -20,9 +20,10 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 test: packages
 	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release --workspace
 
+# `--workspace` everywhere: with fewer packages their dependencies would be built again, with fewer features.
 # Builds payloads of Debian's packages, for 64 and 32 bits, and holds them against the model of the firmware.
 payloads: packages
-	cargo test --release -p migos-payload-builder --test real
+	cargo test --release --workspace --test real
 
 # MIGOS's program for 64-bit Pis and for 32-bit ones.
 programs: MORE := $(CROSS)
@@ -36,12 +37,12 @@ programs: packages
 EMULATED := $(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo
 emulated: MORE := $(EMULATION) $(CROSS)
 emulated: packages
-	$(EMULATED) test --release -p migos-tests --test emulated -- $(ONLY)
+	$(EMULATED) test --release --workspace --test emulated -- $(ONLY)
 
 # One whole migration of a Pi 3B with Broadcom's chips, as far as QEMU has them: some minutes, so not in CI.
 raspi3b: MORE := $(EMULATION)
 raspi3b: packages
-	$(EMULATED) test --release -p migos-tests --test raspi3b -- --nocapture
+	$(EMULATED) test --release --workspace --test raspi3b -- --nocapture
 
 # One whole migration, to look on: what the program says, and what the Pi does.
 watch-emulated: MORE := $(EMULATION)
