@@ -4,8 +4,9 @@
 //! and images at hand, what [`balena`] said, a [`playbook`] and a [`policy`]. Each device is held against
 //! the [`requirement`]s; those that pass get a [`DevicePlan`](plan::DevicePlan), the others are set aside
 //! with a reason and a remedy. The result, a [`Plan`](plan::Plan), leaves no choice to whoever carries it
-//! out, and equal inputs give equal bytes.
+//! out, and equal inputs give equal bytes. [`assess`](mod@assess) asks the same planner before anything is decided.
 
+pub mod assess;
 pub mod balena;
 pub mod estimate;
 pub mod facts;

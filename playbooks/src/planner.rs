@@ -7,6 +7,7 @@ mod stages;
 pub use stages::{cut, gate, stages};
 
 use self::chosen::Chosen;
+pub(crate) use self::chosen::{choose_image, choose_payload};
 use crate::balena::FleetView;
 use crate::estimate::Experience;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};

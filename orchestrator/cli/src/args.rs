@@ -1,7 +1,9 @@
 //! What can be typed.
 
+mod assess;
 mod stock;
 
+pub(crate) use assess::Assess;
 pub(crate) use stock::{Cache, ImageCommand, ImagePrepare, PayloadBuild, PayloadCommand};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -83,6 +85,8 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Day one: who is ready, what stands against the others, what is still to get, what it costs; needs only SSH
+    Assess(Assess),
     /// Dry run: probe, plan, and show what would happen; changes nothing
     Plan {
         #[command(flatten)]

@@ -5,15 +5,17 @@
 //!
 //! - Before a run: [`plan_text`] is what a person decides by; [`inventory_table`] and [`probe_table`]
 //!   show what it was made from, [`policy_text`] what a policy asks for.
+//! - On day one: [`assess_text`] is how a fleet stands before anything is got for it.
 //! - During a run: [`RunLines`] turns each record into lines; [`Live`] prints them, above a small live
 //!   area on a terminal.
 //! - After it, or from a second terminal: [`status`], [`summary`] and [`summary_json`] say what a
 //!   [`History`](migos_events::History) amounts to and what to do next.
-//! - To mail and to print: [`plan_html`] and [`run_html`] are the same as pages.
+//! - To mail and to print: [`assess_html`], [`plan_html`] and [`run_html`] are the same as pages.
 //! - Over all runs: [`campaign_text`] says how the whole fleet stands.
 //!
 //! Texts are returned; only [`Live`] writes, to standard error or to the writer it is given.
 
+mod assess;
 mod campaign;
 mod checks;
 mod grid;
@@ -37,9 +39,10 @@ mod words;
 #[cfg(test)]
 mod sample;
 
+pub use assess::{assess_json, assess_next, assess_text};
 pub use campaign::{Standing, campaign, campaign_json, campaign_text};
 pub use checks::checks_text;
-pub use html::{Told, plan_html, run_html};
+pub use html::{Told, assess_html, plan_html, run_html};
 pub use json::summary_json;
 pub use lines::RunLines;
 pub use live::Live;

@@ -44,7 +44,7 @@ pub(crate) fn answers(
 }
 
 /// When all is over.
-fn done(prediction: Result<&Prediction, &str>) -> String {
+pub(crate) fn done(prediction: Result<&Prediction, &str>) -> String {
     let prediction = match prediction {
         Ok(prediction) => prediction,
         Err(why) => return format!("cannot be told: {}", plain(why)),
@@ -68,7 +68,7 @@ pub(crate) fn minute(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-fn dark(plan: &Plan) -> String {
+pub(crate) fn dark(plan: &Plan) -> String {
     let spans = range(plan, |device| device.estimate.dark().as_secs());
     let hours = match plan.devices.values().filter(|device| device.window.is_none()).count() {
         0 => "within its window".to_owned(),
@@ -200,7 +200,7 @@ fn bandwidth(plan: &Plan) -> String {
 }
 
 /// Where the times come from.
-fn basis(plan: &Plan) -> String {
+pub(crate) fn basis(plan: &Plan) -> String {
     let measured = plan.devices.values().filter(|device| device.estimate.measured).count();
     let assumed = "1 MB/s to a device and 5 MB/s to its card, both assumed until one of its class has shown it";
     match plan.devices.len() - measured {

@@ -160,7 +160,7 @@ pub(crate) fn groups<'a>(
 }
 
 /// Findings under a title, devices with like ones in one row.
-fn section<'a>(
+pub(crate) fn section<'a>(
     style: Style,
     title: &str,
     found: impl Iterator<Item = (&'a DeviceId, &'a [Finding])>,

@@ -108,7 +108,7 @@ impl<'a> Chosen<'a> {
 
 /// The payload for this board: of the userland's own architecture where there is one, since cards of
 /// 32-bit systems have the smaller boot partitions; then the newest version.
-fn choose_payload<'a>(
+pub(crate) fn choose_payload<'a>(
     payloads: &'a BTreeMap<Sha256, Manifest>,
     facts: &Facts,
 ) -> Option<(Sha256, &'a Manifest)> {
@@ -128,7 +128,7 @@ fn version_key(version: &str) -> Vec<u64> {
 
 /// The image for this board: of the forced device type, else of the board's types the first that the
 /// inventory has an image for.
-fn choose_image<'a>(
+pub(crate) fn choose_image<'a>(
     images: &'a BTreeMap<String, ImageManifest>,
     device: &Device,
     facts: &Facts,

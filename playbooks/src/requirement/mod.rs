@@ -29,6 +29,7 @@ use migos_inventory::Device;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// A device with everything that was chosen for it.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +107,8 @@ pub struct Check {
     pub what: &'static str,
     /// The worst that it says.
     pub severity: Severity,
+    /// What it takes to mend what it finds.
+    pub mend: Mend,
     /// What overrules its refusal; `None` if nothing does.
     pub overruled_by: Option<Allow>,
     judge: fn(&Candidate<'_>) -> Option<Verdict>,
@@ -118,6 +121,27 @@ pub enum Severity {
     Warn,
     /// It keeps the device from being migrated.
     Refuse,
+}
+
+/// What it takes to mend what a check finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mend {
+    /// A login on the device, or a line of the inventory or the policy.
+    FromAfar,
+    /// Hands on the device; or nothing does, in this version.
+    OnSite,
+    /// A decision about what it becomes, or something that has to be got for it: nothing is wrong with the device.
+    ByChoice,
+}
+
+impl fmt::Display for Mend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mend::FromAfar => "from afar",
+            Mend::OnSite => "on site",
+            Mend::ByChoice => "by your choice",
+        })
+    }
 }
 
 /// What a check says of a device.
@@ -153,6 +177,13 @@ impl Check {
 /// What overrules a refusal of the check with this name; `None` if nothing does.
 pub fn overruled_by(check: &str) -> Option<Allow> {
     CHECKS.iter().find(|known| known.name == check)?.overruled_by
+}
+
+/// What it takes to mend what the check with this name finds. What is judged elsewhere than in [`CHECKS`] is about the
+/// login, the inventory or the hours.
+pub fn mend(check: &str) -> Mend {
+    let known = CHECKS.iter().find(|known| known.name == check);
+    known.map_or(Mend::FromAfar, |known| known.mend)
 }
 
 pub use firmware::after_update;

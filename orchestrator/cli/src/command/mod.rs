@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod assess;
 mod campaign;
 mod control;
 mod doctor;
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         Command::Probe { inventory, parallel, output, format } => {
             probe::run(&inventory, parallel, output.as_deref(), format, &global, printer).await
         }
+        Command::Assess(wanted) => assess::run(&wanted, &global, printer).await,
         Command::Plan { planning, output, html, detail, strict, format } => {
             let (output, html) = (output.as_deref(), html.as_deref());
             let detail = detail.as_deref();

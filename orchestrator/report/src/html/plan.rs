@@ -124,7 +124,7 @@ pub(super) fn predicted(journey: &Journey) -> Vec<Span> {
     ]
 }
 
-fn picture(plan: &Plan, prediction: &Prediction) -> Html {
+pub(super) fn picture(plan: &Plan, prediction: &Prediction) -> Html {
     let row = |id: &DeviceId| {
         let journey = prediction.devices.get(id)?;
         let took = |from: Duration| duration(journey.arrives.saturating_sub(from));
@@ -195,7 +195,7 @@ fn what_happens(kind: &Kind<'_>, is_first: bool) -> Html {
     }
 }
 
-fn findings<'a>(
+pub(super) fn findings<'a>(
     title: &'static str,
     found: impl Iterator<Item = (&'a DeviceId, &'a [Finding])>,
 ) -> Vec<Html> {
