@@ -1,6 +1,7 @@
 //! What balena is asked about, and what it has seen.
 
 use migos_inventory::FleetSlug;
+use migos_payload::size::ByteCount;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,10 @@ pub struct BalenaFleet {
     pub device_type: String,
     /// That type's architecture: `rpi`, `armv7hf` or `aarch64`.
     pub architecture: String,
+    /// The images of the release that its devices should run, unpacked and together; `None` if it has no release, or
+    /// balena does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<ByteCount>,
 }
 
 /// What balena knows of one device at one moment.

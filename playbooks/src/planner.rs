@@ -221,7 +221,7 @@ fn judge(
         warnings,
         overruled,
         no_lifeboat,
-        app: None,
+        app: fleet.app,
         disk_id: disk.id.clone(),
         hostname: facts.hostname.clone(),
         payload,

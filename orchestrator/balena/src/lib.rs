@@ -5,6 +5,7 @@
 //!
 //! - `port` says what each verb of the port asks, and `register` and `withdraw` the two that change
 //!   something and must not be done twice or too late;
+//! - `release` asks how large a fleet's app is, which nothing depends on;
 //! - `odata` writes the query, by hand, because the API refuses URLs that common encoders make;
 //! - `http` sends it once, with limits on time and size, and follows no redirect;
 //! - `failure` sorts what went wrong into what the engine can act on. Nothing is tried again here.
@@ -18,6 +19,7 @@ mod http;
 mod odata;
 mod port;
 mod register;
+mod release;
 mod setup;
 mod token;
 mod withdraw;

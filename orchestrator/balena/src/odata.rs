@@ -17,6 +17,15 @@ pub(crate) fn fleet(slug: &FleetSlug) -> String {
     )
 }
 
+/// The release that the devices of this fleet should run, with the sizes of its images.
+pub(crate) fn release(slug: &FleetSlug) -> String {
+    format!(
+        "/v7/application(slug={})?$select=id&$expand=should_be_running__release($select=id;\
+         $expand=release_image($select=id;$expand=image($select=image_size)))",
+        literal(slug.as_str())
+    )
+}
+
 /// All devices of these fleets.
 pub(crate) fn sightings(fleets: &[FleetSlug]) -> String {
     let slugs: Vec<String> =
@@ -84,6 +93,7 @@ mod tests {
         let fleets = ["acme/kiosks", "acme/gates"].map(|slug| FleetSlug::new(slug).unwrap());
         insta::assert_snapshot!(sightings(&fleets), @"/v7/device?$filter=belongs_to__application/any(a:a/slug%20eq%20'acme%2Fkiosks'%20or%20a/slug%20eq%20'acme%2Fgates')&$select=uuid,device_name,api_heartbeat_state,is_connected_to_vpn,os_version&$orderby=id%20asc");
         insta::assert_snapshot!(fleet(&fleets[0]), @"/v7/application(slug='acme%2Fkiosks')?$select=id&$expand=is_for__device_type($select=slug;$expand=is_of__cpu_architecture($select=slug))");
+        insta::assert_snapshot!(release(&fleets[0]), @"/v7/application(slug='acme%2Fkiosks')?$select=id&$expand=should_be_running__release($select=id;$expand=release_image($select=id;$expand=image($select=image_size)))");
         insta::assert_snapshot!(never_seen(&DeviceUuid("5e91c2".into())), @"/v7/device(uuid='5e91c2')?$filter=api_heartbeat_state%20eq%20'unknown'");
     }
 }

@@ -35,6 +35,7 @@ impl BalenaApi for Balena {
                 slug: slug.clone(),
                 device_type: device_type.slug,
                 architecture,
+                app: self.app(slug).await,
             })),
             _ => Err(BalenaError::Garbled(format!("{slug} comes without its device type"))),
         }

@@ -8,6 +8,7 @@ use migos_inventory::FleetSlug;
 use migos_lab::balena_api::{
     ApiConfig, BalenaApi, DeviceClient, Fault, FleetConfig, HeartbeatState, Reported,
 };
+use migos_payload::size::ByteCount;
 use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Heartbeat, Sighting};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -40,10 +41,14 @@ impl World {
             device_type: device_type.to_owned(),
             architecture: architecture.to_owned(),
             id,
+            release: Vec::new(),
         };
         let fleets = vec![
             fleet(1, "acme/kiosks", "raspberrypi4-64", "aarch64"),
-            fleet(2, "acme/gates", "raspberrypi3", "armv7hf"),
+            FleetConfig {
+                release: vec![310_000_000, 9_000_000_000],
+                ..fleet(2, "acme/gates", "raspberrypi3", "armv7hf")
+            },
             fleet(3, "o'hara/signs", "raspberry-pi", "rpi"),
         ];
         let passed = Arc::new(Mutex::new(Duration::ZERO));
@@ -139,9 +144,30 @@ async fn a_fleet_is_found_with_its_device_type_and_architecture() {
         slug: slug("acme/gates"),
         device_type: "raspberrypi3".to_owned(),
         architecture: "armv7hf".to_owned(),
+        app: Some(ByteCount(9_310_000_000)),
     };
     assert_eq!(world.balena().fleet(&slug("acme/gates")).await.unwrap(), Some(gates));
     assert_eq!(world.balena().fleet(&slug("acme/none")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_fleet_without_a_release_is_found_all_the_same() {
+    let world = World::new().await;
+    let kiosks = world.balena().fleet(&slug("acme/kiosks")).await.unwrap().unwrap();
+    assert_eq!((kiosks.id, kiosks.app), (1, None));
+}
+
+#[tokio::test]
+async fn the_lab_answers_only_the_question_for_a_release_that_is_asked() {
+    let world = World::new().await;
+    let ask = |field: &str| {
+        format!(
+            "/v7/application(slug='acme/gates')?$select=id&$expand=should_be_running__release($select=id;\
+             $expand=release_image($select=id;$expand=image($select={field})))"
+        )
+    };
+    assert_eq!(world.raw("GET", &ask("image_size"), TOKEN, None).await.0, 200);
+    assert_eq!(world.raw("GET", &ask("image_sise"), TOKEN, None).await.0, 400);
 }
 
 #[tokio::test]

@@ -67,6 +67,23 @@ async fn listen() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
+#[tokio::test]
+async fn a_fleet_is_found_where_the_size_of_its_app_is_not_told() {
+    let fleet = r#"{"d":[{"id":7,"is_for__device_type":[{"slug":"raspberrypi3","is_of__cpu_architecture":[{"slug":"armv7hf"}]}]}]}"#;
+    for other in [
+        answer("500 Internal Server Error", "", ""),
+        answer("200 OK", "", r#"{"d":[{"id":7}]}"#),
+        answer("200 OK", "", "<html>"),
+    ] {
+        let listener = listen().await;
+        let balena = balena(&listener);
+        let asked = answers(listener, vec![answer("200 OK", "", fleet), other]);
+        let found = balena.fleet(&FleetSlug::new("acme/kiosks").unwrap()).await.unwrap().unwrap();
+        assert_eq!((found.id, found.app), (7, None));
+        assert_eq!(asked.await.unwrap().len(), 2);
+    }
+}
+
 /// The error of a whoami that is answered so, the port aside.
 async fn whoami(given: Vec<u8>) -> (BalenaError, String) {
     let listener = listen().await;

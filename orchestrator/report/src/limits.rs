@@ -1,6 +1,6 @@
 //! What a policy has made of a plan: gates, limits, and what is waited for, in words.
 
-use crate::words::{counts, plain, short};
+use crate::words::{counts, paragraph, plain, short};
 use crate::{Style, strategy};
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::{Gate, Plan, Tolerance};
@@ -40,16 +40,17 @@ pub(crate) fn conditions(tolerated: &str, gate: &Gate) -> String {
 
 /// What holds for all stages together.
 pub(crate) fn whole_run(plan: &Plan, style: Style) -> String {
-    let mut text = budget(plan);
-    text += &sites(plan);
-    text += &classes(plan);
-    text += &waiting(plan);
-    text += &windows(plan);
-    text += &strategy::strategy(plan, style);
-    if let Some(command) = &plan.on_event {
-        text += &format!("  Told what happens: `{}`\n", plain(command));
-    }
-    text
+    let mut lines = vec![budget(plan)];
+    lines.extend(sites(plan));
+    lines.push(classes(plan));
+    lines.extend(waiting(plan));
+    lines.extend(windows(plan));
+    let text: String = lines.iter().map(|line| paragraph(style, 2, line)).collect();
+    let told = plan
+        .on_event
+        .as_ref()
+        .map(|command| paragraph(style, 2, &format!("Told what happens: `{}`", plain(command))));
+    text + &strategy::strategy(plan, style) + &told.unwrap_or_default()
 }
 
 fn budget(plan: &Plan) -> String {
@@ -59,22 +60,19 @@ fn budget(plan: &Plan) -> String {
     let failed = failed.map(|failed| stops(failed, "failed") + ", ").unwrap_or_default();
     let (stuck, lost) = (stops(stuck, "stuck"), stops(lost, "lost"));
     format!(
-        "  Everything stops at {failed}{stuck} or {lost}. At most {} in flight, {} of one site.\n",
+        "Everything stops at {failed}{stuck} or {lost}. At most {} in flight, {} of one site.",
         plan.parallel, plan.per_site,
     )
 }
 
-fn sites(plan: &Plan) -> String {
+fn sites(plan: &Plan) -> Option<String> {
     let homeless = plan.devices.iter().filter(|(_, device)| device.site.is_none());
     let homeless: Vec<&DeviceId> = homeless.map(|(id, _)| id).collect();
     let what = match plan.unsited {
         Unsited::OneSite => "so of one site together",
         Unsited::None => "and so without a limit of their site",
     };
-    match homeless.len() {
-        0 | 1 => String::new(),
-        _ => format!("  Without a site, {what}: {}\n", short(homeless, 60)),
-    }
+    (homeless.len() > 1).then(|| format!("Without a site, {what}: {}", short(homeless, 60)))
 }
 
 fn classes(plan: &Plan) -> String {
@@ -83,28 +81,26 @@ fn classes(plan: &Plan) -> String {
         true => "until it is migrated".to_owned(),
         false => format!("and must stay well for {soak}"),
     };
-    format!(
-        "  Of each class one device goes alone {soak}; {failures} failures set the class aside.\n"
-    )
+    format!("Of each class one device goes alone {soak}; {failures} failures set the class aside.")
 }
 
-fn waiting(plan: &Plan) -> String {
+fn waiting(plan: &Plan) -> Vec<String> {
     let Stragglers { wait, retry } = plan.stragglers;
-    let mut text = format!(
-        "  Well: it answers balena and runs the OS of its image; late after {}, lost after {}. A reboot that hangs for \
-         {} is forced.\n",
+    let mut lines = vec![format!(
+        "Well: it answers balena and runs the OS of its image; late after {}, lost after {}. A reboot that hangs for \
+         {} is forced.",
         plan.arrival.late, plan.arrival.lost, plan.dead_man.hung
-    );
+    )];
     if !wait.0.is_zero() {
-        text += &format!(
-            "  Whoever is away when its turn comes is tried again in the last stage, every {retry} for {wait}.\n"
-        );
+        lines.push(format!(
+            "Whoever is away when its turn comes is tried again in the last stage, every {retry} for {wait}."
+        ));
     }
-    text
+    lines
 }
 
 /// One line for each window.
-fn windows(plan: &Plan) -> String {
+fn windows(plan: &Plan) -> Vec<String> {
     let mut windows: BTreeMap<String, Vec<&DeviceId>> = BTreeMap::new();
     for (id, device) in &plan.devices {
         if let Some(window) = &device.window {
@@ -116,7 +112,7 @@ fn windows(plan: &Plan) -> String {
             true => "all devices".to_owned(),
             false => short(devices, 60),
         };
-        format!("  Start, and cross the point of no return, only {window}: {who}\n")
+        format!("Start, and cross the point of no return, only {window}: {who}")
     };
     windows.into_iter().map(line).collect()
 }
@@ -159,10 +155,12 @@ mod tests {
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
           Without a site, and so without a limit of their site: kiosk-[001-002]
           Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside.
-          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is forced.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs
+            for 3m is forced.
           Whoever is away when its turn comes is tried again in the last stage, every 30m for 1day.
           Start, and cross the point of no return, only mon-fri 22:00-05:00 Europe/Berlin: kiosk-[001-003]
-          Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
+          Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are
+            trusted.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
           Told what happens: `./tell.sh`
         "###);

@@ -141,17 +141,25 @@ fn is_setting(line: &str) -> bool {
     !line.is_empty() && !about_the_system.iter().any(|beginning| line.starts_with(beginning))
 }
 
-/// Bytes by site.
+/// What one site is sent, or fetches from its mirror, and how many devices it has.
+#[derive(Default)]
+struct Site {
+    devices: usize,
+    bytes: ByteCount,
+    app: ByteCount,
+}
+
+/// Bytes by site, then what the app adds to them.
 fn data(plan: &Plan) -> String {
-    let mut sites: BTreeMap<&str, (u64, ByteCount, ByteCount)> = BTreeMap::new();
+    let mut sites: BTreeMap<&str, Site> = BTreeMap::new();
     let (mut all, mut fetched) = (ByteCount::default(), ByteCount::default());
     for device in plan.devices.values() {
-        let site = device.site.as_ref().map_or("no site", |site| site.as_str());
-        let entry = sites.entry(site).or_default();
+        let name = device.site.as_ref().map_or("no site", |site| site.as_str());
+        let site = sites.entry(name).or_default();
         let (sent, from_mirror) = bytes(plan, device);
-        entry.0 += 1;
-        entry.1 = entry.1 + sent + from_mirror;
-        entry.2 = entry.2 + device.app.unwrap_or_default();
+        site.devices += 1;
+        site.bytes = site.bytes + sent + from_mirror;
+        site.app = site.app + device.app.unwrap_or_default();
         all = all + sent;
         fetched = fetched + from_mirror;
     }
@@ -159,20 +167,44 @@ fn data(plan: &Plan) -> String {
     if fetched > ByteCount::default() {
         text += &format!(", and {fetched} fetched from mirrors, or sent where they fail");
     }
-    if sites.len() > 1 {
-        let site = |(name, (devices, bytes, _)): (&&str, &(u64, ByteCount, ByteCount))| {
-            format!("{} {bytes} to {devices}", plain(name))
-        };
-        let told: Vec<String> = sites.iter().take(MOST).map(site).collect();
-        let more = sites.len().saturating_sub(MOST);
-        let more = if more == 0 { String::new() } else { format!(", {}", many(more, "more site")) };
-        text += &format!(": {}{more}", told.join(", "));
+    text += &by_site(&sites, |site| format!("{} to {}", site.bytes, site.devices));
+    text + &app(plan, &sites)
+}
+
+/// `: north 543 MB to 3, south 394 MB to 2`, those that get most first; nothing if there is only one.
+fn by_site(sites: &BTreeMap<&str, Site>, word: impl Fn(&Site) -> String) -> String {
+    if sites.len() < 2 {
+        return String::new();
     }
-    let apps = sites.values().map(|site| site.2).sum::<ByteCount>();
-    text + &match apps == ByteCount::default() {
-        true => "; then the app, which each device downloads once it is there".to_owned(),
-        false => format!("; then {apps} of the app, which each device downloads once it is there"),
+    let mut sites: Vec<(&&str, &Site)> = sites.iter().collect();
+    sites.sort_by_key(|(_, site)| std::cmp::Reverse(site.bytes));
+    let told: Vec<String> = sites
+        .iter()
+        .take(MOST)
+        .map(|(name, site)| format!("{} {}", plain(name), word(site)))
+        .collect();
+    let more = sites.len().saturating_sub(MOST);
+    let more = if more == 0 { String::new() } else { format!(", {}", many(more, "more site")) };
+    format!(": {}{more}", told.join(", "))
+}
+
+/// What devices download once they are there: balena tells the app's size unpacked, and sends it packed.
+fn app(plan: &Plan, sites: &BTreeMap<&str, Site>) -> String {
+    let unknown = plan.devices.values().filter(|device| device.app.is_none()).count();
+    let all = sites.values().map(|site| site.app).sum::<ByteCount>();
+    if unknown == plan.devices.len() {
+        return "; then the app, which each device downloads once it is there".to_owned();
     }
+    let except = match unknown {
+        0 => String::new(),
+        some => {
+            format!(", without {} whose app balena does not tell the size of", many(some, "device"))
+        }
+    };
+    format!(
+        "; then the app, which each device downloads once it is there, at most {all} in all{except}{}",
+        by_site(sites, |site| site.app.to_string())
+    )
 }
 
 /// What a device is sent, and what it fetches from its mirror.

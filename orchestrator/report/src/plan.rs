@@ -2,7 +2,7 @@
 
 use crate::grid::columns;
 use crate::outlook::{age, names, outlook};
-use crate::words::{Tone, many, paint, plain};
+use crate::words::{Tone, many, paint, paragraph, plain};
 use crate::{Style, limits, steps};
 use jiff::Timestamp;
 use migos_inventory::DeviceId;
@@ -39,7 +39,7 @@ pub fn plan_text(plan: &Plan, style: Style, around: &Around<'_>) -> String {
     text += &refused(plan, style);
     text += &remarks(plan, style);
     text += "\nNothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.\n";
-    if text.contains('…') {
+    if text.contains(",…") {
         text += "Where names are cut (…), --format json has them all, and -l NAME shows one device alone.\n";
     }
     text += &format!("{}\n", around.hint);
@@ -47,19 +47,35 @@ pub fn plan_text(plan: &Plan, style: Style, around: &Around<'_>) -> String {
 }
 
 fn header(plan: &Plan, style: Style, around: &Around<'_>) -> String {
+    let title = format!("Plan {}", plan.id.short());
     let mut parts = vec![
-        paint(style, Tone::Plain, &format!("Plan {}", plan.id.short())),
+        title.clone(),
         around.source.to_owned(),
         many(plan.devices.len() + plan.set_aside.len(), "device"),
     ];
-    for (digest, payload) in &plan.payloads {
-        parts.push(format!("payload MIGOS {} (sha256 {})", payload.version, digest.short()));
-    }
+    parts.extend(payloads(plan));
     parts.push(age(plan, around.now));
     if let Some(approved) = &plan.reduced_from {
         parts.push(format!("plan {} without what has changed since", approved.short()));
     }
-    parts.join("  ") + "\n"
+    let text = paragraph(style, 0, &parts.join("  "));
+    text.replacen(&title, &paint(style, Tone::Plain, &title), 1)
+}
+
+/// `payloads MIGOS 1.4.2 (sha256 20566f5c, b4e7cbe3)`, by version.
+fn payloads(plan: &Plan) -> Option<String> {
+    let mut versions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (digest, payload) in &plan.payloads {
+        versions.entry(&payload.version).or_default().push(digest.short());
+    }
+    let told: Vec<String> = versions
+        .iter()
+        .map(|(version, digests)| {
+            format!("MIGOS {} (sha256 {})", plain(version), digests.join(", "))
+        })
+        .collect();
+    let word = if plan.payloads.len() == 1 { "payload" } else { "payloads" };
+    (!told.is_empty()).then(|| format!("{word} {}", told.join(", ")))
 }
 
 /// One row per result and reason.
@@ -159,14 +175,17 @@ pub(crate) fn groups<'a>(
     groups
 }
 
-/// Findings under a title, devices with like ones in one row.
+/// Findings under a title, each with its remedy behind an arrow; devices with like ones in one row.
 pub(crate) fn section<'a>(
     style: Style,
     title: &str,
     found: impl Iterator<Item = (&'a DeviceId, &'a [Finding])>,
 ) -> String {
     let mut rows = Vec::new();
-    for (all, devices) in groups(found) {
+    let mut groups = groups(found);
+    // What concerns most of them comes first.
+    groups.sort_by_key(|(_, devices)| std::cmp::Reverse(devices.len()));
+    for (all, devices) in groups {
         let first = devices.first().map(ToString::to_string).unwrap_or_default();
         let who = std::iter::once(names(devices)).chain(std::iter::repeat(String::new()));
         let findings = all.first().copied().unwrap_or_default();
@@ -175,7 +194,7 @@ pub(crate) fn section<'a>(
             if differs(&all, index) {
                 reason = format!("{reason} ({first}; the others alike)");
             }
-            rows.push(vec![name, reason, plain(&finding.remedy)]);
+            rows.push(vec![name, format!("{reason} → {}", plain(&finding.remedy))]);
         }
     }
     match rows.is_empty() {
@@ -246,7 +265,8 @@ mod tests {
           rest       4  kiosk-[001,003,061-062]  4 at a time  at most 1 failed, 2 unreachable
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
           Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside.
-          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is forced.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is
+            forced.
           Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
 
@@ -254,44 +274,36 @@ mod tests {
           · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
-                                 meanwhile
            3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
                                  all of /boot
-           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot,   undo: delete
-                                 MIGOS 1.4.2 (sha256 8ec5a17a)
+           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot    undo: delete
+                                 (sha256 8ec5a17a)
            5  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
                                  6a9d88ba)
            6  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
            7  + write-tryboot    write tryboot.txt: /boot/tryboot.txt                                 undo: delete
-                 +[all]
-                 +os_prefix=migos/
-                 +initramfs initrd.migos followkernel
-                 +arm_64bit=0
-                 +[all]
+                 +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=0  +[all]
            8  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
                                  to MIGOS within 10m
-           9  ! await-migos      wait for MIGOS: Raspbian returns by itself without a commit within   undo: reboot
+           9  ! await-migos      wait for MIGOS: without a commit Raspbian returns by itself after    undo: reboot
                                  30m
-          10  + register         register with balena: fleet acme/kiosks at                           undo: delete the record
-                                 https://api.balena-cloud.com
+          10  + register         register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
           11  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
           ───────────── point of no return ─────────────
                no way back but a new card: Raspbian and all data on the card are lost from here on
           12  ‼ commit           make MIGOS permanent
-          13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9
-                                 GB unpacked
-          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
-                                 20m, lost after 2h
+          13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB unpacked
+          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
              The same happens to these, except
              2  kiosk-[061-062]  Pi 4B; debian 12  /boot/firmware  +arm_64bit=1  +enable_uart=1  -arm_64bit=0  image
                                                    raspberrypi4-64 180 MB
 
         Refused
-          kiosk-[057-058]  the boot partition has 8 MB free, 17 MB are needed  remove old kernels from /boot
-                           under-voltage seen since boot (throttled=0x50000)   check the power supply
-          kiosk-109        it reaches the network through wlan0, not Ethernet  plug in a cable
+          kiosk-[057-058]  the boot partition has 8 MB free, 17 MB are needed → remove old kernels from /boot
+                           under-voltage seen since boot (throttled=0x50000) → check the power supply
+          kiosk-109        it reaches the network through wlan0, not Ethernet → plug in a cable
 
         Nothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.
         Run it with: migos-fleet migrate kiosks.yaml --plan plan.json
@@ -325,67 +337,58 @@ mod tests {
           rest       4  kiosk-[001,003,061-062]  4 at a time  at most 1 failed, 2 unreachable
           Everything stops at 6 failed, 1 stuck or 1 lost. At most 8 in flight, 2 of one site.
           Of each class one device goes alone and must stay well for 20m; 2 failures set the class aside.
-          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is forced.
+          Well: it answers balena and runs the OS of its image; late after 20m, lost after 2h. A reboot that hangs for 3m is
+            forced.
           Strategy rewrite: config.txt is replaced for a while on kiosk-[061-062] (Pi 4B, debian 12, kernel 6.6.20-v8).
-          Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each class.
+          Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each
+            class.
           Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
 
         What happens to kiosk-[001-003] (3 devices: Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
           · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
-                                 meanwhile
            3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
                                  all of /boot
                2 proof reboots on the first of its class; the others skip the proof
            4  + prove-write      write the files that prove one-shot boot: /boot/tryboot.txt is       undo: delete
                                  config.txt with these lines added, /boot/migos/probe.txt the kernel
                                  command line with one more word
-                 +[all]
-                 +cmdline=/migos/probe.txt
-                 +kernel command line: migos.probe= and a number of this run
+                 +[all]  +cmdline=/migos/probe.txt  +kernel command line: migos.probe= and a number of this run
            5  ! prove-arm        reboot once, into the same Raspbian: config.txt and cmdline.txt      undo: wait for Raspbian
                                  stay as they are
            6  · prove-seen       look whether the one-shot file was read
            7  ! prove-return     reboot without the one-shot flag                                     undo: wait for Raspbian
            8  · prove-gone       look whether it is not read any more, and delete the files
-           9  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot,   undo: delete
-                                 MIGOS 1.4.2 (sha256 8ec5a17a)
+           9  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot    undo: delete
+                                 (sha256 8ec5a17a)
           10  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
                                  6a9d88ba)
           11  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
           12  + write-tryboot    write tryboot.txt: /boot/tryboot.txt                                 undo: delete
-                 +[all]
-                 +os_prefix=migos/
-                 +initramfs initrd.migos followkernel
-                 +arm_64bit=0
-                 +[all]
+                 +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=0  +[all]
           13  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
                                  to MIGOS within 10m
-          14  ! await-migos      wait for MIGOS: Raspbian returns by itself without a commit within   undo: reboot
+          14  ! await-migos      wait for MIGOS: without a commit Raspbian returns by itself after    undo: reboot
                                  30m
-          15  + register         register with balena: fleet acme/kiosks at                           undo: delete the record
-                                 https://api.balena-cloud.com
+          15  + register         register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
           16  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
           ───────────── point of no return ─────────────
                no way back but a new card: Raspbian and all data on the card are lost from here on
           17  ‼ commit           make MIGOS permanent
-          18  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9
-                                 GB unpacked
-          19  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
-                                 20m, lost after 2h
+          18  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB unpacked
+          19  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
 
         What happens to kiosk-[061-062] (2 devices: Pi 4B, debian 12, kernel 6.6.20-v8)
                /boot/firmware is mounted read-only: remounted only while writing
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
-                                 meanwhile
            3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
                                  all of /boot/firmware
            4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to          undo: delete
-                                 /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
+                                 /boot/firmware (sha256 8ec5a17a)
            5  + send-image       send the balenaOS image, verified from the card: 180 MB (sha256      undo: delete
                                  1797b8a2)
            6  + write-job        write the job for MIGOS                                              undo: delete
@@ -395,27 +398,19 @@ mod tests {
                because its firmware has no one-shot boot
            7  ! rewrite-config   replace config.txt until MIGOS has put it back:                      undo: restore the original
                                  /boot/firmware/config.txt, its whole text meanwhile
-                 +[all]
-                 +os_prefix=migos/
-                 +initramfs initrd.migos followkernel
-                 +arm_64bit=1
-                 +enable_uart=1
-                 +[all]
+                 +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=1  +enable_uart=1  +[all]
            8  ! reboot           reboot into MIGOS: MIGOS puts config.txt back first; Raspbian        undo: reboot
                                  returns by itself if nobody speaks to MIGOS within 10m
-           9  ! await-migos      wait for MIGOS: Raspbian returns by itself without a commit within   undo: reboot
+           9  ! await-migos      wait for MIGOS: without a commit Raspbian returns by itself after    undo: reboot
                                  30m
-          10  + register         register with balena: fleet acme/kiosks at                           undo: delete the record
-                                 https://api.balena-cloud.com
+          10  + register         register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
           11  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
           ───────────── point of no return ─────────────
                no way back but a new card: Raspbian and all data on the card are lost from here on
           12  ‼ commit           make MIGOS permanent
-          13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64,
-                                 1.9 GB unpacked
-          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
-                                 20m, lost after 2h
+          13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64, 1.9 GB unpacked
+          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
 
         Nothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.
         Run it with: migos-fleet migrate kiosks.yaml --plan plan.json

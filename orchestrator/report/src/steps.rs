@@ -4,7 +4,7 @@ mod words;
 
 use crate::Style;
 use crate::grid::columns;
-use crate::words::{Tone, many, paint, plain, short, wrapped};
+use crate::words::{Tone, many, paint, paragraph, plain, short, wrapped};
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::{Boot, Class, DevicePlan, Plan};
 use migos_playbooks::policy::Prove;
@@ -30,14 +30,35 @@ pub(crate) fn text(plan: &Plan, style: Style) -> String {
         let devices = many(kind.devices.len(), "device");
         let who = kind.class().map_or_else(|| kind.boards(), |class| plain(&class.to_string()));
         let title = format!("What happens to {names} ({devices}: {who})");
-        text += &format!("\n{}\n", paint(style, Tone::Plain, &title));
+        let title = paragraph(style, 0, &title);
+        text += &format!("\n{}\n", paint(style, Tone::Plain, title.trim_end()));
         if told.is_empty() {
             text += LEGEND;
         }
-        text += &in_full(plan, kind, style);
+        text += &match told.iter().find(|before| kind.takes_all_of(before)) {
+            Some(before) => besides(plan, before, kind, style),
+            None => in_full(plan, kind, style),
+        };
         let alike = kinds.iter().filter(|other| !std::ptr::eq(*other, kind));
         text += &others(kind, alike.filter(|other| kind.takes_the_same_as(other)).collect(), style);
         told.push(kind);
+    }
+    text
+}
+
+/// A kind that takes all steps of one that is told, and more: those, and what is different in the others.
+fn besides(plan: &Plan, before: &Kind<'_>, kind: &Kind<'_>, style: Style) -> String {
+    let names = short(before.devices.iter().copied(), NAMES);
+    let mut text = note(style, &format!("the same as to {names}, and besides"));
+    for (n, (step, words)) in kind.steps.iter().enumerate() {
+        if before.words_of(step).is_none() {
+            text += &lines(plan, n, step, words, style);
+            text += &written(words, style);
+        }
+    }
+    let differences = differences(before, kind);
+    if !differences.is_empty() {
+        text += &note(style, &format!("in the other steps: {differences}"));
     }
     text
 }
@@ -110,15 +131,23 @@ impl Kind<'_> {
     }
 
     fn takes_the_same_as(&self, other: &Kind<'_>) -> bool {
-        self.steps.len() == other.steps.len()
-            && self.steps.iter().zip(&other.steps).all(|((one, _), (two, _))| one.id == two.id)
+        self.steps.len() == other.steps.len() && self.takes_all_of(other)
+    }
+
+    fn takes_all_of(&self, other: &Kind<'_>) -> bool {
+        other.steps.iter().all(|(step, _)| self.words_of(step).is_some())
             && self.dangers() == other.dangers()
     }
 
+    /// What this step does to them; `None` if they do not take it.
+    fn words_of(&self, step: &Step) -> Option<&StepWords> {
+        self.steps.iter().find(|(own, _)| own.id == step.id).map(|(_, words)| words)
+    }
+
     /// What a person has to weigh before these devices are touched.
-    fn dangers(&self) -> (Option<&str>, Option<&str>, bool) {
+    fn dangers(&self) -> (Option<&str>, Option<&str>) {
         let update = words::update(self.plan).map(|update| update.reason.as_str());
-        (warning(self.plan), update, self.plan.boot_read_only)
+        (warning(self.plan), update)
     }
 
     fn is_like(&self, device: &DevicePlan, steps: &[(&Step, StepWords)]) -> bool {
@@ -159,34 +188,62 @@ fn warning(device: &DevicePlan) -> Option<&str> {
 }
 
 fn in_full(plan: &Plan, kind: &Kind<'_>, style: Style) -> String {
-    let mut text = read_only(kind);
+    let mut text = match kind.plan.boot_read_only {
+        true => note(style, &read_only(kind)),
+        false => String::new(),
+    };
     let backed_up = kind.steps.iter().any(|(step, _)| step.action == Action::Backup);
     for (n, (step, words)) in kind.steps.iter().enumerate() {
         if kind.steps.iter().position(|(step, _)| step.when == When::Proof) == Some(n) {
-            text += &proof(plan, kind);
+            text += &note(style, &proof(plan, kind));
         }
         if step.reversal == Reversal::PointOfNoReturn {
             if backed_up {
                 text += &note(
+                    style,
                     "an undo goes back from here, the last step first; at its end the boot partition is compared with what it was",
                 );
             }
             text += &rule(style, "point of no return");
-            text += &note(kind.no_return(step).unwrap_or_default());
+            text += &note(style, kind.no_return(step).unwrap_or_default());
         }
         text += &danger(kind, step, style);
         text += &lines(plan, n, step, words, style);
-        text += &words.added.iter().map(|line| format!("         +{line}\n")).collect::<String>();
+        text += &written(words, style);
     }
     text
 }
+
+/// The lines that a step writes, as many beside each other as fit; one is broken only where it alone is too long.
+fn written(words: &StepWords, style: Style) -> String {
+    let room = usize::from(style.width).saturating_sub(WRITTEN + 2).max(30);
+    let mut rows: Vec<String> = Vec::new();
+    for line in words.added.iter().map(|line| format!("+{line}")) {
+        match rows.last_mut() {
+            Some(row) if row.chars().count() + 2 + line.chars().count() <= room => {
+                *row += &format!("  {line}");
+            }
+            _ => rows.push(line),
+        }
+    }
+    rows.iter().map(|row| paragraph(style, WRITTEN, row)).collect()
+}
+
+/// How far from the left stands what is written.
+const WRITTEN: usize = 9;
 
 /// What is different in the steps of two kinds, in words.
 fn differences(first: &Kind<'_>, kind: &Kind<'_>) -> String {
     let mut words: Vec<String> = Vec::new();
     let is_new = |before: &str, now: &str| (before != now).then(|| now.to_owned());
     words.extend(is_new(&first.plan.boot_path, &plain(&kind.plan.boot_path)));
-    for ((_, theirs), (step, ours)) in first.steps.iter().zip(&kind.steps) {
+    match (first.plan.boot_read_only, kind.plan.boot_read_only) {
+        (false, true) => words.push(read_only(kind)),
+        (true, false) => words.push("mounted read-write".to_owned()),
+        (true, true) | (false, false) => {}
+    }
+    for (step, ours) in &kind.steps {
+        let Some(theirs) = first.words_of(step) else { continue };
         words.extend(is_new(&theirs.brief, &ours.brief));
         if step.action == Action::WriteJob {
             words.extend(word_differences(&theirs.added, &ours.added));
@@ -197,8 +254,8 @@ fn differences(first: &Kind<'_>, kind: &Kind<'_>) -> String {
     words.join("  ")
 }
 
-fn note(text: &str) -> String {
-    format!("       {text}\n")
+fn note(style: Style, text: &str) -> String {
+    paragraph(style, 7, text)
 }
 
 /// A rule that nobody can miss.
@@ -207,13 +264,8 @@ fn rule(style: Style, text: &str) -> String {
 }
 
 fn read_only(kind: &Kind<'_>) -> String {
-    match kind.plan.boot_read_only {
-        true => {
-            let path = plain(&kind.plan.boot_path);
-            note(&format!("{path} is mounted read-only: remounted only while writing"))
-        }
-        false => String::new(),
-    }
+    let path = plain(&kind.plan.boot_path);
+    format!("{path} is mounted read-only: remounted only while writing")
 }
 
 /// What the proof costs, and whom.
@@ -223,10 +275,10 @@ fn proof(plan: &Plan, kind: &Kind<'_>) -> String {
     let reboots = many(reboots, "proof reboot");
     match plan.prove {
         Prove::PerClass => {
-            note(&format!("{reboots} on the first of its class; the others skip the proof"))
+            format!("{reboots} on the first of its class; the others skip the proof")
         }
         // Without proofs only what was updated is proven.
-        Prove::PerDevice | Prove::Never => note(&format!("{reboots} on each of these devices")),
+        Prove::PerDevice | Prove::Never => format!("{reboots} on each of these devices"),
     }
 }
 
@@ -234,16 +286,20 @@ fn proof(plan: &Plan, kind: &Kind<'_>) -> String {
 fn danger(kind: &Kind<'_>, step: &Step, style: Style) -> String {
     if let (Action::UpdateFirmware, Some(update)) = (step.action, words::update(kind.plan)) {
         return rule(style, "the vendor's update of the firmware: it has no undo")
-            + &note("a power cut while it is installed may need hands; the data on the card stay")
-            + &note(&format!("because {}", plain(&update.reason)));
+            + &note(
+                style,
+                "a power cut while it is installed may need hands; the data on the card stay",
+            )
+            + &note(style, &format!("because {}", plain(&update.reason)));
     }
     match warning(kind.plan) {
         Some(reason) if step.action == Action::RewriteConfig => {
             rule(style, "config.txt is replaced until MIGOS has put Raspbian's back")
                 + &note(
+                    style,
                     "a power cut in that window needs hands: the device may come back as neither of them",
                 )
-                + &note(&format!("because {}", plain(reason)))
+                + &note(style, &format!("because {}", plain(reason)))
         }
         Some(_) | None => String::new(),
     }
@@ -279,7 +335,9 @@ fn lines(plan: &Plan, n: usize, step: &Step, words: &StepWords, style: Style) ->
     let widest = plan.steps.iter().map(|step| step.id.0.chars().count()).max().unwrap_or(0);
     let head = format!("  {:>2}  {} {:<widest$}  ", n + 1, words.mark, step.id.0);
     let indent = head.chars().count();
-    let room = usize::from(style.width).saturating_sub(indent + UNDO).clamp(30, 80);
+    // Where nothing is taken back, that column is free.
+    let (undo, most) = if words.undo.is_empty() { (0, usize::MAX) } else { (UNDO, 80) };
+    let room = usize::from(style.width).saturating_sub(indent + undo).clamp(30, most);
     let mut text = String::new();
     for (index, what) in wrapped(&words.what, room).into_iter().enumerate() {
         text += &match (index, words.undo) {

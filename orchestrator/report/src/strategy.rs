@@ -1,7 +1,7 @@
 //! How the devices of a plan boot MIGOS: what is proven, what is changed, and where a hang needs hands.
 
 use crate::Style;
-use crate::words::{Tone, many, paint, plain, short};
+use crate::words::{Tone, many, paint, paragraph, plain, short};
 use migos_inventory::DeviceId;
 use migos_playbooks::plan::{Boot, DevicePlan, Handover, Plan};
 use migos_playbooks::policy::{Allow, Prove};
@@ -38,33 +38,39 @@ pub(crate) fn strategy(plan: &Plan, style: Style) -> String {
         ));
     }
     loud.extend(plan.allow.iter().map(|allow| allowed(plan, *allow)));
-    let mut text: String =
-        loud.iter().map(|line| format!("  {}\n", paint(style, Tone::Bad, line))).collect();
+    let painted = |line: &str| {
+        let text = line.trim_start();
+        let indent = line.len() - text.len();
+        format!("{:indent$}{}\n", "", paint(style, Tone::Bad, text))
+    };
+    let loud: String = loud.iter().map(|line| paragraph(style, 2, line)).collect();
+    let mut text: String = loud.lines().map(painted).collect();
+    let mut quiet = Vec::new();
     if names(plan, |device| !is_rewritten(device)).is_some() {
         let proof = match plan.prove {
             Prove::PerDevice => "proven on every device first",
             Prove::PerClass => "proven on the first device of each class",
             Prove::Never => "not proven first: the firmware's files are trusted",
         };
-        text += &format!(
-            "  Strategy one-shot{whom}: config.txt and cmdline.txt stay untouched; {proof}.\n"
-        );
+        quiet.push(format!(
+            "Strategy one-shot{whom}: config.txt and cmdline.txt stay untouched; {proof}."
+        ));
     }
     let calls_home = |device: &DevicePlan| matches!(device.handover, Handover::CallHome { .. });
     if let Some(callers) = names(plan, calls_home) {
-        text +=
-            &format!("  Handover call-home: MIGOS is reached through a bastion on {callers}.\n");
+        quiet.push(format!("Handover call-home: MIGOS is reached through a bastion on {callers}."));
     }
     if let Some(unknown) = names(plan, |device| device.may_be_tunnelled) {
-        text += &format!(
-            "  Not known on which address they are reached; a tunnel of Raspbian's own would not lead to MIGOS: {unknown}\n"
-        );
+        quiet.push(format!(
+            "Not known on which address they are reached; a tunnel of Raspbian's own would not lead to MIGOS: {unknown}"
+        ));
     }
     if let Some(unguarded) = names(plan, |device| !device.resets_a_hung_kernel) {
-        text += &format!(
-            "  Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: {unguarded}\n"
-        );
+        quiet.push(format!(
+            "Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: {unguarded}"
+        ));
     }
+    text.extend(quiet.iter().map(|line| paragraph(style, 2, line)));
     text
 }
 
@@ -137,9 +143,12 @@ mod tests {
         insta::assert_snapshot!(strategy(&plan, style), @r###"
         Strategy rewrite: config.txt is replaced for a while on kiosk-[061-062] (Pi 4B, debian 12, kernel 6.6.20-v8).
         The vendor's firmware update is installed first on kiosk-[001-003]: it has no undo, and is proven.
-        Allowed: no-lifeboat. No device needs it. A power cut while their boot partitions are overwritten leaves a card that does not boot.
-        Allowed: unguarded-kernel. It lets through 3 devices: kiosk-[001-003]. A kernel that panics early hangs until somebody cuts the power.
-        Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each class.
+        Allowed: no-lifeboat. No device needs it. A power cut while their boot partitions are overwritten leaves a card that
+          does not boot.
+        Allowed: unguarded-kernel. It lets through 3 devices: kiosk-[001-003]. A kernel that panics early hangs until
+          somebody cuts the power.
+        Strategy one-shot on the others: config.txt and cmdline.txt stay untouched; proven on the first device of each
+          class.
         Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
         "###);
         let text = steps::text(&plan, style);
@@ -153,8 +162,7 @@ mod tests {
                                raspberrypi-bootloader and raspberrypi-kernel, from the archives
                                that it knows
          4  ! update-reboot    reboot into the same Raspbian, on the new firmware                   undo: wait for Raspbian
-         5  · update-seen      look whether the new firmware can boot once, and whether there
-                               still is room
+         5  · update-seen      look whether the new firmware can boot once, and whether there still is room
         "###);
     }
 
@@ -169,58 +177,48 @@ mod tests {
         }
         let style = Style { color: false, width: 120 };
         insta::assert_snapshot!(strategy(&plan, style), @r###"
-        Handover unattended: kiosk-[001-003] cross the point of no return by themselves, and their config.json with its key rests on the card from before the reboot on.
+        Handover unattended: kiosk-[001-003] cross the point of no return by themselves, and their config.json with its key
+          rests on the card from before the reboot on.
         Strategy one-shot: config.txt and cmdline.txt stay untouched; not proven first: the firmware's files are trusted.
         Handover call-home: MIGOS is reached through a bastion on kiosk-[061-062].
         Needs a power cycle, should the kernel of MIGOS hang before its watchdog runs: kiosk-[001-003]
         "###);
         let text = steps::text(&plan, style);
         insta::assert_snapshot!(text, @r###"
-
         What happens to kiosk-[001-003] (3 devices: Pi 3B+, raspbian 10, kernel 5.10.103-v7+, firmware May 14 2025)
           · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
-                                 meanwhile
            3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
                                  all of /boot
-           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot,   undo: delete
-                                 MIGOS 1.4.2 (sha256 8ec5a17a)
+           4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot    undo: delete
+                                 (sha256 8ec5a17a)
            5  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
                                  6a9d88ba)
-           6  + preregister      register with balena: fleet acme/kiosks at                           undo: delete the record
-                                 https://api.balena-cloud.com
+           6  + preregister      register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
            7  + write-job        write the job for MIGOS: with its config.json and key for balena,    undo: delete
                                  which rest on the card
                  +kernel command line: console=tty1 panic=10 rdinit=/init
            8  + write-tryboot    write tryboot.txt: /boot/tryboot.txt                                 undo: delete
-                 +[all]
-                 +os_prefix=migos/
-                 +initramfs initrd.migos followkernel
-                 +arm_64bit=0
-                 +[all]
+                 +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=0  +[all]
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
           ───────────── point of no return ─────────────
                from here on nobody can call it back: it commits by itself, or goes back to Raspbian by itself
-           9  ‼ release          permit MIGOS to make itself permanent: it does so once it has
-                                 verified the image and reached https://api.balena-cloud.com;
-                                 Raspbian returns by itself if it has not within 30m
+           9  ‼ release          permit MIGOS to make itself permanent: it does so once it has verified the image and reached
+                                 https://api.balena-cloud.com; Raspbian returns by itself if it has not within 30m
           10  ! arm              reboot once into MIGOS: Raspbian returns by itself if MIGOS has not  undo: falls back by itself
                                  committed within 30m
           11  · await-commit     wait until MIGOS has made itself permanent
-          12  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9
-                                 GB unpacked
-          13  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
-                                 20m, lost after 2h
+          12  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB unpacked
+          13  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
 
         What happens to kiosk-[061-062] (2 devices: Pi 4B, debian 12, kernel 6.6.20-v8)
            1  · check            compare identity and boot files with the plan
            2  + lock             take the device for this run: other controllers are turned away      undo: release
-                                 meanwhile
            3  + backup           back up the boot partition, to the device and to the run's folder:   undo: compare, then delete
                                  all of /boot/firmware
            4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to          undo: delete
-                                 /boot/firmware, MIGOS 1.4.2 (sha256 8ec5a17a)
+                                 /boot/firmware (sha256 8ec5a17a)
            5  + send-image       send the balenaOS image, verified from the card: 180 MB (sha256      undo: delete
                                  1797b8a2)
            6  + admit            let MIGOS call the bastion: callers@bastion.example.org, port 22; a  undo: delete the key
@@ -228,28 +226,20 @@ mod tests {
            7  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
            8  + write-tryboot    write tryboot.txt: /boot/firmware/tryboot.txt                        undo: delete
-                 +[all]
-                 +os_prefix=migos/
-                 +initramfs initrd.migos followkernel
-                 +arm_64bit=1
-                 +enable_uart=1
-                 +[all]
+                 +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=1  +enable_uart=1  +[all]
            9  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
                                  to MIGOS within 10m
-          10  ! await-migos      wait for MIGOS: Raspbian returns by itself without a commit within   undo: reboot
+          10  ! await-migos      wait for MIGOS: without a commit Raspbian returns by itself after    undo: reboot
                                  30m
-          11  + register         register with balena: fleet acme/kiosks at                           undo: delete the record
-                                 https://api.balena-cloud.com
+          11  + register         register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
           12  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
           ───────────── point of no return ─────────────
                no way back but a new card: Raspbian and all data on the card are lost from here on
           13  ‼ commit           make MIGOS permanent
-          14  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64,
-                                 1.9 GB unpacked
+          14  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64, 1.9 GB unpacked
           15  · dismiss          close the bastion to it again: bastion.example.org
-          16  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after
-                                 20m, lost after 2h
+          16  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
         "###);
     }
 }

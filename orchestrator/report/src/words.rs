@@ -108,6 +108,17 @@ pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// The text in lines that fit the width, so far from the left; what goes on in another line stands two columns further.
+pub(crate) fn paragraph(style: Style, indent: usize, text: &str) -> String {
+    // Every line is broken as if it were indented like those that go on.
+    let room = usize::from(style.width).saturating_sub(indent + 2).max(30);
+    let line = |(index, line): (usize, String)| {
+        let more = if index == 0 { 0 } else { 2 };
+        format!("{:width$}{line}\n", "", width = indent + more)
+    };
+    wrapped(text, room).into_iter().enumerate().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

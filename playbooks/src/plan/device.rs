@@ -69,7 +69,8 @@ pub struct DevicePlan {
     /// True if it is flashed even where its card has no room for the lifeboat: for a while it has no bootable card.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_lifeboat: bool,
-    /// What it downloads of its fleet's app once it is there; `None` if that is not known.
+    /// What its fleet's app takes unpacked, so the most that it downloads of it once it is there; `None` if that is not
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<ByteCount>,
     /// The balena fleet to join.

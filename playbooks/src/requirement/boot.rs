@@ -117,24 +117,26 @@ pub(super) fn is_free_of_leftovers(case: &Candidate<'_>) -> Option<Verdict> {
 
 /// The one-shot flag would select what they say, and not what MIGOS has been written to.
 pub(super) fn is_steered_by_nobody_else(case: &Candidate<'_>) -> Option<Verdict> {
-    has_none_of(case, FOREIGN)
+    has_none_of(
+        case,
+        FOREIGN,
+        "migrate it by hand, or remove the file if nothing needs it any more",
+    )
 }
 
 /// What the next boot does of its own takes the place of the one-shot boot, or happens in the middle of it.
 pub(super) fn has_nothing_pending(case: &Candidate<'_>) -> Option<Verdict> {
-    has_none_of(case, PENDING)
+    let remedy = "let it finish with one plain reboot, or remove the file if it is not wanted";
+    has_none_of(case, PENDING, remedy)
 }
 
-fn has_none_of(case: &Candidate<'_>, files: &[(&str, &str)]) -> Option<Verdict> {
+fn has_none_of(case: &Candidate<'_>, files: &[(&str, &str)], remedy: &str) -> Option<Verdict> {
     let boot = case.facts.boot.as_ref()?;
     let Some((name, why)) = files.iter().find(|(name, _)| has_file(boot, name)) else {
         let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
         return pass(format!("none of {} is there", names.join(", ")));
     };
-    refuse(
-        format!("{name} is on the boot partition: {why}"),
-        "let it finish with one plain reboot, or remove the file if it is not wanted",
-    )
+    refuse(format!("{name} is on the boot partition: {why}"), remedy)
 }
 
 fn has_file(boot: &BootPartition, name: &str) -> bool {

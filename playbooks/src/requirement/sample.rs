@@ -202,6 +202,7 @@ pub(crate) fn kiosks() -> BalenaFleet {
         slug: FleetSlug::new("acme/kiosks").unwrap(),
         device_type: "raspberry-pi".into(),
         architecture: "rpi".into(),
+        app: None,
     }
 }
 

@@ -189,6 +189,7 @@ mod tests {
             device_type: "raspberrypi3".to_owned(),
             architecture: "armv7hf".to_owned(),
             id: 5,
+            release: Vec::new(),
         };
         let config = ApiConfig::new("token", vec![fleet]);
         let api = BalenaApi::start("127.0.0.1:0".parse().unwrap(), config).await.unwrap();

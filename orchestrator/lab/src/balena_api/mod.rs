@@ -85,6 +85,8 @@ pub struct FleetConfig {
     pub architecture: String,
     /// The numeric id.
     pub id: u64,
+    /// The sizes of the images of the release that its devices should run; empty: it has no release.
+    pub release: Vec<u64>,
 }
 
 /// What is wrong with the API.

@@ -1,14 +1,17 @@
 //! Reads of fleets and devices, and PATCH and DELETE of devices: exactly the queries that are used.
 
+use super::FleetConfig;
 use super::odata::{Query, Shaped};
 use super::reply::{self, Reply};
 use super::state::{DEVICE_FIELDS, Device, Key, State};
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
-/// The one expansion of a fleet that is used.
+/// The expansions of a fleet that are used.
 const DEVICE_TYPE: &str =
     "is_for__device_type($select=slug;$expand=is_of__cpu_architecture($select=slug))";
+const RELEASE: &str = "should_be_running__release($select=id;\
+     $expand=release_image($select=id;$expand=image($select=image_size)))";
 
 /// The fields of a fleet that may be selected.
 const FLEET_FIELDS: &[&str] = &["id", "slug"];
@@ -65,9 +68,10 @@ fn fleets(state: &State, actor: Actor, query: &Query) -> Result<Reply, Unknown> 
         }
         _ => return Err(Unknown),
     };
-    let expanded = match query.option("$expand") {
-        None => false,
-        Some(Shaped { shape, .. }) if shape == DEVICE_TYPE => true,
+    let expand: Option<fn(&FleetConfig) -> (&'static str, Value)> = match query.option("$expand") {
+        None => None,
+        Some(Shaped { shape, .. }) if shape == DEVICE_TYPE => Some(device_type),
+        Some(Shaped { shape, .. }) if shape == RELEASE => Some(release),
         Some(_) => return Err(Unknown),
     };
     let fields = selected(query, FLEET_FIELDS)?;
@@ -75,15 +79,27 @@ fn fleets(state: &State, actor: Actor, query: &Query) -> Result<Reply, Unknown> 
     for fleet in state.config.fleets.iter().filter(|fleet| fleet.slug == *slug) {
         let whole = json!({ "id": fleet.id, "slug": fleet.slug });
         let mut row = pick(&whole, &fields);
-        if expanded {
-            let architecture = json!([{ "slug": fleet.architecture }]);
-            let device_type =
-                json!([{ "slug": fleet.device_type, "is_of__cpu_architecture": architecture }]);
-            row.insert("is_for__device_type".to_owned(), device_type);
-        }
+        row.extend(expand.map(|expand| expand(fleet)).map(|(name, rows)| (name.to_owned(), rows)));
         rows.push(Value::Object(row));
     }
     Ok(list(rows))
+}
+
+fn device_type(fleet: &FleetConfig) -> (&'static str, Value) {
+    let architecture = json!([{ "slug": fleet.architecture }]);
+    let rows = json!([{ "slug": fleet.device_type, "is_of__cpu_architecture": architecture }]);
+    ("is_for__device_type", rows)
+}
+
+/// The release, of which there is one at most; sizes are big integers, so they are written as text.
+fn release(fleet: &FleetConfig) -> (&'static str, Value) {
+    let image = |(id, size): (usize, &u64)| json!({ "id": id + 1, "image": [{ "image_size": size.to_string() }] });
+    let images: Vec<Value> = fleet.release.iter().enumerate().map(image).collect();
+    let rows = match images.is_empty() {
+        true => json!([]),
+        false => json!([{ "id": fleet.id, "release_image": images }]),
+    };
+    ("should_be_running__release", rows)
 }
 
 fn devices(state: &State, actor: Actor, query: &Query) -> Result<Reply, Unknown> {

@@ -38,7 +38,7 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
     let image = plan.images.get(&device.image);
     let boot = plain(&device.boot_path);
     match action {
-        Action::Lock => Some("other controllers are turned away meanwhile".to_owned()),
+        Action::Lock => Some("other controllers are turned away".to_owned()),
         Action::UpdateFirmware => update(device).map(|update| {
             let whose = match update.of {
                 FirmwareKind::Card => "raspberrypi-bootloader and raspberrypi-kernel",
@@ -55,7 +55,7 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
         Action::ProveArm => Some("config.txt and cmdline.txt stay as they are".to_owned()),
         Action::SendPayload => payload.map(|payload| {
             let (size, digest) = (ByteCount(payload.size()), device.payload.short());
-            format!("{size} to {boot}, MIGOS {} (sha256 {digest})", plain(&payload.version))
+            format!("{size} to {boot} (sha256 {digest})")
         }),
         Action::SendImage => match &device.streamed {
             streamed if device.mirror.is_some() => Some(fetched(device, streamed.as_deref())),
@@ -72,7 +72,7 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
             Some(format!("MIGOS puts config.txt back first; {}", returns(plan, device)))
         }
         Action::AwaitMigos => Some(format!(
-            "Raspbian returns by itself without a commit within {}",
+            "without a commit Raspbian returns by itself after {}",
             plan.dead_man.commit
         )),
         Action::Admit => bastion(device).map(|bastion| {
@@ -87,7 +87,10 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
             plan.api, plan.dead_man.commit
         )),
         Action::Dismiss => bastion(device).map(|bastion| plain(&bastion.host)),
-        Action::Preregister | Action::Register => Some(format!("fleet {} at {}", device.fleet, plan.api)),
+        Action::Preregister | Action::Register => {
+            let host = plan.api.strip_prefix("https://").unwrap_or(&plan.api);
+            Some(format!("fleet {} at {host}", device.fleet))
+        }
         Action::AwaitFlash => image.map(|image| {
             let (os, kind, size) = (&image.os_version, &image.device_type, image.raw_size);
             format!("{} for {}, {size} unpacked", plain(os), plain(kind))
