@@ -8,7 +8,8 @@
 //! - [`boot_document`]: the device's own `config.txt` and `cmdline.txt`, read without changing a byte.
 //! - [`boot_text`]: the texts that are made from them: those that select MIGOS, and those that prove that a
 //!   one-shot boot works. [`diff`] shows a change of a file to a person.
-//! - [`device_config`]: what makes a flashed card one device on balena.
+//! - [`device_config`]: what makes a flashed card one device on balena; [`device_variables`]: what its `config.txt`
+//!   says of its hardware, as configuration variables there.
 //!
 //! Everything here is pure: bytes and strings in, values out.
 
@@ -17,6 +18,7 @@ pub mod board;
 pub mod boot_document;
 pub mod boot_text;
 pub mod device_config;
+pub mod device_variables;
 pub mod diff;
 pub mod digest;
 pub mod image;

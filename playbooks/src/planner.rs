@@ -25,6 +25,7 @@ use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::boot_text::{
     BootTextError, migos_cmdline, migos_config_txt, proof_cmdline, proof_tryboot_txt,
 };
+use migos_payload::device_variables;
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
@@ -199,6 +200,8 @@ fn judge(
         return Err(unexplained());
     };
     let texts = boot_texts(facts, boot, manifest).map_err(|_| unexplained())?;
+    let config = ConfigTxt::parse(boot.config_txt.as_bytes());
+    let kept = device_variables::from_config_txt(&config, &facts.board());
     Ok(DevicePlan {
         login: device.login.clone(),
         site: device.site.clone(),
@@ -218,6 +221,8 @@ fn judge(
         boot_files: [("config.txt", &boot.config_txt), ("cmdline.txt", &boot.cmdline_txt)]
             .map(|(name, text)| (name.to_owned(), text.clone()))
             .into(),
+        variables: kept.variables,
+        dropped: kept.dropped,
         warnings,
         overruled,
         no_lifeboat,

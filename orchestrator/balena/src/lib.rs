@@ -3,8 +3,8 @@
 //! [`Balena`] is one operator at one API (balenaCloud or openBalena). A request goes down through
 //! these rooms:
 //!
-//! - `port` says what each verb of the port asks, and `register` and `withdraw` the two that change
-//!   something and must not be done twice or too late;
+//! - `port` says what each verb of the port asks; `register` and `withdraw` are the two that must not be done twice
+//!   or too late, and `variables` writes only what differs;
 //! - `release` asks how large a fleet's app is, which nothing depends on;
 //! - `odata` writes the query, by hand, because the API refuses URLs that common encoders make;
 //! - `http` sends it once, with limits on time and size, and follows no redirect;
@@ -22,6 +22,7 @@ mod register;
 mod release;
 mod setup;
 mod token;
+mod variables;
 mod withdraw;
 
 pub use address::AddressError;

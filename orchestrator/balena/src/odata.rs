@@ -59,6 +59,16 @@ pub(crate) fn device(uuid: &DeviceUuid) -> String {
     format!("/v7/device(uuid={})", literal(&uuid.0))
 }
 
+/// The configuration variables of the device of this id.
+pub(crate) fn variables(device: u64) -> String {
+    format!("/v7/device_config_variable?$filter=device%20eq%20{device}&$select=name,value")
+}
+
+/// One configuration variable of the device of this id, there or not.
+pub(crate) fn variable(device: u64, name: &str) -> String {
+    format!("/v7/device_config_variable(device={device},name={})", literal(name))
+}
+
 /// A string literal: quotes doubled, all but unreserved signs encoded, in quotes.
 fn literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);

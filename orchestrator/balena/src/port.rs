@@ -8,6 +8,7 @@ use migos_inventory::FleetSlug;
 use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Heartbeat, Sighting};
 use reqwest::Method;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 impl BalenaApi for Balena {
     async fn whoami(&self) -> Result<String, BalenaError> {
@@ -52,6 +53,14 @@ impl BalenaApi for Balena {
 
     async fn register(&self, registration: &Registration) -> Result<u64, BalenaError> {
         self.register_once(registration).await
+    }
+
+    async fn set_variables(
+        &self,
+        device: u64,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(), BalenaError> {
+        self.write_variables(device, variables).await
     }
 
     async fn withdraw(&self, uuid: &DeviceUuid) -> Result<bool, BalenaError> {

@@ -13,6 +13,7 @@ use migos_payload::digest::Sha256;
 use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Sighting};
 use migos_playbooks::facts::{Identity, Tree};
 use migos_playbooks::plan::FirmwareKind;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -422,6 +423,14 @@ pub trait BalenaApi: Send + Sync + 'static {
         &self,
         registration: &Registration,
     ) -> impl Future<Output = Result<u64, BalenaError>> + Send;
+
+    /// Sets configuration variables of a device, by its numeric id; those that are so already are left alone, and so
+    /// are others. Names begin with `BALENA_` or `RESIN_`.
+    fn set_variables(
+        &self,
+        device: u64,
+        variables: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<(), BalenaError>> + Send;
 
     /// Deletes a registered device that was never seen. True if it is gone; false if balena has seen it
     /// and it was left alone.

@@ -171,6 +171,8 @@ fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
         },
         erased: Erased::default(),
         boot_files: BTreeMap::new(),
+        variables: BTreeMap::new(),
+        dropped: Vec::new(),
         warnings: Vec::new(),
         overruled: Vec::new(),
         no_lifeboat: false,

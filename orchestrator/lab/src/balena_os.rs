@@ -1,5 +1,6 @@
 //! The flashed system: the lab's images, and what balenaOS does with its `config.json`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::balena_api::{DeviceClient, DeviceClientError, Reported};
 use crate::card::Medium;
 use crate::device::VirtualPi;
 use crate::seed::noise;
+use crate::supervisor;
 
 /// The size of the lab's images; real ones have some 900 MiB.
 pub(crate) const IMAGE_SIZE: usize = 8 << 20;
@@ -92,7 +94,11 @@ pub(crate) async fn run(pi: Arc<VirtualPi>, image: Image) {
     let (mac, ip) = (pi.mac().to_ascii_uppercase(), pi.address.ip().to_string());
     loop {
         let pause = match client.report(&image.os_version, &mac, &ip).await {
-            Ok(Reported::Seen { poll_interval }) => {
+            Ok(Reported::Seen { poll_interval, config }) => {
+                if let Err(error) = configure(&pi, &config) {
+                    tracing::warn!(device = pi.name, %error, "balenaOS is not fit for use");
+                    return std::future::pending().await;
+                }
                 pi.has_reported();
                 poll_interval
             }
@@ -103,6 +109,28 @@ pub(crate) async fn run(pi: Arc<VirtualPi>, image: Image) {
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Has the supervisor write `config.txt`. The reboot that a real device then needs is left out.
+fn configure(
+    pi: &VirtualPi,
+    config: &BTreeMap<String, String>,
+) -> Result<(), supervisor::ConfigTxtError> {
+    let text = supervisor::config_txt(config)?;
+    if let Medium::Flashed(flashed) = &mut pi.card().medium {
+        flashed.files.insert("config.txt".to_owned(), text);
+    }
+    Ok(())
+}
+
+impl VirtualPi {
+    /// The `config.txt` that balenaOS has written; nothing while the device has not reported from there.
+    pub fn balena_config_txt(&self) -> Option<String> {
+        match &self.card().medium {
+            Medium::Flashed(flashed) => flashed.files.get("config.txt").cloned(),
+            Medium::Raspbian(_) => None,
+        }
     }
 }
 

@@ -24,7 +24,7 @@
 //!          ├─ raspbian, words      a login, a command line
 //!          ├─ verbs, mounts        the verbs, on the card's files
 //!          ├─ migos                job, migos-ctl, commit, flash
-//!          └─ balena_os            config.json, heartbeats
+//!          └─ balena_os            config.json, heartbeats; supervisor: config.txt
 //! ```
 
 pub mod balena_api;
@@ -53,6 +53,7 @@ mod server;
 mod stock;
 mod stream;
 mod sudo;
+pub mod supervisor;
 mod tasks;
 mod verbs;
 mod words;

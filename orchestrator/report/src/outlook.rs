@@ -5,6 +5,7 @@ use crate::grid::columns;
 use crate::words::{duration, many, plain, short};
 use jiff::Timestamp;
 use migos_inventory::DeviceId;
+use migos_payload::device_variables;
 use migos_payload::size::ByteCount;
 use migos_playbooks::estimate::{Prediction, StagePrediction};
 use migos_playbooks::plan::{DevicePlan, Plan};
@@ -36,6 +37,7 @@ pub(crate) fn answers(
                 .into(),
         ),
     ];
+    answers.extend(kept_as(plan).map(|text| ("kept as", text)));
     answers.extend(dropped(plan).map(|text| ("dropped", text)));
     answers.push(("data", data(plan)));
     answers.push(("based on", basis(plan)));
@@ -109,36 +111,58 @@ fn erased(plan: &Plan) -> String {
     text
 }
 
-/// The lines of `config.txt` that balenaOS will not have, the most frequent first.
-fn dropped(plan: &Plan) -> Option<String> {
-    let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
-    for device in plan.devices.values() {
-        let text = device.boot_files.get("config.txt").map(String::as_str).unwrap_or_default();
-        let settings = text.lines().map(str::trim).filter(|line| is_setting(line));
-        settings.for_each(|line| *lines.entry(line).or_default() += 1);
-    }
-    let mut lines: Vec<(&str, usize)> = lines.into_iter().collect();
-    lines.sort_by_key(|(line, count)| (std::cmp::Reverse(*count), *line));
-    let word = |(line, count): &(&str, usize)| match *count == plan.devices.len() {
-        true => plain(line),
-        false => format!("{} ({count})", plain(line)),
+/// What becomes of lines of `config.txt`, the most frequent first.
+fn kept_as(plan: &Plan) -> Option<String> {
+    let variables = plan.devices.values().flat_map(|device| &device.variables);
+    let word = |(name, value): (&String, &String)| {
+        format!("{}={value}", name.strip_prefix(device_variables::PREFIX).unwrap_or(name))
     };
-    let told: Vec<String> = lines.iter().take(MOST).map(word).collect();
-    let more = lines.len().saturating_sub(MOST);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    (!lines.is_empty()).then(|| {
-        format!(
-            "lines of config.txt that balenaOS will not have: {}{more}; what you need becomes a \
-             BALENA_HOST_CONFIG_ variable of the fleet",
-            told.join(", ")
-        )
+    let told = counted(plan, variables.map(word))?;
+    let prefix = device_variables::PREFIX;
+    Some(format!(
+        "configuration variables of each device, set before the commit, {prefix}…: {told}"
+    ))
+}
+
+/// The lines of `config.txt` that balenaOS will not have, by their reasons.
+fn dropped(plan: &Plan) -> Option<String> {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for line in plan.devices.values().flat_map(|device| &device.dropped) {
+        reasons.entry(&line.why).or_default().push(line.line.clone());
+    }
+    let mut reasons: Vec<(&str, Vec<String>)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(why, lines)| (std::cmp::Reverse(lines.len()), *why));
+    let more = reasons.len().saturating_sub(most(plan));
+    let more =
+        if more == 0 { String::new() } else { format!("; and {}", many(more, "more reason")) };
+    let told = reasons.into_iter().take(most(plan)).filter_map(|(why, lines)| {
+        Some(format!("{}: {}", counted(plan, lines.into_iter())?, plain(why)))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| {
+        format!("lines of config.txt that balenaOS will not have: {}{more}", told.join("; "))
     })
 }
 
-/// True for a line of `config.txt` that says something about the device, and not about which kernel it boots.
-fn is_setting(line: &str) -> bool {
-    let about_the_system = ["#", "[", "arm_64bit", "auto_initramfs", "kernel", "initramfs"];
-    !line.is_empty() && !about_the_system.iter().any(|beginning| line.starts_with(beginning))
+/// Things with the number of devices that have them, where not all do.
+fn counted(plan: &Plan, things: impl Iterator<Item = String>) -> Option<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    things.for_each(|thing| *counts.entry(thing).or_default() += 1);
+    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+    counts.sort_by(|one, two| two.1.cmp(&one.1).then_with(|| one.0.cmp(&two.0)));
+    let word = |(thing, count): &(String, usize)| match *count >= plan.devices.len() {
+        true => plain(thing),
+        false => format!("{} ({count})", plain(thing)),
+    };
+    let told: Vec<String> = counts.iter().take(most(plan)).map(word).collect();
+    let more = counts.len().saturating_sub(most(plan));
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!told.is_empty()).then(|| format!("{}{more}", told.join(", ")))
+}
+
+/// How many things are told: of a device alone all of them.
+fn most(plan: &Plan) -> usize {
+    if plan.devices.len() == 1 { usize::MAX } else { MOST }
 }
 
 /// What one site is sent, or fetches from its mirror, and how many devices it has.
@@ -285,4 +309,67 @@ pub(crate) fn age(plan: &Plan, now: Timestamp) -> String {
 /// The devices of a table's row.
 pub(crate) fn names<'a>(devices: impl IntoIterator<Item = &'a DeviceId>) -> String {
     short(devices, 40)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sample;
+    use migos_payload::device_variables::Dropped;
+
+    const STYLE: Style = Style { color: false, width: 120 };
+
+    /// The sample, with what each device's `config.txt` becomes.
+    fn plan() -> Plan {
+        let mut plan = sample::plan();
+        for (n, device) in plan.devices.values_mut().enumerate() {
+            let mut variable = |name: &str, value: &str| {
+                let name = format!("{}{name}", device_variables::PREFIX);
+                device.variables.insert(name, value.to_owned());
+            };
+            variable("dtparam", "\"audio=on\"");
+            if n < 2 {
+                variable("display_rotate", "1");
+                variable("dtoverlay", "\"i2c-rtc,ds3231\"");
+            }
+            let mut drop = |line: &str, why: &str| {
+                let (line, why) = (line.to_owned(), why.to_owned());
+                device.dropped.push(Dropped { line, why });
+            };
+            drop("arm_64bit=0", "balenaOS decides what is booted");
+            if n == 0 {
+                drop("kernel=old\u{1b}.img", "balenaOS decides what is booted");
+                drop("warp=9", "nobody knows");
+            }
+        }
+        plan
+    }
+
+    fn told(plan: &Plan) -> String {
+        let text = outlook(plan, STYLE, Err("a test"));
+        let from = text.find("  kept as").unwrap();
+        text[from..text.find("  data").unwrap()].to_owned()
+    }
+
+    #[test]
+    fn what_becomes_of_config_txt_is_told_once_with_numbers() {
+        insta::assert_snapshot!(told(&plan()), @r#"
+          kept as   configuration variables of each device, set before the commit, BALENA_HOST_CONFIG_…: dtparam="audio=on",
+                    display_rotate=1 (2), dtoverlay="i2c-rtc,ds3231" (2)
+          dropped   lines of config.txt that balenaOS will not have: arm_64bit=0, kernel=old .img (1): balenaOS decides what
+                    is booted; warp=9 (1): nobody knows
+        "#);
+    }
+
+    #[test]
+    fn of_one_device_everything_is_told() {
+        let mut plan = plan().alone(&sample::id("kiosk-001"));
+        let device = plan.devices.values_mut().next().unwrap();
+        let variables =
+            (0..9).map(|n| (format!("{}gpu_mem_{n}", device_variables::PREFIX), "1".into()));
+        device.variables.extend(variables);
+        let text = told(&plan);
+        assert!(text.contains("gpu_mem_8=1") && !text.contains(" more"), "{text}");
+    }
 }

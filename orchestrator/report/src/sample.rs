@@ -96,6 +96,8 @@ fn device(name: &str, board: &str) -> DevicePlan {
             largest: vec![Folder { size: ByteCount(1_200_000_000), path: "/home/pi/media".into() }],
         },
         boot_files: BTreeMap::new(),
+        variables: BTreeMap::new(),
+        dropped: Vec::new(),
         warnings: Vec::new(),
         overruled: Vec::new(),
         no_lifeboat: false,

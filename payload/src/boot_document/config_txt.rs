@@ -203,7 +203,7 @@ impl ConfigTxt {
 
 impl Line {
     /// True if it does something beyond opening a section.
-    fn acts(&self) -> bool {
+    pub(crate) fn acts(&self) -> bool {
         match self.kind {
             LineKind::Include { .. } | LineKind::Initramfs { .. } | LineKind::Setting(_) => true,
             LineKind::Blank

@@ -78,12 +78,16 @@ const KEEPERS: &[&str] = &["rtc", "wdt", "watchdog", "ups", "poweroff", "shutdow
 
 /// Is a line `key=value` carried over on this board? Overlays and parameters have rules of their own.
 pub(super) fn carries_setting(key: &str, value: &str, board: BoardType) -> bool {
+    // Raised clocks are not needed for MIGOS. Where a later line raises them again, MIGOS runs slower, never hotter.
+    spares_power(key, value, board) || KEYS.contains(&key)
+}
+
+/// Does a setting lower clock or voltage, to spare the power supply?
+pub(crate) fn spares_power(key: &str, value: &str, board: BoardType) -> bool {
     match key {
-        // Lowered to spare the power supply: kept. Raised: not needed for MIGOS. Where a later line raises
-        // it again, MIGOS runs slower, never hotter.
         "arm_freq" => (1..stock_mhz(board)).contains(&number(value)),
         "over_voltage" | "over_voltage_delta" => number(value) < 0,
-        _ => KEYS.contains(&key),
+        _ => false,
     }
 }
 
@@ -104,7 +108,7 @@ pub(super) fn carries_parameters(parameters: &str, of_carried_overlay: bool) -> 
 }
 
 /// The overlay that a `dtoverlay=` names; empty where it closes the last one.
-pub(super) fn overlay_name(value: &str) -> &str {
+pub(crate) fn overlay_name(value: &str) -> &str {
     value.split([',', ':']).next().unwrap_or(value).trim()
 }
 

@@ -14,6 +14,7 @@ mod proof;
 mod tryboot;
 
 pub use crate::boot_document::COLUMN_LIMIT;
+pub(crate) use carried::{overlay_name, spares_power};
 pub use cmdline::{CMDLINE_LIMIT, migos_cmdline};
 pub use proof::{PROOF_CMDLINE, PROOF_LIMIT, PROOF_TOKEN, proof_cmdline, proof_tryboot_txt};
 pub use tryboot::{FILE_LIMIT, migos_config_txt};

@@ -6,6 +6,7 @@ use crate::facts::Facts;
 use crate::step::{Step, When};
 use crate::window::Window;
 use migos_inventory::{FleetSlug, Login, SiteName};
+use migos_payload::device_variables::Dropped;
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
 use schemars::JsonSchema;
@@ -45,6 +46,12 @@ pub struct DevicePlan {
     /// The texts of its `config.txt` and `cmdline.txt`, as they were when the facts were read.
     #[serde(default)]
     pub boot_files: BTreeMap<String, String>,
+    /// What its `config.txt` says of its hardware: configuration variables that it gets on balena, with their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// The lines of its `config.txt` that have no place in balenaOS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<Dropped>,
     /// What the checks warn of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Finding>,

@@ -71,6 +71,8 @@ pub fn plan(groups: &[Group], policy: &Policy) -> Result<CheckedPlan> {
                 estimate: ESTIMATE,
                 erased: Erased::default(),
                 boot_files: BTreeMap::new(),
+                variables: BTreeMap::new(),
+                dropped: Vec::new(),
                 warnings: Vec::new(),
                 overruled: Vec::new(),
                 no_lifeboat: false,

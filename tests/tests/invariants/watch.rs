@@ -34,6 +34,7 @@ pub(crate) enum Verb {
     Commit,
     Abort,
     Register,
+    SetVariables,
     Withdraw,
     Admit,
     Dismiss,
@@ -54,6 +55,8 @@ pub(crate) struct Seen {
     pub(crate) violations: Vec<String>,
     /// Who registered under which uuid.
     registered: BTreeMap<DeviceUuid, DeviceId>,
+    /// Who has which id on balena.
+    ids: BTreeMap<u64, DeviceId>,
 }
 
 impl Watch {
@@ -116,7 +119,7 @@ fn may(state: &DeviceState, verb: Verb) -> bool {
             Action::UpdateSeen => &[Verb::Reboot],
             Action::ProveGone => &[Verb::Reboot, Verb::Remove],
             Action::SendPayload | Action::SendImage => &[Verb::Send],
-            Action::Preregister | Action::Register => &[Verb::Register],
+            Action::Preregister | Action::Register => &[Verb::Register, Verb::SetVariables],
             Action::Admit => &[Verb::Admit],
             Action::Dismiss => &[Verb::Dismiss],
             // A reboot that hangs is forced.
@@ -333,8 +336,25 @@ impl<B: BalenaApi> BalenaApi for Watched<B> {
     async fn register(&self, registration: &Registration) -> Result<u64, BalenaError> {
         let device = DeviceId::new(registration.name.clone()).unwrap();
         self.watch.before(&device, Verb::Register);
-        self.watch.seen.lock().unwrap().registered.insert(registration.uuid.clone(), device);
-        self.real.register(registration).await
+        self.watch
+            .seen
+            .lock()
+            .unwrap()
+            .registered
+            .insert(registration.uuid.clone(), device.clone());
+        let id = self.real.register(registration).await?;
+        self.watch.seen.lock().unwrap().ids.insert(id, device);
+        Ok(id)
+    }
+
+    async fn set_variables(
+        &self,
+        device: u64,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(), BalenaError> {
+        let name = self.watch.seen().ids.get(&device).cloned().unwrap();
+        self.watch.before(&name, Verb::SetVariables);
+        self.real.set_variables(device, variables).await
     }
 
     async fn withdraw(&self, uuid: &DeviceUuid) -> Result<bool, BalenaError> {

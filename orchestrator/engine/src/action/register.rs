@@ -1,4 +1,5 @@
-//! Register: make the device known to balena under the uuid and key that this run chose for it.
+//! Register: make the device known to balena under the uuid and key that this run chose for it, with what is kept of
+//! its `config.txt`.
 
 use super::Failure;
 use crate::executor::Device;
@@ -16,6 +17,7 @@ pub(super) async fn perform<T: Transport, B: BalenaApi>(
         name: device.id.to_string(),
     };
     let id = device.world.balena.register(&registration).await?;
+    device.world.balena.set_variables(id, &device.plan().variables).await?;
     Ok(Learned { balena_id: Some(id), ..Learned::default() })
 }
 

@@ -4,6 +4,7 @@
 //! needs no TLS and no more than the API's address from its `config.json`.
 
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -21,12 +22,14 @@ pub struct DeviceClient {
 }
 
 /// What came of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reported {
     /// The API knows the device now.
     Seen {
         /// How long the device shall wait before the next report.
         poll_interval: Duration,
+        /// The configuration that it shall have.
+        config: BTreeMap<String, String>,
     },
     /// The API has no such device; a real one stays silent and asks again.
     Unregistered,
@@ -98,8 +101,8 @@ impl DeviceClient {
     ) -> Result<Reported, DeviceClientError> {
         let path = format!("/device/v3/{}/state", self.uuid);
         let (status, body) = self.send("GET", &path, None).await?;
-        let poll_interval = match status {
-            200 => poll_interval(&body, &self.uuid)
+        let (poll_interval, config) = match status {
+            200 => target_config(&body, &self.uuid)
                 .ok_or_else(|| DeviceClientError::Garbled { request: format!("GET {path}") })?,
             304 => return Ok(Reported::Unregistered),
             _ => return Err(DeviceClientError::Refused { status, request: format!("GET {path}") }),
@@ -117,7 +120,7 @@ impl DeviceClient {
         let body = Value::Object(Map::from_iter([(self.uuid.clone(), own)]));
         let (status, _) = self.send("PATCH", "/device/v3/state", Some(&body)).await?;
         match status {
-            200 => Ok(Reported::Seen { poll_interval }),
+            200 => Ok(Reported::Seen { poll_interval, config }),
             _ => {
                 let request = "PATCH /device/v3/state".to_owned();
                 Err(DeviceClientError::Refused { status, request })
@@ -168,10 +171,13 @@ fn parse(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
     Some((status.parse().ok()?, body.to_vec()))
 }
 
-fn poll_interval(target: &[u8], uuid: &str) -> Option<Duration> {
+/// The poll interval, and the rest of the configuration.
+fn target_config(target: &[u8], uuid: &str) -> Option<(Duration, BTreeMap<String, String>)> {
     let target: Value = serde_json::from_slice(target).ok()?;
-    let interval = target[uuid]["config"]["RESIN_SUPERVISOR_POLL_INTERVAL"].as_str()?;
-    Some(Duration::from_millis(interval.parse().ok()?))
+    let mut config: BTreeMap<String, String> =
+        serde_json::from_value(target[uuid]["config"].clone()).ok()?;
+    let interval = config.remove("RESIN_SUPERVISOR_POLL_INTERVAL")?;
+    Some((Duration::from_millis(interval.parse().ok()?), config))
 }
 
 #[cfg(test)]
@@ -209,7 +215,8 @@ mod tests {
         let device = DeviceClient::new(&api.url(), UUID, "device").unwrap();
         let reported =
             device.report("balenaOS 6.0.24", "DC:A6:32:00:00:01", "10.0.0.7").await.unwrap();
-        assert_eq!(reported, Reported::Seen { poll_interval: Duration::from_secs(600) });
+        let poll_interval = Duration::from_secs(600);
+        assert_eq!(reported, Reported::Seen { poll_interval, config: BTreeMap::new() });
         let known = &api.devices()[0];
         assert_eq!(known.heartbeat, HeartbeatState::Online);
         assert_eq!(known.os_version.as_deref(), Some("balenaOS 6.0.24"));

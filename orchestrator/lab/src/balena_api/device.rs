@@ -24,11 +24,9 @@ pub(super) fn target_state(state: &mut State, key: Option<Key>, uuid: &str) -> R
         }
     };
     let poll_interval = state.config.poll_interval.as_millis().to_string();
-    let target = json!({
-        "name": device.name,
-        "apps": {},
-        "config": { "RESIN_SUPERVISOR_POLL_INTERVAL": poll_interval },
-    });
+    let mut config = device.values();
+    config.insert("RESIN_SUPERVISOR_POLL_INTERVAL".to_owned(), poll_interval);
+    let target = json!({ "name": device.name, "apps": {}, "config": config });
     if own {
         state.beat(uuid);
     }

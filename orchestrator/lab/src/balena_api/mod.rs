@@ -10,6 +10,7 @@
 //! route    which request is meant                query    reads, PATCH and DELETE of devices
 //! state    fleets, devices, keys, heartbeats     enrol    keys for fleets, registration of devices
 //! client   the device's own side of it           device   what a device asks and reports
+//! variable configuration variables of devices
 //! ```
 
 mod client;
@@ -21,6 +22,7 @@ mod reply;
 mod route;
 mod server;
 mod state;
+mod variable;
 
 pub use client::{DeviceClient, DeviceClientError, Reported};
 pub use state::{DeviceRecord, HeartbeatState};

@@ -4,6 +4,7 @@ use super::FleetConfig;
 use super::odata::{Query, Shaped};
 use super::reply::{self, Reply};
 use super::state::{DEVICE_FIELDS, Device, Key, State};
+use super::variable;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -35,6 +36,9 @@ pub(super) fn answer(
         ("GET", "device" | "device(uuid=?)") => devices(state, actor, query),
         ("PATCH", "device(uuid=?)") => change(state, actor, query, body),
         ("DELETE", "device(uuid=?)") => delete(state, actor, query),
+        (method, resource) if resource.starts_with(variable::RESOURCE) => {
+            variable::answer(state, actor, method, query, body)
+        }
         _ => Err(Unknown),
     };
     done.unwrap_or_else(|Unknown| reply::not_in_the_lab(&format!("{method} {}", written(query))))
@@ -42,19 +46,19 @@ pub(super) fn answer(
 
 /// Who asks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Actor {
+pub(super) enum Actor {
     User,
     Device(u64),
 }
 
 impl Actor {
-    fn sees(self, device: &Device) -> bool {
+    pub(super) fn sees(self, device: &Device) -> bool {
         self == Actor::User || self == Actor::Device(device.id)
     }
 }
 
 /// A query that nobody uses.
-struct Unknown;
+pub(super) struct Unknown;
 
 fn fleets(state: &State, actor: Actor, query: &Query) -> Result<Reply, Unknown> {
     only(query, &["$filter", "$select", "$expand"])?;
@@ -197,7 +201,7 @@ fn delete(state: &mut State, actor: Actor, query: &Query) -> Result<Reply, Unkno
 }
 
 /// Refuses options other than these, and any that is given twice.
-fn only(query: &Query, known: &[&str]) -> Result<(), Unknown> {
+pub(super) fn only(query: &Query, known: &[&str]) -> Result<(), Unknown> {
     let mut seen = Vec::new();
     for (name, _) in &query.options {
         if !known.contains(&name.as_str()) || seen.contains(&name) {
@@ -216,11 +220,11 @@ fn selected<'a>(query: &'a Query, known: &[&str]) -> Result<Vec<&'a str>, Unknow
     if fields.iter().all(|field| known.contains(field)) { Ok(fields) } else { Err(Unknown) }
 }
 
-fn pick(whole: &Value, fields: &[&str]) -> Map<String, Value> {
+pub(super) fn pick(whole: &Value, fields: &[&str]) -> Map<String, Value> {
     fields.iter().map(|field| ((*field).to_owned(), whole[field].clone())).collect()
 }
 
-fn list(rows: Vec<Value>) -> Reply {
+pub(super) fn list(rows: Vec<Value>) -> Reply {
     reply::json(StatusCode::OK, &json!({ "d": rows }))
 }
 

@@ -30,6 +30,8 @@ pub struct DeviceRecord {
     pub mac_address: Option<String>,
     /// The IP addresses it reported, separated by spaces.
     pub ip_address: Option<String>,
+    /// Its configuration variables.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// The state of a device's heartbeat.
@@ -99,8 +101,18 @@ pub(super) struct Device {
     pub(super) os_version: Option<String>,
     pub(super) mac_address: Option<String>,
     pub(super) ip_address: Option<String>,
+    /// Configuration variables by name, each with the id of its row.
+    pub(super) variables: BTreeMap<String, (u64, String)>,
     /// When it last asked for its state with its own key.
     pub(super) last_poll: Option<Instant>,
+}
+
+impl Device {
+    /// Its configuration variables and their values.
+    pub(super) fn values(&self) -> BTreeMap<String, String> {
+        let value = |(name, (_, value)): (&String, &(u64, String))| (name.clone(), value.clone());
+        self.variables.iter().map(value).collect()
+    }
 }
 
 /// Everything the API remembers.
@@ -112,6 +124,7 @@ pub(super) struct State {
     started: Instant,
     devices_made: u64,
     keys_made: u64,
+    variables_made: u64,
 }
 
 impl State {
@@ -123,6 +136,7 @@ impl State {
             started: (config.now)(),
             devices_made: 0,
             keys_made: 0,
+            variables_made: 0,
             config,
         }
     }
@@ -169,10 +183,20 @@ impl State {
             os_version: None,
             mac_address: None,
             ip_address: None,
+            variables: BTreeMap::new(),
             last_poll: None,
         };
         self.devices.insert(id, device);
         id
+    }
+
+    /// Gives a device a configuration variable, in a new row; gives that row's id.
+    pub(super) fn set_variable(&mut self, device: u64, name: &str, value: &str) -> Option<u64> {
+        let row = self.variables_made + 1;
+        let variables = &mut self.devices.get_mut(&device)?.variables;
+        variables.insert(name.to_owned(), (row, value.to_owned()));
+        self.variables_made = row;
+        Some(row)
     }
 
     /// Forgets a device and its keys.
@@ -231,6 +255,7 @@ impl State {
             os_version: device.os_version.clone(),
             mac_address: device.mac_address.clone(),
             ip_address: device.ip_address.clone(),
+            variables: device.values(),
         };
         self.devices.values().map(record).collect()
     }

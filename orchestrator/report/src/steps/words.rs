@@ -181,6 +181,9 @@ fn added(device: &DevicePlan, action: Action) -> Vec<String> {
         (Action::WriteTryboot | Action::RewriteConfig, _) => {
             device.tryboot_txt.lines().map(plain).collect()
         }
+        (Action::Register | Action::Preregister, _) => {
+            device.variables.iter().map(|(name, value)| plain(&format!("{name}={value}"))).collect()
+        }
         _ => Vec::new(),
     }
 }
