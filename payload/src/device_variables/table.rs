@@ -70,7 +70,7 @@ pub(super) fn group(key: &str) -> Option<&'static Group> {
         Some(beginning) => key.starts_with(beginning),
         None => key.eq_ignore_ascii_case(pattern),
     };
-    GROUPS.iter().find(|group| group.keys.iter().any(|pattern| is_it(pattern)))
+    GROUPS.iter().find(|group| group.keys.iter().any(&is_it))
 }
 
 #[cfg(test)]

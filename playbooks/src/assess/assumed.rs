@@ -159,5 +159,6 @@ fn takes_every_pi(slug: &FleetSlug) -> BalenaFleet {
         slug: slug.clone(),
         device_type: "raspberry-pi".into(),
         architecture: "rpi".into(),
+        app: None,
     }
 }
