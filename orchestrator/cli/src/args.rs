@@ -233,6 +233,25 @@ pub(crate) enum LabCommand {
         #[command(flatten)]
         lab: Lab,
     },
+    /// Rehearse a rollout: start a fleet with the names and the facts of a real one, as `probe -o` saved them
+    Twin(Twin),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Twin {
+    /// Facts saved by `probe -o`
+    pub(crate) facts: PathBuf,
+    /// Take sites, groups, windows, holds, data, handovers and the policy from this inventory
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) inventory: Option<PathBuf>,
+    /// Policy file or shipped policy, instead of the inventory's or the lab's own
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: Option<String>,
+    /// Migrate the fleet, and exit as `migrate` does, instead of keeping it running
+    #[arg(long)]
+    pub(crate) run: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -240,6 +259,12 @@ pub(crate) struct Lab {
     /// Number of virtual Pis
     #[arg(long, value_name = "N", default_value_t = 24)]
     pub(crate) devices: usize,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Place {
     /// Folder to write inventory, policy, payloads and images into
     #[arg(long, value_name = "DIR", default_value = "lab")]
     pub(crate) dir: PathBuf,

@@ -136,7 +136,7 @@ struct Session<'a> {
     log: Vec<String>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     fn run(mut self, reset: Reset) -> Result<Boot, NoBoot> {
         let model = self.board.model()?;
         self.check_partition(reset)?;
@@ -185,7 +185,7 @@ impl Session<'_> {
             return Err(NoBoot::OtherPartition { partition: reset.partition });
         }
         if let Some(autoboot) = self.partition.read("autoboot.txt") {
-            let text = String::from_utf8_lossy(&autoboot);
+            let text = String::from_utf8_lossy(autoboot);
             let switches = |line: &str| {
                 let line = line.trim_start();
                 line.starts_with("boot_partition=") || line.starts_with("tryboot_a_b=")
@@ -225,7 +225,7 @@ impl Session<'_> {
         reason.is_none()
     }
 
-    fn second_stage_understands_flag(&mut self, firmware: &Firmware) -> bool {
+    fn second_stage_understands_flag(&mut self, firmware: &Firmware<'_>) -> bool {
         let understands = firmware.knows(Feature::TrybootTxt);
         if !understands {
             self.log.push(format!(
@@ -238,7 +238,11 @@ impl Session<'_> {
 
     /// The first stage reads the configuration for the names of the start and fixup files, without
     /// its includes.
-    fn load_firmware(&mut self, tryboot_txt: bool, understood: bool) -> Result<Firmware, NoBoot> {
+    fn load_firmware(
+        &mut self,
+        tryboot_txt: bool,
+        understood: bool,
+    ) -> Result<Firmware<'a>, NoBoot> {
         let file = if tryboot_txt { "tryboot.txt" } else { "config.txt" };
         let circumstances = Circumstances {
             model: self.board.model()?,
@@ -256,7 +260,7 @@ impl Session<'_> {
     fn second_stage_settings(
         &mut self,
         config: ConfigFile,
-        firmware: &Firmware,
+        firmware: &Firmware<'_>,
         tryboot: bool,
     ) -> Result<Settings, NoBoot> {
         let file = match config {

@@ -26,7 +26,7 @@ pub(crate) struct Cmdline {
 /// its device name, the watchdog's time-out appended.
 pub(crate) fn read(
     model: Model,
-    firmware: &Firmware,
+    firmware: &Firmware<'_>,
     settings: &Settings,
     prefix: &str,
     partition: &dyn BootPartition,
@@ -36,7 +36,7 @@ pub(crate) fn read(
     let line = match partition.read(&file) {
         Some(content) => {
             log.push(format!("command line: {file}"));
-            let text = String::from_utf8_lossy(&content).into_owned();
+            let text = String::from_utf8_lossy(content).into_owned();
             text.lines().next().unwrap_or_default().trim_end().to_owned()
         }
         None => {
@@ -81,7 +81,7 @@ fn serial0(model: Model, settings: &Settings) -> &'static str {
     }
 }
 
-fn watchdog(firmware: &Firmware, settings: &Settings, log: &mut Vec<String>) -> Option<u64> {
+fn watchdog(firmware: &Firmware<'_>, settings: &Settings, log: &mut Vec<String>) -> Option<u64> {
     let seconds = settings.number("kernel_watchdog_timeout").filter(|seconds| *seconds > 0)?;
     if firmware.knows(Feature::KernelWatchdog) {
         log.push(format!("watchdog: armed for {seconds} s"));

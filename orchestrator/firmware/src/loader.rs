@@ -1,7 +1,7 @@
 //! The loader files: what each chip family needs on the partition, and what its firmware
 //! understands.
 
-use std::sync::Arc;
+use memchr::memmem;
 
 use crate::board::{Board, Soc};
 use crate::boot::NoBoot;
@@ -43,14 +43,14 @@ impl Feature {
 
 /// The firmware that reads the configuration and loads the kernel.
 #[derive(Debug)]
-pub(crate) enum Firmware {
+pub(crate) enum Firmware<'a> {
     /// A start file on the partition.
-    Start { name: String, content: Arc<[u8]> },
+    Start { name: String, content: &'a [u8] },
     /// In the EEPROM, as on all BCM2712.
     Eeprom { build_timestamp: u64 },
 }
 
-impl Firmware {
+impl Firmware<'_> {
     /// Does this firmware understand the feature?
     pub(crate) fn knows(&self, feature: Feature) -> bool {
         match self {
@@ -80,7 +80,7 @@ pub(crate) fn ignores_tryboot(
     match soc {
         Soc::Bcm2835 | Soc::Bcm2836 | Soc::Bcm2837 => {
             let known =
-                partition.read("bootcode.bin").is_some_and(|code| contains(&code, "tryboot.txt"));
+                partition.read("bootcode.bin").is_some_and(|code| contains(code, "tryboot.txt"));
             (!known).then_some("bootcode.bin does not know tryboot.txt")
         }
         Soc::Bcm2711 => match board.eeprom {
@@ -99,13 +99,13 @@ pub(crate) fn ignores_tryboot(
 
 /// Loads what the first stage needs, selected by the settings it saw (Raspberry Pi documentation:
 /// boot options).
-pub(crate) fn load(
+pub(crate) fn load<'a>(
     soc: Soc,
     board: &Board,
     settings: &Settings,
-    partition: &dyn BootPartition,
+    partition: &'a dyn BootPartition,
     log: &mut Vec<String>,
-) -> Result<Firmware, NoBoot> {
+) -> Result<Firmware<'a>, NoBoot> {
     let bootcode = match soc {
         Soc::Bcm2835 | Soc::Bcm2836 | Soc::Bcm2837 => Some("bootcode.bin"),
         Soc::Bcm2711 => None,
@@ -170,11 +170,11 @@ fn mismatched(start: &str, fixup: &str) -> bool {
     matches!((start, fixup), (Some(start), Some(fixup)) if start != fixup)
 }
 
-fn needed(file: &str, partition: &dyn BootPartition) -> Result<Arc<[u8]>, NoBoot> {
+fn needed<'a>(file: &str, partition: &'a dyn BootPartition) -> Result<&'a [u8], NoBoot> {
     let content = partition.read(file).filter(|content| !content.is_empty());
     content.ok_or_else(|| NoBoot::FirmwareMissing { file: file.to_owned() })
 }
 
 fn contains(content: &[u8], marker: &str) -> bool {
-    content.windows(marker.len()).any(|window| window == marker.as_bytes())
+    memmem::find(content, marker.as_bytes()).is_some()
 }

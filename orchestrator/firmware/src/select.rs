@@ -38,7 +38,7 @@ pub(crate) fn path(prefix: &str, name: &str) -> String {
 pub(crate) fn select(
     soc: Soc,
     model: Model,
-    firmware: &Firmware,
+    firmware: &Firmware<'_>,
     settings: &Settings,
     partition: &dyn BootPartition,
     log: &mut Vec<String>,
@@ -53,7 +53,12 @@ pub(crate) fn select(
 }
 
 /// Does the kernel start in 64-bit mode?
-fn starts_64bit(soc: Soc, firmware: &Firmware, settings: &Settings, log: &mut Vec<String>) -> bool {
+fn starts_64bit(
+    soc: Soc,
+    firmware: &Firmware<'_>,
+    settings: &Settings,
+    log: &mut Vec<String>,
+) -> bool {
     if soc == Soc::Bcm2712 {
         return true;
     }
@@ -85,7 +90,7 @@ struct Selection<'a> {
 impl Selection<'_> {
     /// The prefix in effect: it is dropped unless the expected kernel and device tree are found
     /// with it.
-    fn prefix(&self, firmware: &Firmware, log: &mut Vec<String>) -> String {
+    fn prefix(&self, firmware: &Firmware<'_>, log: &mut Vec<String>) -> String {
         let prefix = self.settings.text("os_prefix").unwrap_or_default();
         if prefix.is_empty() {
             return String::new();
@@ -182,7 +187,7 @@ impl Selection<'_> {
 
     fn initramfs(
         &self,
-        firmware: &Firmware,
+        firmware: &Firmware<'_>,
         prefix: &str,
         kernel: &str,
         log: &mut Vec<String>,

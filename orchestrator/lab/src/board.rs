@@ -1,15 +1,17 @@
 //! The models of the lab.
 
+use std::borrow::Cow;
+
 use migos_firmware::Eeprom;
 use migos_payload::board::Revision;
 
 /// A model of Raspberry Pi, as it tells of itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     /// Its short name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The device tree's model string.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
     /// The revision code (Raspberry Pi documentation: revision codes).
     pub revision: Revision,
     /// What Linux has of its memory, in kB.
@@ -34,8 +36,8 @@ const EEPROM_2712: Option<Eeprom> =
 /// All models of the lab. Their firmware can do `tryboot`.
 pub static MODELS: [Model; 10] = [
     Model {
-        name: "B+",
-        description: "Raspberry Pi Model B Plus Rev 1.2",
+        name: Cow::Borrowed("B+"),
+        description: Cow::Borrowed("Raspberry Pi Model B Plus Rev 1.2"),
         revision: Revision(0x90_0032),
         memory: 443_080,
         eeprom: None,
@@ -44,8 +46,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2708-rpi-b-plus.dtb",
     },
     Model {
-        name: "Zero W",
-        description: "Raspberry Pi Zero W Rev 1.1",
+        name: Cow::Borrowed("Zero W"),
+        description: Cow::Borrowed("Raspberry Pi Zero W Rev 1.1"),
         revision: Revision(0x90_00c1),
         memory: 443_080,
         eeprom: None,
@@ -54,8 +56,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2708-rpi-zero-w.dtb",
     },
     Model {
-        name: "2B",
-        description: "Raspberry Pi 2 Model B Rev 1.1",
+        name: Cow::Borrowed("2B"),
+        description: Cow::Borrowed("Raspberry Pi 2 Model B Rev 1.1"),
         revision: Revision(0xa0_1041),
         memory: 948_312,
         eeprom: None,
@@ -64,8 +66,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2709-rpi-2-b.dtb",
     },
     Model {
-        name: "3B",
-        description: "Raspberry Pi 3 Model B Rev 1.2",
+        name: Cow::Borrowed("3B"),
+        description: Cow::Borrowed("Raspberry Pi 3 Model B Rev 1.2"),
         revision: Revision(0xa0_2082),
         memory: 948_304,
         eeprom: None,
@@ -74,8 +76,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2710-rpi-3-b.dtb",
     },
     Model {
-        name: "3B+",
-        description: "Raspberry Pi 3 Model B Plus Rev 1.3",
+        name: Cow::Borrowed("3B+"),
+        description: Cow::Borrowed("Raspberry Pi 3 Model B Plus Rev 1.3"),
         revision: Revision(0xa0_20d3),
         memory: 945_512,
         eeprom: None,
@@ -84,8 +86,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2710-rpi-3-b-plus.dtb",
     },
     Model {
-        name: "Zero 2 W",
-        description: "Raspberry Pi Zero 2 W Rev 1.0",
+        name: Cow::Borrowed("Zero 2 W"),
+        description: Cow::Borrowed("Raspberry Pi Zero 2 W Rev 1.0"),
         revision: Revision(0x90_2120),
         memory: 426_236,
         eeprom: None,
@@ -94,8 +96,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2710-rpi-zero-2-w.dtb",
     },
     Model {
-        name: "4B",
-        description: "Raspberry Pi 4 Model B Rev 1.2",
+        name: Cow::Borrowed("4B"),
+        description: Cow::Borrowed("Raspberry Pi 4 Model B Rev 1.2"),
         revision: Revision(0xb0_3112),
         memory: 1_895_604,
         eeprom: EEPROM_2711,
@@ -104,8 +106,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2711-rpi-4-b.dtb",
     },
     Model {
-        name: "400",
-        description: "Raspberry Pi 400 Rev 1.0",
+        name: Cow::Borrowed("400"),
+        description: Cow::Borrowed("Raspberry Pi 400 Rev 1.0"),
         revision: Revision(0xc0_3130),
         memory: 3_884_008,
         eeprom: EEPROM_2711,
@@ -114,8 +116,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2711-rpi-400.dtb",
     },
     Model {
-        name: "CM4",
-        description: "Raspberry Pi Compute Module 4 Rev 1.0",
+        name: Cow::Borrowed("CM4"),
+        description: Cow::Borrowed("Raspberry Pi Compute Module 4 Rev 1.0"),
         revision: Revision(0xb0_3140),
         memory: 1_895_604,
         eeprom: EEPROM_2711,
@@ -124,8 +126,8 @@ pub static MODELS: [Model; 10] = [
         dtb: "bcm2711-rpi-cm4.dtb",
     },
     Model {
-        name: "5",
-        description: "Raspberry Pi 5 Model B Rev 1.0",
+        name: Cow::Borrowed("5"),
+        description: Cow::Borrowed("Raspberry Pi 5 Model B Rev 1.0"),
         revision: Revision(0xc0_4170),
         memory: 4_146_784,
         eeprom: EEPROM_2712,

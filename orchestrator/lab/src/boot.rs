@@ -140,7 +140,8 @@ fn start_kernel(
                 let file = boot.kernel.rsplit('/').next().unwrap_or_default();
                 Outcome::Raspbian(RunningKernel {
                     version: release.kernel_version(file),
-                    machine: machine(model.revision.soc(), architecture),
+                    machine: machine(model.revision.soc(), architecture).to_owned(),
+                    file: boot.kernel.clone(),
                     cmdline: boot.cmdline.clone(),
                     tryboot: boot.tryboot,
                 })

@@ -21,6 +21,10 @@ pub(crate) struct Card {
     pub(crate) sectors: u64,
     /// What is on it.
     pub(crate) medium: Medium,
+    /// Where the boot partition stands, if not where Raspbian's images have it: first sector and sectors in all.
+    pub(crate) extent: Option<(u64, u64)>,
+    /// Another name that its root file system is known by.
+    pub(crate) root: Option<String>,
     writes: Writes,
 }
 
@@ -60,7 +64,7 @@ impl Card {
     /// First sector and number of sectors of Raspbian's boot partition; nothing once it is flashed.
     pub(crate) fn boot_extent(&self) -> Option<(u64, u64)> {
         let Space { cluster, total, .. } = self.partitions()?.boot.space();
-        Some((BOOT_START, cluster * total / 512))
+        Some(self.extent.unwrap_or((BOOT_START, cluster * total / 512)))
     }
 
     /// Makes it too small for a second boot partition behind the first.
@@ -74,7 +78,7 @@ impl Card {
     pub(crate) fn new(disk_id: u32, sectors: u64, boot: FileSystem, root: FileSystem) -> Self {
         let medium = Medium::Raspbian(Partitions { boot, root, lower: None });
         let writes = Writes::new(&medium);
-        Self { disk_id, sectors, medium, writes }
+        Self { disk_id, sectors, medium, extent: None, root: None, writes }
     }
 
     /// The partitions of Raspbian, if they still exist.
@@ -94,8 +98,10 @@ impl Card {
     }
 
     /// The partition that `root=` on a kernel's command line may name, as Raspbian's images spell
-    /// it.
+    /// it, or as it did on the card's original.
     pub(crate) fn is_root(&self, value: &str) -> bool {
-        value == "/dev/mmcblk0p2" || value == format!("PARTUUID={:08x}-02", self.disk_id)
+        value == "/dev/mmcblk0p2"
+            || value == format!("PARTUUID={:08x}-02", self.disk_id)
+            || self.root.as_deref() == Some(value)
     }
 }

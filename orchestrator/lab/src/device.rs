@@ -15,9 +15,11 @@ use crate::board::Model;
 use crate::card::{Card, FileSystem, Loss, Pool};
 use crate::faults::{DeviceFaults, Tier};
 use crate::pace::Pace;
+use crate::raspbian::RunningKernel;
 use crate::release::Release;
 use crate::seed::Seed;
 use crate::stream::Meter;
+use crate::twin::Twin;
 use crate::{keys, mounts};
 
 /// A board's serial number differs from that of the one beside it by these bits.
@@ -80,8 +82,10 @@ pub(crate) enum Order {
 /// A virtual Pi.
 pub struct VirtualPi {
     pub(crate) name: String,
-    pub(crate) model: &'static Model,
+    pub(crate) model: Model,
     pub(crate) release: Release,
+    /// What it is the twin of, if it is one.
+    pub(crate) twin: Option<Twin>,
     pub(crate) serial: u64,
     pub(crate) seed: Seed,
     pub(crate) address: SocketAddr,
@@ -110,8 +114,10 @@ pub struct VirtualPi {
 /// What a virtual Pi is made of.
 pub(crate) struct Parts {
     pub(crate) name: String,
-    pub(crate) model: &'static Model,
+    pub(crate) model: Model,
     pub(crate) release: Release,
+    /// What it is the twin of, if it is one.
+    pub(crate) twin: Option<Twin>,
     pub(crate) serial: u64,
     pub(crate) seed: Seed,
     pub(crate) address: SocketAddr,
@@ -129,6 +135,7 @@ impl VirtualPi {
             name,
             model,
             release,
+            twin,
             serial,
             seed,
             address,
@@ -162,6 +169,7 @@ impl VirtualPi {
             name,
             model,
             release,
+            twin,
             serial,
             seed,
             address,
@@ -179,13 +187,38 @@ impl VirtualPi {
     }
 
     /// What kind of Pi it is.
-    pub fn model(&self) -> &'static Model {
-        self.model
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
-    /// The release of Raspbian it came with.
+    /// The release of Raspbian it came with; of a twin the nearest of the lab's.
     pub fn release(&self) -> Release {
         self.release
+    }
+
+    /// Where Raspbian has its boot partition mounted.
+    pub fn boot_path(&self) -> &str {
+        let told = self.twin.as_ref().and_then(|twin| twin.told.first("boot.path"));
+        told.filter(|path| path.len() > 1).unwrap_or_else(|| self.release.boot_path())
+    }
+
+    /// The name that it gives itself.
+    pub(crate) fn hostname(&self) -> &str {
+        let told = self.twin.as_ref().and_then(|twin| twin.told.first("hostname"));
+        told.unwrap_or(&self.name)
+    }
+
+    /// The running kernel, in the words of this device.
+    pub(crate) fn settle(&self, kernel: RunningKernel) -> RunningKernel {
+        match &self.twin {
+            Some(twin) => twin.settle(kernel),
+            None => kernel,
+        }
+    }
+
+    /// It is reached through a tunnel of Raspbian's own.
+    pub(crate) fn is_tunnelled(&self) -> bool {
+        self.faults.tunnel || self.twin.as_ref().is_some_and(Twin::is_tunnelled)
     }
 
     /// Its serial number: 16 hex digits.
@@ -193,9 +226,10 @@ impl VirtualPi {
         format!("{:016x}", self.serial)
     }
 
-    /// The Ethernet address, of which the board's serial number gives the second half.
+    /// The address of its network interface; of Ethernet, where the board's serial number gives the second half.
     pub fn mac(&self) -> String {
-        self.model.mac(self.serial)
+        let told = self.twin.as_ref().and_then(Twin::mac).map(str::to_owned);
+        told.unwrap_or_else(|| self.model.mac(self.serial))
     }
 
     /// Where its SSH server listens, while it does.

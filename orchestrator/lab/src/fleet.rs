@@ -12,20 +12,18 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::{self, LineEnding};
 
 use crate::balena_api::{ApiConfig, BalenaApi, FleetConfig};
-use crate::card::{Card, FsError, Pool};
-use crate::device::{Parts, VirtualPi};
-use crate::faults::{DeviceFaults, Faults};
+use crate::card::FsError;
+use crate::device::VirtualPi;
+use crate::faults::Faults;
 use crate::folder::{Folder, FolderError, PLAIN, PRIVATE};
+use crate::inventory::{POLICY_TEXT, Placing};
 use crate::network::{MAX_DEVICES, Range};
 use crate::pace::Pace;
-use crate::release::Release;
 use crate::seed::Seed;
-use crate::stock::{Identity, Stock};
 use crate::tasks::Tasks;
-use crate::{inventory, keys, life, mix, payloads};
-
-/// What is free on a file system that a fault calls nearly full, in bytes.
-const NEARLY_FULL: u64 = 200_000;
+use crate::twin::TwinDevice;
+use crate::workshop::{Device, Origin, Workshop};
+use crate::{inventory, keys, life, payloads};
 
 /// The fleet that the lab's devices move to. Its device type is the oldest of all, so that devices
 /// of every architecture may join it (balena: an aarch64 device may join armv7hf and rpi fleets,
@@ -38,6 +36,25 @@ pub struct LabOptions {
     /// How many devices it has.
     pub devices: usize,
     /// Keys, serial numbers, models and releases follow from it.
+    pub seed: u64,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// How long things take.
+    pub pace: Pace,
+    /// The folder to write.
+    pub dir: PathBuf,
+    /// The balena API's port; 0 takes any free one.
+    pub api_port: u16,
+}
+
+/// What a lab of twins is started with.
+#[derive(Debug, Clone)]
+pub struct TwinOptions {
+    /// Its devices.
+    pub twins: Vec<TwinDevice>,
+    /// The text of the policy to write into the folder, if not the lab's own.
+    pub policy: Option<String>,
+    /// Keys follow from it.
     pub seed: u64,
     /// What goes wrong.
     pub faults: Faults,
@@ -103,6 +120,7 @@ pub struct Lab {
     devices: BTreeMap<String, Arc<VirtualPi>>,
     api: BalenaApi,
     folder: Folder,
+    dead: Vec<(String, String)>,
     _lives: Tasks,
     _range: Range,
 }
@@ -114,33 +132,24 @@ impl Lab {
     /// [`LabError`]; nothing keeps running then.
     pub async fn start(options: LabOptions) -> Result<Self, LabError> {
         let LabOptions { devices, seed, faults, pace, dir, api_port } = options;
-        if devices == 0 || devices > MAX_DEVICES {
-            return Err(LabError::Devices(devices));
-        }
-        let names: Vec<String> = (1..=devices).map(|number| format!("kiosk-{number:03}")).collect();
-        check_names(&faults, &names)?;
-        let folder = Folder::take(&dir)?;
-        let range = Range::claim().await.map_err(LabError::Addresses)?;
-        let token = Seed(seed).hex("balena token", 32);
-        let api = start_api(&token, api_port, pace).await?;
-        let operator = keys::private_key(&Seed(seed).bytes("operator key"));
+        // Too many are refused before they are named.
+        check_number(devices)?;
+        let origins = (1..=devices).map(|number| (format!("kiosk-{number:03}"), Origin::Mix));
+        let start = Start { seed: Seed(seed), pace, dir, api_port, policy: POLICY_TEXT.to_owned() };
+        start.lab(origins.collect(), faults, Placing::Sites).await
+    }
 
-        let pool = Pool::default();
-        let mut stock = Stock::new(pool.clone());
-        let mut pis = BTreeMap::new();
-        let mut lives = Tasks::default();
-        for (place, name) in names.into_iter().enumerate() {
-            let faults = faults.get(&name).copied().unwrap_or_default();
-            let parts = Device { seed: Seed(seed), place, name: name.clone(), faults }
-                .parts(&mut stock, &range, pace, &pool, &operator)
-                .map_err(|source| LabError::Card { name: name.clone(), source })?;
-            let (pi, orders) = VirtualPi::new(parts);
-            pis.insert(name, Arc::clone(&pi));
-            lives.start(life::live(pi, orders));
-        }
-        let lab = Self { devices: pis, api, folder, _lives: lives, _range: range };
-        lab.write_folder(&token, &operator)?;
-        Ok(lab)
+    /// Starts twins of devices elsewhere and the API, and writes the folder.
+    ///
+    /// # Errors
+    /// [`LabError`]; nothing keeps running then.
+    pub async fn twin(options: TwinOptions) -> Result<Self, LabError> {
+        let TwinOptions { twins, policy, seed, faults, pace, dir, api_port } = options;
+        let policy = policy.unwrap_or_else(|| POLICY_TEXT.to_owned());
+        let placing = Placing::of(&twins);
+        let origins = twins.into_iter().map(|twin| (twin.name, Origin::Twin(twin.presence)));
+        let start = Start { seed: Seed(seed), pace, dir, api_port, policy };
+        start.lab(origins.collect(), faults, placing).await
     }
 
     /// The folder it wrote.
@@ -163,6 +172,12 @@ impl Lab {
         self.devices.values()
     }
 
+    /// Twins that do not come up, by name, each with the reason: by the lab's model of the firmware their boot files
+    /// start no Raspbian.
+    pub fn dead(&self) -> &[(String, String)] {
+        &self.dead
+    }
+
     /// The balena API.
     pub fn api(&self) -> &BalenaApi {
         &self.api
@@ -175,15 +190,17 @@ impl Lab {
         api.stop().await;
     }
 
-    fn write_folder(&self, token: &str, operator: &PrivateKey) -> Result<(), LabError> {
+    fn write_folder(&self, given: &Given<'_>) -> Result<(), LabError> {
+        let Given { token, operator, policy, placing } = given;
         let folder = &self.folder;
         let key = operator.to_openssh(LineEnding::LF).map_err(LabError::Key)?;
         folder.write(inventory::OPERATOR_KEY, PRIVATE, key.as_bytes())?;
         folder.write(inventory::TOKEN, PRIVATE, format!("{token}\n").as_bytes())?;
         let known_hosts = inventory::known_hosts(self.devices()).map_err(LabError::Key)?;
         folder.write(inventory::KNOWN_HOSTS, PLAIN, known_hosts.as_bytes())?;
+        let boards = self.devices().map(|pi| pi.model().revision).collect();
         for architecture in [Architecture::Armhf, Architecture::Arm64] {
-            let tarball = payloads::pack(architecture).map_err(LabError::Payload)?;
+            let tarball = payloads::pack(architecture, &boards).map_err(LabError::Payload)?;
             let name = format!("{}/migos-1.0.0-{architecture}.tar.gz", inventory::PAYLOADS);
             folder.write(&name, PLAIN, &tarball)?;
         }
@@ -200,16 +217,79 @@ impl Lab {
                 &manifest,
             )?;
         }
-        folder.write(inventory::POLICY, PLAIN, inventory::POLICY_TEXT.as_bytes())?;
-        let text = inventory::text(&self.devices, &device_types, &self.api.url());
+        folder.write(inventory::POLICY, PLAIN, policy.as_bytes())?;
+        let text = inventory::text(&self.devices, &device_types, &self.api.url(), placing);
         folder.write(inventory::INVENTORY, PLAIN, text.as_bytes())?;
         Ok(())
     }
 }
 
-fn check_names(faults: &Faults, names: &[String]) -> Result<(), LabError> {
-    let (Some(first), Some(last)) = (names.first(), names.last()) else { return Ok(()) };
-    match faults.keys().find(|name| !names.contains(name)) {
+/// How a lab is started.
+struct Start {
+    seed: Seed,
+    pace: Pace,
+    dir: PathBuf,
+    api_port: u16,
+    policy: String,
+}
+
+/// What the folder says.
+struct Given<'a> {
+    token: &'a str,
+    operator: &'a PrivateKey,
+    policy: &'a str,
+    placing: &'a Placing,
+}
+
+impl Start {
+    async fn lab(
+        self,
+        origins: BTreeMap<String, Origin>,
+        faults: Faults,
+        placing: Placing,
+    ) -> Result<Lab, LabError> {
+        let Self { seed, pace, dir, api_port, policy } = self;
+        check_number(origins.len())?;
+        check_names(&faults, &origins)?;
+        let folder = Folder::take(&dir)?;
+        let range = Range::claim().await.map_err(LabError::Addresses)?;
+        let token = seed.hex("balena token", 32);
+        let api = start_api(&token, api_port, pace).await?;
+        let operator = keys::private_key(&seed.bytes("operator key"));
+
+        let mut workshop = Workshop::new(seed, pace, operator.public_key().clone());
+        let mut pis = BTreeMap::new();
+        let mut lives = Tasks::default();
+        for (place, (name, origin)) in origins.into_iter().enumerate() {
+            let faults = faults.get(&name).copied().unwrap_or_default();
+            let order = Device { place, name: name.clone(), address: range.address(place), faults };
+            let parts = workshop
+                .parts(order, origin)
+                .map_err(|source| LabError::Card { name: name.clone(), source })?;
+            let (pi, orders) = VirtualPi::new(parts);
+            pis.insert(name, Arc::clone(&pi));
+            lives.start(life::live(pi, orders));
+        }
+        let dead = workshop.dead;
+        let lab = Lab { devices: pis, api, folder, dead, _lives: lives, _range: range };
+        let (token, operator, policy) = (&*token, &operator, &*policy);
+        lab.write_folder(&Given { token, operator, policy, placing: &placing })?;
+        Ok(lab)
+    }
+}
+
+fn check_number(devices: usize) -> Result<(), LabError> {
+    match devices {
+        1..=MAX_DEVICES => Ok(()),
+        _ => Err(LabError::Devices(devices)),
+    }
+}
+
+fn check_names(faults: &Faults, names: &BTreeMap<String, Origin>) -> Result<(), LabError> {
+    let mut ends = names.keys();
+    let Some(first) = ends.next() else { return Ok(()) };
+    let last = ends.next_back().unwrap_or(first);
+    match faults.keys().find(|name| !names.contains_key(*name)) {
         None => Ok(()),
         Some(name) => Err(LabError::NoSuchDevice {
             name: name.clone(),
@@ -235,76 +315,4 @@ async fn start_api(token: &str, port: u16, pace: Pace) -> Result<BalenaApi, LabE
     config.offline_after = pace.heartbeat;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     BalenaApi::start(listen, config).await.map_err(|source| LabError::Api { port, source })
-}
-
-/// One device that is to be made.
-struct Device {
-    seed: Seed,
-    place: usize,
-    name: String,
-    faults: DeviceFaults,
-}
-
-impl Device {
-    fn parts(
-        self,
-        stock: &mut Stock,
-        range: &Range,
-        pace: Pace,
-        pool: &Pool,
-        operator: &PrivateKey,
-    ) -> Result<Parts, FsError> {
-        let Self { seed, place, name, faults } = self;
-        let (model, release) = mix::pick(seed.0, place);
-        // Boards since the Pi 4 set the highest digit; the lower half is the unique part.
-        let serial = seed.number(&format!("{name} serial")) & 0xffff_ffff;
-        let serial = if model.eeprom.is_some() { serial | 0x1000_0000_0000_0000 } else { serial };
-        let identity = Identity {
-            hostname: &name,
-            machine_id: &seed.hex(&format!("{name} machine id"), 32),
-            disk_id: seed.number(&format!("{name} disk id")) as u32,
-        };
-        let mut card = stock.card(release, &identity)?;
-        spoil(&mut card, stock, release, faults)?;
-        Ok(Parts {
-            address: range.address(place),
-            operator: operator.public_key().clone(),
-            pool: pool.clone(),
-            name,
-            model,
-            release,
-            serial,
-            seed,
-            faults,
-            pace,
-            card,
-        })
-    }
-}
-
-/// What a fault is to the card.
-fn spoil(
-    card: &mut Card,
-    stock: &Stock,
-    release: Release,
-    faults: DeviceFaults,
-) -> Result<(), FsError> {
-    if faults.small_card {
-        card.shrink();
-    }
-    let Some(partitions) = card.partitions_mut() else { return Ok(()) };
-    if faults.old_firmware {
-        stock.age_firmware(release, &mut partitions.boot)?;
-    }
-    if faults.overlay_root {
-        stock.overlay_root(release, &mut partitions.boot)?;
-    }
-    if faults.no_space {
-        partitions.boot.leave_free(NEARLY_FULL);
-    }
-    if faults.root_full {
-        partitions.root.leave_free(NEARLY_FULL);
-    }
-    card.sync();
-    Ok(())
 }

@@ -13,6 +13,7 @@ use russh::keys::ssh_key;
 use crate::balena_os::{IMAGE_SIZE, Image};
 use crate::device::VirtualPi;
 use crate::fleet::FLEET;
+use crate::twin::TwinDevice;
 
 pub(crate) const INVENTORY: &str = "inventory.yaml";
 pub(crate) const POLICY: &str = "policy.yaml";
@@ -88,11 +89,79 @@ pub(crate) fn known_hosts<'a>(
     Ok(text)
 }
 
+/// Where devices stand, and what else the inventory says of them.
+pub(crate) enum Placing {
+    /// On the lab's own sites.
+    Sites,
+    /// As somebody else's inventory has it.
+    Given {
+        /// The devices of each group.
+        groups: BTreeMap<String, Vec<String>>,
+        /// Keys and values of each device, in YAML.
+        settings: BTreeMap<String, String>,
+    },
+}
+
+impl Placing {
+    /// As these twins have it.
+    pub(crate) fn of(twins: &[TwinDevice]) -> Self {
+        let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut settings = BTreeMap::new();
+        for twin in twins {
+            for group in &twin.groups {
+                groups.entry(group.clone()).or_default().push(twin.name.clone());
+            }
+            let own = twin.settings.iter().map(|(key, value)| format!(", {key}: {value}"));
+            settings.insert(twin.name.clone(), own.collect());
+        }
+        Placing::Given { groups, settings }
+    }
+
+    fn groups(&self, devices: &BTreeMap<String, Arc<VirtualPi>>) -> Vec<String> {
+        let mut lines = vec!["groups:".to_owned()];
+        match self {
+            Placing::Sites => {
+                let names: Vec<&str> = devices.keys().map(String::as_str).collect();
+                let sites = names.chunks(names.len().div_ceil(SITES.len()));
+                for (site, members) in SITES.iter().zip(sites) {
+                    lines.push(format!("  {site}:"));
+                    lines.push(format!("    vars: {{ site: {site} }}"));
+                    lines.push(format!("    devices: [{}]", members.join(", ")));
+                }
+            }
+            Placing::Given { groups, .. } if groups.is_empty() => lines.clear(),
+            Placing::Given { groups, .. } => {
+                for (group, members) in groups {
+                    lines.push(format!("  {group}: {{ devices: [{}] }}", members.join(", ")));
+                }
+            }
+        }
+        lines
+    }
+
+    fn settings(&self, device: &str) -> &str {
+        match self {
+            Placing::Sites => "",
+            Placing::Given { settings, .. } => settings.get(device).map_or("", String::as_str),
+        }
+    }
+
+    /// What kind of device it is, as a comment.
+    fn what(&self, pi: &VirtualPi) -> String {
+        match self {
+            Placing::Sites => format!(" # {}, {:?}", pi.model().name, pi.release()),
+            // Of a twin that was not seen it is made up.
+            Placing::Given { .. } => String::new(),
+        }
+    }
+}
+
 /// The inventory.
 pub(crate) fn text(
     devices: &BTreeMap<String, Arc<VirtualPi>>,
     device_types: &BTreeSet<&str>,
     api: &str,
+    placing: &Placing,
 ) -> String {
     let mut text = format!(
         "# A simulated fleet. Everything here is on this computer, and gone when the lab stops.\n\
@@ -108,26 +177,21 @@ pub(crate) fn text(
     for device_type in device_types {
         line(format!("  {device_type}: {}", image_path(device_type)));
     }
-    line("data: none".to_owned());
+    if let Placing::Sites = placing {
+        line("data: none".to_owned());
+    }
     line(format!("policy: {POLICY}"));
     line("defaults:".to_owned());
     line(format!(
         "  ssh: {{ user: pi, identity: {OPERATOR_KEY}, known_hosts: {KNOWN_HOSTS}, \
          host_keys: strict }}"
     ));
-    line("groups:".to_owned());
-    let names: Vec<&String> = devices.keys().collect();
-    for (site, members) in SITES.iter().zip(names.chunks(names.len().div_ceil(SITES.len()))) {
-        let members: Vec<&str> = members.iter().map(|name| name.as_str()).collect();
-        line(format!("  {site}:"));
-        line(format!("    vars: {{ site: {site} }}"));
-        line(format!("    devices: [{}]", members.join(", ")));
-    }
+    placing.groups(devices).into_iter().for_each(&mut line);
     line("devices:".to_owned());
     for (name, pi) in devices {
-        let (model, release) = (pi.model().name, pi.release());
         let (ip, port) = (pi.addr().ip(), pi.addr().port());
-        line(format!("  {name}: {{ host: {ip}, ssh: {{ port: {port} }} }} # {model}, {release:?}"));
+        let (more, what) = (placing.settings(name), placing.what(pi));
+        line(format!("  {name}: {{ host: {ip}, ssh: {{ port: {port} }}{more} }}{what}"));
     }
     text
 }

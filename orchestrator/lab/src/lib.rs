@@ -14,6 +14,7 @@
 //! fleet       a lab, started and stopped           mix        which Pis it has
 //!  ├─ folder, inventory, payloads  what a controller is given
 //!  ├─ network, seed, keys, pace    addresses, everything random, how long things take
+//!  ├─ workshop, twin               devices of the mix, or after what others have told of themselves
 //!  ├─ balena_api                   the API that flashed devices report to
 //!  └─ device                       one Pi, seen from outside;  faults: what goes wrong with it
 //!      ├─ board, release, stock    its model, its Raspbian, its files
@@ -55,8 +56,10 @@ mod stream;
 mod sudo;
 pub mod supervisor;
 mod tasks;
+mod twin;
 mod verbs;
 mod words;
+mod workshop;
 
 pub use board::{MODELS, Model};
 pub use card::{FsError, Loss};
@@ -64,8 +67,9 @@ pub use device::{Hindrance, Life, State, VirtualPi};
 pub use faults::{
     DeviceFaults, FAULTS, Faults, FaultsError, SUDO_PASSWORD, Tier, parse as parse_faults,
 };
-pub use fleet::{FLEET, Lab, LabError, LabOptions};
+pub use fleet::{FLEET, Lab, LabError, LabOptions, TwinOptions};
 pub use folder::FolderError;
 pub use network::MAX_DEVICES;
 pub use pace::Pace;
 pub use release::Release;
+pub use twin::{Presence, TwinDevice};

@@ -88,10 +88,10 @@ async fn run(pi: &Arc<VirtualPi>, reset: Reset, power: watch::Receiver<()>) {
         .await;
 
     pi.card().drop_overlay();
-    let outcome = boot::boot(pi.model, pi.release, pi.present_serial(), &pi.card(), reset);
+    let outcome = boot::boot(&pi.model, pi.release, pi.present_serial(), &pi.card(), reset);
     tracing::debug!(device = pi.name, ?outcome, "booted");
     match outcome {
-        Outcome::Raspbian(kernel) => raspbian(pi, kernel, boots, power).await,
+        Outcome::Raspbian(kernel) => raspbian(pi, pi.settle(kernel), boots, power).await,
         // A hang ends by the watchdog, if somebody has armed it by then.
         Outcome::Migos(migos) if pi.faults.hangs_before_watchdog => {
             let bites = migos.watchdog.then_some(pi.pace.watchdog);

@@ -60,7 +60,7 @@ async fn serve(pi: &Arc<VirtualPi>, control: &Arc<Control>, power: watch::Receiv
     let Some(host_key) = control.host_key() else { return pending().await };
     let shell = Arc::clone(control);
     let Some((bastion, key)) = control.way_home() else {
-        if pi.faults.tunnel {
+        if pi.is_tunnelled() {
             return pending().await;
         }
         return match life::listen(pi, pi.address, host_key, shell, power).await {

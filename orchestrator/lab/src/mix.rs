@@ -47,7 +47,7 @@ mod tests {
             .map(|(model, release)| format!("{} {release:?}", model.name))
             .collect();
         assert_eq!(kinds.len(), 30);
-        let first: BTreeSet<&str> = (0..8).map(|place| pick(0, place).0.name).collect();
+        let first: BTreeSet<&str> = (0..8).map(|place| &*pick(0, place).0.name).collect();
         assert!(first.len() >= 7, "neighbours differ: {first:?}");
     }
 }

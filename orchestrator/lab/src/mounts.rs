@@ -74,7 +74,7 @@ impl VirtualPi {
     }
 
     fn mount<'a>(&self, path: &'a str) -> (Mount, &'a str) {
-        let boot = self.release.boot_path().trim_start_matches('/');
+        let boot = self.boot_path().trim_start_matches('/');
         let below = |folder: &str| {
             let rest = path.strip_prefix(folder)?;
             if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }

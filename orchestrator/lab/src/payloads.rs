@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use migos_payload::archive::{self, ArchiveError};
-use migos_payload::board::{Architecture, Soc};
+use migos_payload::board::{Architecture, BoardType, Revision};
 use migos_payload::digest::Sha256;
 use migos_payload::manifest::{File, MANIFEST_SCHEMA, Manifest, Restart};
 use migos_payload::size::ByteCount;
 
-use crate::board::{MODELS, Model};
+use crate::board::MODELS;
 use crate::magic;
 use crate::seed::noise;
 
@@ -22,20 +22,37 @@ const DEVICE_TREE: usize = 12 << 10;
 /// The least memory MIGOS runs in, in bytes.
 const MINIMUM_MEMORY: u64 = 256 << 20;
 
-/// Packs the payload for one architecture.
+/// Packs the payload for one architecture: for the lab's models, and all others in this fleet.
 ///
 /// # Errors
 /// [`ArchiveError`], which would be a mistake in this file.
-pub(crate) fn pack(architecture: Architecture) -> Result<Vec<u8>, ArchiveError> {
-    let boards =
-        || MODELS.iter().filter(|model| soc(model).is_some_and(|soc| soc.runs(architecture)));
+pub(crate) fn pack(
+    architecture: Architecture,
+    fleet: &BTreeSet<Revision>,
+) -> Result<Vec<u8>, ArchiveError> {
+    let boards = || MODELS.iter().filter(|model| runs(model.revision, architecture));
+    let types: BTreeSet<BoardType> = boards().map(|model| model.revision.board_type()).collect();
+    let others = || {
+        let runs = fleet.iter().filter(|revision| runs(**revision, architecture));
+        runs.filter(|revision| !types.contains(&revision.board_type()))
+    };
     let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for model in boards() {
-        for kernel in soc(model).map_or(&[][..], |soc| soc.kernel_names(architecture)) {
+        for kernel in model.revision.soc().map_or(&[][..], |soc| soc.kernel_names(architecture)) {
             let bytes = || magic::migos_kernel(architecture, &format!("migos {kernel}"), KERNEL);
             contents.entry((*kernel).to_owned()).or_insert_with(bytes);
         }
         contents.insert(model.dtb.to_owned(), noise(&format!("migos {}", model.dtb), DEVICE_TREE));
+    }
+    for revision in others() {
+        for kernel in revision.soc().map_or(&[][..], |soc| soc.kernel_names(architecture)) {
+            let bytes = || magic::migos_kernel(architecture, &format!("migos {kernel}"), KERNEL);
+            contents.entry((*kernel).to_owned()).or_insert_with(bytes);
+        }
+        for dtb in revision.board_type().device_trees() {
+            let bytes = || noise(&format!("migos {dtb}"), DEVICE_TREE);
+            contents.entry((*dtb).to_owned()).or_insert_with(bytes);
+        }
     }
     // The Zero 2 W's file had another name in 2021, and the firmware of that time asks for it.
     if let Some(dtb) = contents.get("bcm2710-rpi-zero-2-w.dtb").cloned() {
@@ -59,7 +76,7 @@ pub(crate) fn pack(architecture: Architecture) -> Result<Vec<u8>, ArchiveError> 
         schema: MANIFEST_SCHEMA,
         version: VERSION.to_owned(),
         architecture,
-        boards: boards().map(|model| model.revision.board_type()).collect::<BTreeSet<_>>(),
+        boards: types.iter().copied().chain(others().map(|board| board.board_type())).collect(),
         restart: Restart::Builtin,
         minimum_memory: ByteCount(MINIMUM_MEMORY),
         files: contents.iter().map(file).collect(),
@@ -67,8 +84,8 @@ pub(crate) fn pack(architecture: Architecture) -> Result<Vec<u8>, ArchiveError> 
     archive::pack(&manifest, &contents)
 }
 
-fn soc(model: &Model) -> Option<Soc> {
-    model.revision.soc()
+fn runs(board: Revision, architecture: Architecture) -> bool {
+    board.soc().is_some_and(|soc| soc.runs(architecture))
 }
 
 #[cfg(test)]
@@ -79,8 +96,14 @@ mod tests {
 
     #[test]
     fn every_model_finds_a_payload_that_fits() {
-        let payloads = [Architecture::Armhf, Architecture::Arm64]
-            .map(|architecture| VerifiedPayload::read(&pack(architecture).unwrap()).unwrap());
+        let cm3 = Revision(0xa0_20a0);
+        let fleet = BTreeSet::from([cm3]);
+        let payloads = [Architecture::Armhf, Architecture::Arm64].map(|architecture| {
+            VerifiedPayload::read(&pack(architecture, &fleet).unwrap()).unwrap()
+        });
+        let fits = |payload: &VerifiedPayload| payload.manifest().fits(cm3);
+        assert_eq!(payloads.each_ref().map(fits), [true, true]);
+        assert!(payloads[0].content("bcm2710-rpi-cm3.dtb").is_some());
         for model in &MODELS {
             let fits = |payload: &&VerifiedPayload| {
                 payload.manifest().fits(model.revision) && payload.content(model.dtb).is_some()

@@ -1,6 +1,6 @@
 //! Raspbian as it runs on a virtual Pi: its mounts, its login, its commands.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use russh::keys::PublicKey;
@@ -12,6 +12,7 @@ use crate::device::{OTHER_BOARD, VirtualPi};
 use crate::mounts::{self, Hands};
 use crate::server::{Answer, Run, Shell};
 use crate::sudo::{self, Rise};
+use crate::twin::Twin;
 use crate::{verbs, words};
 
 /// The login that images of this age come with.
@@ -35,10 +36,12 @@ pub(crate) struct Raspbian {
 /// The kernel that the firmware started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunningKernel {
+    /// Its file on the boot partition.
+    pub(crate) file: String,
     /// `uname -r`.
     pub(crate) version: String,
     /// `uname -m`.
-    pub(crate) machine: &'static str,
+    pub(crate) machine: String,
     /// `/proc/cmdline`.
     pub(crate) cmdline: String,
     /// `/proc/device-tree/chosen/bootloader/tryboot`.
@@ -82,8 +85,10 @@ impl Raspbian {
             && let Some(partitions) = pi.card().partitions_mut()
         {
             partitions.lower = Some(partitions.root.clone());
-            // Half of the memory, as every tmpfs.
-            partitions.root.leave_free(pi.model.memory * 1024 / 2);
+            // Half of the memory, as every tmpfs; what a twin has told is of such a one already.
+            if !pi.twin.as_ref().is_some_and(Twin::has_overlay) {
+                partitions.root.leave_free(pi.model.memory.saturating_mul(1024) / 2);
+            }
         }
         Ok(Self {
             serial: pi.present_serial(),
@@ -103,17 +108,23 @@ impl Raspbian {
     /// `SSH_CONNECTION` of a login: of a computer on the same network, or at the other end of a tunnel.
     fn connection(&self) -> String {
         let own = self.address();
-        let [a, b, c, _] = own.octets();
-        format!("{} 50022 {own} 22", Ipv4Addr::from([a, b, c, 1]))
+        match own {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                format!("{} 50022 {own} 22", Ipv4Addr::from([a, b, c, 1]))
+            }
+            IpAddr::V6(_) => format!("{own} 50022 {own} 22"),
+        }
     }
 
     /// The address at which it is reached, as it sees it itself; the lab's own are all of one computer.
-    pub(crate) fn address(&self) -> Ipv4Addr {
+    pub(crate) fn address(&self) -> IpAddr {
         let number = u8::try_from(self.pi.address.port() % 200).unwrap_or_default();
-        match self.pi.faults.tunnel {
-            true => Ipv4Addr::from([10, 8, 0, number.saturating_add(10)]),
-            false => Ipv4Addr::from([192, 168, 1, number.saturating_add(10)]),
+        if self.pi.faults.tunnel {
+            return IpAddr::from([10, 8, 0, number.saturating_add(10)]);
         }
+        let told = self.pi.twin.as_ref().and_then(Twin::address);
+        told.unwrap_or_else(|| IpAddr::from([192, 168, 1, number.saturating_add(10)]))
     }
 
     /// Where contents are kept.
@@ -124,7 +135,8 @@ impl Raspbian {
 
 impl Shell for Raspbian {
     fn accepts(&self, user: &str, key: &PublicKey) -> bool {
-        user == USER && key.key_data() == self.pi.operator.key_data()
+        let refuses = self.pi.twin.as_ref().is_some_and(|twin| twin.refuses_login);
+        !refuses && user == USER && key.key_data() == self.pi.operator.key_data()
     }
 
     fn session(self: Arc<Self>) -> Arc<dyn Shell> {
@@ -177,9 +189,9 @@ impl Raspbian {
             ["true"] => Answer::done(),
             ["id", "-u"] => line(if root { "0" } else { "1000" }),
             ["id", "-un"] | ["whoami"] => line(user),
-            ["hostname"] => line(&self.pi.name),
+            ["hostname"] => line(self.pi.hostname()),
             ["uname", "-r"] => line(&self.kernel.version),
-            ["uname", "-m"] => line(self.kernel.machine),
+            ["uname", "-m"] => line(&self.kernel.machine),
             _ => {
                 let name = words.first().copied().unwrap_or_default();
                 Answer::fail(

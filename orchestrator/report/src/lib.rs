@@ -52,6 +52,7 @@ pub use states::{STATES, state_word};
 pub use status::status;
 pub use summary::summary;
 pub use tables::{inventory_table, probe_table};
+pub use words::plain;
 
 /// How texts are to look. The caller decides; nothing here looks for a terminal or at the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -88,7 +88,7 @@ pub(crate) fn counts<const N: usize>(numbers: [(u32, &str); N]) -> String {
 }
 
 /// Text that came from a device or a server: one line, and nothing that a terminal obeys.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -60,9 +60,11 @@
 
 mod condition;
 mod parse;
+mod write;
 
 pub use condition::{CardErrors, Clock, Extent, Watchdog, Watchdogs};
 pub use parse::{FactsError, parse, parse_identity, parse_tree};
+pub use write::write;
 
 use crate::plan::Folder;
 use jiff::Timestamp;

@@ -1,17 +1,30 @@
 //! `lab`: a simulated fleet. What is run against it is what is run against a real one.
 
+mod twin;
+
+pub(super) use twin::twin;
+
 use super::migrate;
 use crate::args::{self, Global, Inventory, Migrate, Planning};
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
 use crate::signals::Signals;
-use migos_lab::{Lab, LabOptions, Pace, parse_faults};
-use std::collections::BTreeMap;
+use migos_lab::{Faults, Lab, LabOptions, Pace, parse_faults};
 
 /// Starts a fleet and keeps it running until Ctrl-C.
 pub(super) async fn up(args: &args::Lab, global: &Global, printer: Printer) -> Result<u8, Failure> {
     let mut signals = Signals::watch();
     let lab = start(args).await?;
+    keep(lab, &mut signals, global, printer).await
+}
+
+/// Keeps a lab running until Ctrl-C.
+async fn keep(
+    lab: Lab,
+    signals: &mut Signals,
+    global: &Global,
+    printer: Printer,
+) -> Result<u8, Failure> {
     let inventory = lab.inventory();
     let runs = match global.runs.to_str() {
         Some("runs") | None => String::new(),
@@ -23,7 +36,7 @@ pub(super) async fn up(args: &args::Lab, global: &Global, printer: Printer) -> R
            migos-fleet{runs} plan {inventory}\n  \
            migos-fleet{runs} migrate {inventory}\n  \
            migos-fleet{runs} status",
-        args.devices,
+        lab.devices().count(),
         lab.api().url(),
         inventory = inventory.display(),
     ));
@@ -38,7 +51,11 @@ pub(super) async fn run(
     global: &Global,
     printer: Printer,
 ) -> Result<u8, Failure> {
-    let lab = start(args).await?;
+    migrate_all(start(args).await?, global, printer).await
+}
+
+/// Migrates all devices of a lab, and ends it.
+async fn migrate_all(lab: Lab, global: &Global, printer: Printer) -> Result<u8, Failure> {
     let migrate = Migrate {
         planning: Planning {
             inventory: Inventory { inventory: lab.inventory(), limit: None },
@@ -63,27 +80,24 @@ pub(super) async fn run(
 }
 
 async fn start(args: &args::Lab) -> Result<Lab, Failure> {
-    let faults = match &args.faults {
-        None => BTreeMap::new(),
-        Some(path) => {
-            let failed = |error: &dyn std::error::Error| {
-                Failure::at(
-                    Kind::Input,
-                    format!("the faults in {} cannot be used", path.display()),
-                    error,
-                )
-            };
-            let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-            parse_faults(&text).map_err(|error| failed(&error))?
-        }
-    };
     let options = LabOptions {
         devices: args.devices,
-        seed: args.seed,
-        faults,
+        seed: args.place.seed,
+        faults: faults(&args.place)?,
         pace: Pace::lab(),
-        dir: args.dir.clone(),
+        dir: args.place.dir.clone(),
         api_port: 0,
     };
     Lab::start(options).await.map_err(|error| Failure::of(Kind::NotStarted, &error))
+}
+
+/// What is to go wrong.
+fn faults(args: &args::Place) -> Result<Faults, Failure> {
+    let Some(path) = &args.faults else { return Ok(Faults::new()) };
+    let failed = |error: &dyn std::error::Error| {
+        let what = format!("the faults in {} cannot be used", path.display());
+        Failure::at(Kind::Input, what, error)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+    parse_faults(&text).map_err(|error| failed(&error))
 }

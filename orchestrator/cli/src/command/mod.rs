@@ -31,6 +31,9 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
     match args.command {
         Command::Lab { command: LabCommand::Up { lab } } => lab::up(&lab, &global, printer).await,
         Command::Lab { command: LabCommand::Run { lab } } => lab::run(&lab, &global, printer).await,
+        Command::Lab { command: LabCommand::Twin(twin) } => {
+            lab::twin(&twin, &global, printer).await
+        }
         Command::Inventory { inventory, format } => {
             inventory::run(&inventory, format, &global, printer)
         }

@@ -11,7 +11,7 @@ pub(crate) use image::{image, image_manifest, images};
 pub(crate) use inventory::LoadedInventory;
 pub(crate) use limit::{asks_for_states, with_names};
 pub(crate) use payload::payloads;
-pub(crate) use policy::{named as named_policy, policy};
+pub(crate) use policy::{named as named_policy, policy, text as policy_text};
 pub(crate) use saved::{Sources, facts, plan, records};
 
 use crate::failure::{Failure, Kind};

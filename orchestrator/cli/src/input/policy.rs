@@ -1,7 +1,7 @@
 //! The policy: from the command line, from the inventory, or the default.
 
 use super::{LoadedInventory, read_text};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, OrFail};
 use crate::wire;
 use migos_inventory::{PolicyChoice, Problems};
 use migos_playbooks::policy::{Policy, SHIPPED};
@@ -18,6 +18,29 @@ pub(crate) fn policy(inventory: &LoadedInventory, chosen: Option<&str>) -> Resul
         Some(PolicyChoice::Inline(node)) => {
             Policy::from_node(&inventory.name, node).map_err(|problems| wrong(&problems))
         }
+    }
+}
+
+/// The text of the policy for an inventory, which has been read without a problem.
+pub(crate) fn text(
+    inventory: Option<&LoadedInventory>,
+    chosen: Option<&str>,
+) -> Result<Option<String>, Failure> {
+    let (base, name) = match (chosen, inventory) {
+        (Some(name), _) => (Path::new("."), name),
+        (None, None) => return Ok(None),
+        (None, Some(inventory)) => match &inventory.fleet.settings.policy {
+            None => (&*inventory.base, SHIPPED[0].0),
+            Some(PolicyChoice::Named(name)) => (&*inventory.base, name.as_str()),
+            Some(PolicyChoice::Inline(node)) => {
+                return serde_yaml::to_string(node).map(Some).or_fail(Kind::Internal);
+            }
+        },
+    };
+    named(base, name)?;
+    match Policy::shipped(name) {
+        Some(text) => Ok(Some(text.to_owned())),
+        None => read_text(&wire::resolve(base, name), "the policy").map(Some),
     }
 }
 

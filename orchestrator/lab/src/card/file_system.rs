@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use migos_firmware::BootPartition;
 
@@ -157,22 +156,22 @@ impl FileSystem {
         })
     }
 
-    /// All that is below a folder, by its path relative to it, sorted; folders have no bytes.
-    pub(crate) fn below(&self, folder: &str) -> Vec<(String, Option<&[u8]>)> {
+    /// All that is below a folder, by its path relative to it, sorted; folders have no content.
+    pub(crate) fn below(&self, folder: &str, pool: &Pool) -> Vec<(String, Option<Content>)> {
         let inside = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let key = self.key(&inside);
         let mut entries = Vec::new();
         for (_, node) in
             self.nodes.range(key.clone()..).take_while(|(path, _)| path.starts_with(&key))
         {
-            let bytes = match &node.body {
+            let content = match &node.body {
                 Body::Folder => None,
-                Body::Whole(content) => Some(content.bytes()),
-                Body::Growing(bytes) => Some(bytes.as_slice()),
+                Body::Whole(content) => Some(content.clone()),
+                Body::Growing(bytes) => Some(pool.keep(bytes)),
             };
-            entries.push((node.path.get(inside.len()..).unwrap_or_default().to_owned(), bytes));
+            entries.push((node.path.get(inside.len()..).unwrap_or_default().to_owned(), content));
         }
-        entries.sort();
+        entries.sort_by(|one, other| one.0.cmp(&other.0));
         entries
     }
 
@@ -354,12 +353,8 @@ impl Body {
 }
 
 impl BootPartition for FileSystem {
-    fn read(&self, path: &str) -> Option<Arc<[u8]>> {
-        match &self.node(path)?.body {
-            Body::Folder => None,
-            Body::Whole(content) => Some(content.shared()),
-            Body::Growing(bytes) => Some(Arc::from(bytes.as_slice())),
-        }
+    fn read(&self, path: &str) -> Option<&[u8]> {
+        self.bytes(path)
     }
 }
 
@@ -421,9 +416,9 @@ mod tests {
         fat.write("ab", pool.keep(b"")).unwrap();
         let before = fat.changes();
         fat.rename("A", "d").unwrap();
-        let below = vec![("B".to_owned(), None), ("B/c".to_owned(), Some(&b"c"[..]))];
-        assert_eq!((fat.below("d"), fat.changes()), (below, before + 1));
-        assert!(fat.below("a").is_empty() && fat.bytes("ab").is_some());
+        let below = vec![("B".to_owned(), None), ("B/c".to_owned(), Some(pool.keep(b"c")))];
+        assert!(fat.below("d", &pool) == below && fat.changes() == before + 1);
+        assert!(fat.below("a", &pool).is_empty() && fat.bytes("ab").is_some());
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) fn remove(system: &Raspbian, paths: &[&str]) -> Outcome {
 /// Removes a file, or a folder with all it holds, one by one.
 pub(super) fn remove_all(system: &Raspbian, path: &str) -> Result<(), FsError> {
     let inside = system.pi.on(path, |files, inner| {
-        Ok(files.below(inner).into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+        Ok(files.below(inner, system.pool()).into_iter().map(|(name, _)| name).collect::<Vec<_>>())
     })?;
     // A folder comes before what it holds, so the last goes first.
     for name in inside.iter().rev() {

@@ -1,15 +1,13 @@
 //! Verbs for whole folders: `tree`, `backup`, `pack`.
 
-use migos_payload::digest::Sha256;
-
 use super::files::{check_removable, remove_all};
 use super::{Outcome, absolute, code, fs_failure};
-use crate::card::{FileSystem, FsError};
+use crate::card::{Content, FileSystem, FsError};
 use crate::raspbian::Raspbian;
 use crate::server::Answer;
 
-/// What is below a folder, by its path relative to it; folders have no bytes.
-type Entries = Vec<(String, Option<Vec<u8>>)>;
+/// What is below a folder, by its path relative to it; folders have no content.
+type Entries = Vec<(String, Option<Content>)>;
 
 /// `tree PATH`
 pub(super) fn tree(system: &Raspbian, path: &str) -> Outcome {
@@ -51,10 +49,10 @@ pub(super) fn backup(system: &Raspbian, from: &str, to: &str) -> Outcome {
 fn copy(system: &Raspbian, entries: &Entries, to: &str) -> Result<(), FsError> {
     remove_all(system, to)?;
     system.hands.change(to, FileSystem::make_folders)?;
-    for (name, bytes) in entries {
-        system.hands.change(&format!("{to}/{name}"), |files, inner| match bytes {
+    for (name, content) in entries {
+        system.hands.change(&format!("{to}/{name}"), |files, inner| match content {
             None => files.make_folders(inner),
-            Some(bytes) => files.write(inner, system.pool().keep(bytes)),
+            Some(content) => files.write(inner, content.clone()),
         })?;
     }
     system.hands.sync();
@@ -66,16 +64,15 @@ fn entries(system: &Raspbian, path: &str) -> Result<Entries, FsError> {
         if !files.is_folder(inner) {
             return Err(FsError::NotFound);
         }
-        let owned = |(path, bytes): (String, Option<&[u8]>)| (path, bytes.map(<[u8]>::to_vec));
-        Ok(files.below(inner).into_iter().map(owned).collect())
+        Ok(files.below(inner, system.pool()))
     })
 }
 
 /// The form of `tree`: size, digest and path of each file; folders end in a slash.
 fn text(entries: &Entries) -> Vec<u8> {
-    let line = |(path, bytes): &(String, Option<Vec<u8>>)| match bytes {
+    let line = |(path, content): &(String, Option<Content>)| match content {
         None => format!("- - {path}/\n"),
-        Some(bytes) => format!("{} {} {path}\n", bytes.len(), Sha256::of(bytes)),
+        Some(content) => format!("{} {} {path}\n", content.bytes().len(), content.sha256()),
     };
     let lines: String = entries.iter().map(line).collect();
     format!("migos-tree 1\n{lines}end ok\n").into_bytes()
@@ -83,19 +80,19 @@ fn text(entries: &Entries) -> Vec<u8> {
 
 fn archive(entries: &Entries) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
-    for (path, bytes) in entries {
+    for (path, content) in entries {
         let mut header = tar::Header::new_gnu();
-        match bytes {
+        match content {
             None => {
                 header.set_entry_type(tar::EntryType::Directory);
                 header.set_mode(0o755);
                 header.set_size(0);
                 archive.append_data(&mut header, format!("{path}/"), &[][..])?;
             }
-            Some(bytes) => {
+            Some(content) => {
                 header.set_mode(0o644);
-                header.set_size(bytes.len() as u64);
-                archive.append_data(&mut header, path, &bytes[..])?;
+                header.set_size(content.bytes().len() as u64);
+                archive.append_data(&mut header, path, content.bytes())?;
             }
         }
     }

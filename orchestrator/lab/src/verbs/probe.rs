@@ -1,7 +1,10 @@
 //! Verbs that look: `probe`, `identity`.
 
+mod twin;
+
 use std::fmt::{Display, Write};
 
+use memchr::memmem;
 use migos_payload::digest::Sha256;
 
 use super::{Outcome, code, fs_failure};
@@ -9,6 +12,7 @@ use crate::card::{Card, FileSystem, FsError, Space};
 use crate::raspbian::Raspbian;
 use crate::release::OLD_FIRMWARE_VERSION;
 use crate::server::Answer;
+use crate::twin::Twin;
 
 /// Words by which the age of firmware is told, in the files that may carry them.
 const FIRMWARE_WORDS: [&str; 2] = ["tryboot.txt", "kernel_watchdog_timeout"];
@@ -55,14 +59,17 @@ pub(super) fn probe(system: &Raspbian, connection: &str, hosts: &[&str]) -> Outc
         return Err(Answer::fail(code::USAGE, format!("not HOST:PORT: {wrong}")));
     }
     let pi = &system.pi;
+    if let Some(twin) = &pi.twin {
+        return twin::probe(system, twin, connection, hosts);
+    }
     let mut lines = Lines("migos-probe 1\n".to_owned());
-    lines.add("model", pi.model.description);
+    lines.add("model", &pi.model.description);
     lines.add("revision", pi.model.revision);
     add_identity(&mut lines, system)?;
     lines.add("hostname", &pi.name);
     lines.add_each("os-release", &text(system, "/etc/os-release")?);
     lines.add("kernel", &system.kernel.version);
-    lines.add("machine", system.kernel.machine);
+    lines.add("machine", &system.kernel.machine);
     lines.add("userland", pi.release.userland());
     lines.add("memory", if pi.faults.little_memory { LITTLE_MEMORY } else { pi.model.memory });
     lines.add("cmdline", &system.kernel.cmdline);
@@ -97,8 +104,10 @@ fn is_host_and_port(text: &str) -> bool {
 }
 
 fn add_identity(lines: &mut Lines, system: &Raspbian) -> Result<(), Answer> {
-    let boot_path = system.pi.release.boot_path();
-    lines.add("serial", format_args!("{:016x}", system.serial));
+    let boot_path = system.pi.boot_path();
+    if system.pi.twin.as_ref().is_none_or(Twin::knows_serial) {
+        lines.add("serial", format_args!("{:016x}", system.serial));
+    }
     lines.add("machine-id", text(system, "/etc/machine-id")?.trim_end());
     lines.add("boot-id", &system.boot_id);
     for name in ["config.txt", "cmdline.txt"] {
@@ -113,7 +122,7 @@ fn add_identity(lines: &mut Lines, system: &Raspbian) -> Result<(), Answer> {
 }
 
 fn has_old_firmware(system: &Raspbian) -> bool {
-    let start = format!("{}/start.elf", system.pi.release.boot_path());
+    let start = format!("{}/start.elf", system.pi.boot_path());
     let knows_tryboot = system.pi.on(&start, |files, inner| {
         Ok(files.bytes(inner).is_some_and(|bytes| contains(bytes, "tryboot.txt")))
     });
@@ -121,11 +130,11 @@ fn has_old_firmware(system: &Raspbian) -> bool {
 }
 
 fn contains(bytes: &[u8], word: &str) -> bool {
-    bytes.windows(word.len()).any(|window| window == word.as_bytes())
+    memmem::find(bytes, word.as_bytes()).is_some()
 }
 
 fn add_disk(lines: &mut Lines, system: &Raspbian) {
-    let boot_path = system.pi.release.boot_path();
+    let boot_path = system.pi.boot_path();
     let card = system.pi.card();
     let Some(partitions) = card.partitions() else { return };
     let access = |files: &FileSystem| if files.is_read_only() { "ro" } else { "rw" };
@@ -137,13 +146,7 @@ fn add_disk(lines: &mut Lines, system: &Raspbian) {
             lines.add("mount", format_args!("{root} / ext4 {access},noatime 0 0"));
         }
         Some(_) => {
-            lines.add("mount", format_args!("{root} /media/root-ro ext4 ro,relatime 0 0"));
-            lines.add("mount", "tmpfs-root /media/root-rw tmpfs rw,relatime 0 0");
-            lines.add(
-                "mount",
-                "overlayroot / overlay rw,relatime,lowerdir=/media/root-ro,\
-                 upperdir=/media/root-rw/overlay,workdir=/media/root-rw/overlay-workdir/_ 0 0",
-            );
+            add_overlay(lines, root);
         }
     }
     lines.add("mount", "proc /proc proc rw,relatime 0 0");
@@ -162,16 +165,32 @@ fn add_disk(lines: &mut Lines, system: &Raspbian) {
     if let Some((start, sectors)) = card.boot_extent() {
         lines.add("boot.extent", format_args!("{start} {sectors}"));
     }
-    for (path, bytes) in partitions.boot.files() {
-        lines.add("boot.file", format_args!("{} {path}", bytes.len()));
-    }
-    for name in ["config.txt", "cmdline.txt"] {
-        lines.add_each(name, &partitions.boot.text(name).unwrap_or_default());
-    }
     let Card { disk_id, sectors, .. } = *card;
     lines.add("disk", format_args!("mmcblk0 {sectors}"));
     lines.add("disk.id", format_args!("{disk_id:08x}"));
-    let loaders = partitions.boot.files().filter(|(path, _)| {
+    add_files(lines, &partitions.boot);
+}
+
+/// How a root file system is mounted that keeps changes in memory.
+fn add_overlay(lines: &mut Lines, root: &str) {
+    lines.add("mount", format_args!("{root} /media/root-ro ext4 ro,relatime 0 0"));
+    lines.add("mount", "tmpfs-root /media/root-rw tmpfs rw,relatime 0 0");
+    lines.add(
+        "mount",
+        "overlayroot / overlay rw,relatime,lowerdir=/media/root-ro,\
+         upperdir=/media/root-rw/overlay,workdir=/media/root-rw/overlay-workdir/_ 0 0",
+    );
+}
+
+/// What is on the boot partition.
+fn add_files(lines: &mut Lines, boot: &FileSystem) {
+    for (path, bytes) in boot.files() {
+        lines.add("boot.file", format_args!("{} {path}", bytes.len()));
+    }
+    for name in ["config.txt", "cmdline.txt"] {
+        lines.add_each(name, &boot.text(name).unwrap_or_default());
+    }
+    let loaders = boot.files().filter(|(path, _)| {
         *path == "bootcode.bin" || (path.starts_with("start") && path.ends_with(".elf"))
     });
     for (path, bytes) in loaders {

@@ -15,7 +15,7 @@ pub(super) fn update(system: &Raspbian, what: &str) -> Outcome {
     if pi.is_hindered_by(Hindrance::PackagesLocked) {
         return Err(Answer::fail(code::BUSY, "packages are being installed"));
     }
-    let boot = pi.release.boot_path();
+    let boot = pi.boot_path();
     let _writable = system.hands.remount(&format!("{boot}/config.txt"));
     for (file, bytes) in stock::loaders(pi.release) {
         let path = format!("{boot}/{file}");

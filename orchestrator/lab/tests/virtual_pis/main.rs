@@ -9,4 +9,5 @@ mod hardware;
 mod migration;
 mod operator;
 mod power;
+mod twins;
 mod verbs;

@@ -19,7 +19,7 @@ async fn one_device_of_each_model_arrives_on_balena() {
     let operator = Operator::with(30, "").await;
     let mut models = BTreeMap::new();
     for pi in operator.lab.devices() {
-        models.entry(pi.model().name).or_insert(pi);
+        models.entry(pi.model().name.clone()).or_insert(pi);
     }
     assert_eq!(models.len(), 10);
     for (number, pi) in models.into_values().enumerate() {
