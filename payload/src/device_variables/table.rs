@@ -66,11 +66,11 @@ pub(super) const UNKNOWN: &str = "it is not known what it does on balenaOS";
 
 /// The group of a key.
 pub(super) fn group(key: &str) -> Option<&'static Group> {
-    let is_it = |pattern: &&'static str| match pattern.strip_suffix('*') {
+    let is_it = |pattern: &&str| match pattern.strip_suffix('*') {
         Some(beginning) => key.starts_with(beginning),
         None => key.eq_ignore_ascii_case(pattern),
     };
-    GROUPS.iter().find(|group| group.keys.iter().any(&is_it))
+    GROUPS.iter().find(|group| group.keys.iter().any(is_it))
 }
 
 #[cfg(test)]
