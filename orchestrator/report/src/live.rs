@@ -3,6 +3,7 @@
 use crate::Style;
 use crate::states::{ended, label, progress, tally_words};
 use crate::words::{Tone, duration, line};
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use migos_events::{DeviceState, Event, History, Record, StageProgress};
 use migos_inventory::DeviceId;
@@ -23,6 +24,12 @@ const STATUS_EVERY: Duration = Duration::from_secs(30);
 
 /// Width of the stage's bar, in columns.
 const BAR: usize = 24;
+
+/// A terminal with fewer columns has no room for a bar and for an indent.
+const NARROW: u16 = 60;
+
+/// Columns in front of what is told of a stage or a device.
+const INDENT: usize = 24;
 
 /// Prints the lines of a run and, on a terminal, keeps a live area below them.
 ///
@@ -171,7 +178,7 @@ impl Live {
         let more = devices.len().saturating_sub(MOST_ROWS);
         lines.extend(devices.iter().take(MOST_ROWS).map(|(id, _)| self.device_row(id)));
         if more > 0 {
-            lines.push(format!("{:23} and {more} more", ""));
+            lines.push(self.row(format!("and {more} more")));
         }
         lines
     }
@@ -195,8 +202,11 @@ impl Live {
         if self.history.balena_away {
             waits += "  balena does not answer";
         }
-        let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR - full));
-        let text = self.cut(24, format!("{} {bar} {done}/{all}{waits}", stage.name));
+        let bar = match self.is_narrow() {
+            true => String::new(),
+            false => format!(" {}{}", "█".repeat(full), "░".repeat(BAR - full)),
+        };
+        let text = self.cut(INDENT + 1, format!("{}{bar} {done}/{all}{waits}", stage.name));
         line(self.style, Tone::Plain, "Stage", Some(self.run_time()), &text)
     }
 
@@ -208,14 +218,39 @@ impl Live {
             Some(transfer) => transfer.words(),
             None => duration(self.run_time().saturating_sub(progress.since)),
         };
-        let text = self.cut(24, format!("{id}  {what}  {how_far}"));
-        format!("{:23} {text}", "")
+        self.row(format!("{id}  {what}  {how_far}"))
     }
 
-    /// No line of the area may be broken by the terminal, or it could not be drawn over.
+    /// A line below the stage's bar.
+    fn row(&self, text: String) -> String {
+        let indent = if self.is_narrow() { 2 } else { INDENT };
+        format!("{:indent$}{}", "", self.cut(indent, text))
+    }
+
+    /// No line of the area may be broken by the terminal, or it could not be drawn over: what is too long ends with a
+    /// whole word.
     fn cut(&self, indent: usize, text: String) -> String {
-        let room = usize::from(self.style.width).saturating_sub(indent);
-        text.chars().take(room).collect()
+        // Some terminals go on to the next line as soon as the last column is full.
+        let room = usize::from(self.width()).saturating_sub(indent + 1);
+        if text.chars().count() <= room {
+            return text;
+        }
+        let kept: String = text.chars().take(room).collect();
+        let whole = kept.rsplit_once(' ').map_or("", |(words, _)| words.trim_end());
+        format!("{whole}…")
+    }
+
+    fn is_narrow(&self) -> bool {
+        self.width() < NARROW
+    }
+
+    /// The columns that the terminal has now: people resize it while a run goes on.
+    fn width(&self) -> u16 {
+        let now = match self.out {
+            Out::Terminal(_) => Term::stderr().size_checked().map(|(_, columns)| columns),
+            Out::Plain(_) => None,
+        };
+        now.filter(|columns| *columns > 0).unwrap_or(self.style.width)
     }
 }
 
@@ -403,6 +438,42 @@ mod tests {
     }
 
     #[test]
+    fn the_area_of_a_large_run_has_ten_rows_that_fit_at_any_width() {
+        let mut plan = sample::plan();
+        let device = plan.devices[&id("kiosk-001")].clone();
+        let names: Vec<_> = (1..=500).map(|n| format!("pi-{n:03}")).collect();
+        plan.devices = names.iter().map(|name| (id(name), device.clone())).collect();
+        plan.stages[0].devices = plan.devices.keys().cloned().collect();
+        let mut story = Story::with(500, 0, 0);
+        names.iter().for_each(|name| _ = story.steps(name, Action::SendImage));
+        for width in [20, 40, 59, 60, 80, 200] {
+            let style = Style { color: false, width };
+            let mut live = Live::to_writer(&plan, style, Box::new(io::sink()));
+            follow(&mut live, &story);
+            live.progress(&id("pi-001"), 21_000_000, 164_000_000);
+            let area = live.area();
+            assert_eq!(area.len(), 2 + MOST_ROWS);
+            let widest = area.iter().map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= usize::from(width.max(26)), "{width}: {area:#?}");
+            assert!(area.last().unwrap().contains("and"), "{area:#?}");
+        }
+    }
+
+    #[test]
+    fn a_narrow_area_has_no_bar_and_whole_words() {
+        let mut story = Story::begin();
+        story.steps("kiosk-002", Action::SendImage);
+        let narrow = Style { color: false, width: 40 };
+        let mut live = Live::to_writer(&sample::plan(), narrow, Box::new(io::sink()));
+        follow(&mut live, &story);
+        live.progress(&id("kiosk-002"), 21_000_000, 164_000_000);
+        insta::assert_snapshot!(live.area().join("\n"), @r###"
+             Stage [   1m 20s] canary 0/1
+        kiosk-002  step 5 send-image  21 MB…
+        "###);
+    }
+
+    #[test]
     fn a_soak_shows_how_long_it_has_gone_and_long_lines_are_cut() {
         let mut story = Story::begin();
         story.migrated("kiosk-002", "5e91c2a7").add(Event::SoakStarted { stage: 0 });
@@ -410,7 +481,7 @@ mod tests {
         let mut live = Live::to_writer(&sample::plan(), narrow, Box::new(io::sink()));
         follow(&mut live, &story);
         live.tick(seconds(90));
-        insta::assert_snapshot!(live.area().join("\n"), @"       Stage [   6m 50s] canary ████████████████████████ 1/1  soa");
+        insta::assert_snapshot!(live.area().join("\n"), @"       Stage [   6m 50s] canary ████████████████████████ 1/1…");
     }
 
     #[test]
