@@ -4,10 +4,10 @@ TOOLS := target/tools
 DENY_VERSION := 0.20.2
 # A real OpenSSH server with sudo, and a second shell to run every verb under; MIGOS's SSH client, and a real TLS server;
 # what builds payloads and writes cards; a reader of JSON Schemas
-# that is not ours, and a browser for the pages.
+# that is not ours, a terminal for the live view, and a browser for the pages.
 PACKAGES := openssh-server openssh-client dropbear-bin openssl sudo dash busybox-static util-linux iproute2 \
 	apt dpkg kmod xz-utils zstd mtools dosfstools gnupg gpgv debian-archive-keyring \
-	python3-jsonschema chromium-headless-shell poppler-utils fonts-dejavu-core
+	python3-jsonschema tmux chromium-headless-shell poppler-utils fonts-dejavu-core
 # What makes the cards of emulated Pis; QEMU itself is unpacked under target/, beside any other that is installed.
 EMULATION := mmdebstrap e2fsprogs fdisk cpio device-tree-compiler
 # What links MIGOS's program for 32-bit Pis.

@@ -323,7 +323,11 @@ impl Drop for Process {
     }
 }
 
-fn wait(holds: impl FnMut() -> Result<bool>) -> Result<()> {
+/// Waits until a condition holds.
+///
+/// # Errors
+/// If it never does, or cannot be told.
+pub fn wait(holds: impl FnMut() -> Result<bool>) -> Result<()> {
     wait_for(PATIENCE, holds)
 }
 

@@ -3,8 +3,9 @@
 use crate::args::Color;
 use crate::failure::Failure;
 use crate::wire;
+use console::Term;
 use migos_report::Style;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 /// Columns where no terminal says how many it has.
 const WIDTH: u16 = 100;
@@ -22,21 +23,25 @@ impl Printer {
 
     /// The style for stdout.
     pub(crate) fn out_style(self) -> Style {
-        self.style(io::stdout().is_terminal())
+        self.style(&Term::stdout())
     }
 
     /// The style for stderr.
     pub(crate) fn err_style(self) -> Style {
-        self.style(io::stderr().is_terminal())
+        self.style(&Term::stderr())
     }
 
-    fn style(self, terminal: bool) -> Style {
+    fn style(self, term: &Term) -> Style {
+        let terminal = term.is_term();
         let color = match self.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => terminal && !wire::no_color(),
         };
-        Style { color, width: wire::columns().filter(|_| terminal).unwrap_or(WIDTH) }
+        // What the shell tells is for programs that cannot ask the terminal.
+        let width = term.size_checked().map(|(_, columns)| columns).filter(|columns| *columns > 0);
+        let width = width.or_else(wire::columns).filter(|_| terminal);
+        Style { color, width: width.unwrap_or(WIDTH) }
     }
 
     /// Writes data. A reader who has gone away is no error.

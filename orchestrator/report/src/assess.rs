@@ -423,7 +423,8 @@ mod tests {
     fn programs_get_the_same_numbers() {
         let assessment = assessment();
         let json = around(&assessment, |around| assess_json(&assessment, around));
-        let ready = json!({ "ready": 3, "fixable": 3, "visit": 1, "unreachable": 1, "held": 1, "done": 1 });
+        let ready =
+            json!({ "ready": 3, "fixable": 3, "visit": 1, "unreachable": 1, "held": 1, "done": 1 });
         assert_eq!(json["counts"], ready);
         assert_eq!(json["data"]["all"]["sent"], 1_146_000_000);
         assert_eq!(json["data"]["sites"][0]["site"], "north");

@@ -38,7 +38,8 @@ pub fn plan_text(plan: &Plan, style: Style, around: &Around<'_>) -> String {
     }
     text += &refused(plan, style);
     text += &remarks(plan, style);
-    text += "\nNothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.\n";
+    let unchanged = "Nothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.";
+    text += &format!("\n{}", paragraph(style, 0, unchanged));
     if text.contains(",…") {
         text += "Where names are cut (…), --format json has them all, and -l NAME shows one device alone.\n";
     }

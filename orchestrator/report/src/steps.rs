@@ -15,7 +15,8 @@ use words::{StepWords, words};
 /// Columns that the names of a kind's devices may take.
 const NAMES: usize = 60;
 
-const LEGEND: &str = "  · changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good\n";
+const LEGEND: &str =
+    "· changes nothing   + can be undone   ! reboots, or keeps Raspbian from booting   ‼ for good";
 
 /// The steps of every kind of device: where a kind takes the same steps as one before, only what differs.
 pub(crate) fn text(plan: &Plan, style: Style) -> String {
@@ -33,7 +34,7 @@ pub(crate) fn text(plan: &Plan, style: Style) -> String {
         let title = paragraph(style, 0, &title);
         text += &format!("\n{}\n", paint(style, Tone::Plain, title.trim_end()));
         if told.is_empty() {
-            text += LEGEND;
+            text += &paragraph(style, 2, LEGEND);
         }
         text += &match told.iter().find(|before| kind.takes_all_of(before)) {
             Some(before) => besides(plan, before, kind, style),
@@ -333,11 +334,15 @@ const UNDO: usize = 28;
 /// Number, mark and name of a step, what it does, and on the first line what takes it back.
 fn lines(plan: &Plan, n: usize, step: &Step, words: &StepWords, style: Style) -> String {
     let widest = plan.steps.iter().map(|step| step.id.0.chars().count()).max().unwrap_or(0);
+    let width = usize::from(style.width);
+    if width < ROOMY {
+        return narrow(n, step, words, style);
+    }
     let head = format!("  {:>2}  {} {:<widest$}  ", n + 1, words.mark, step.id.0);
     let indent = head.chars().count();
     // Where nothing is taken back, that column is free.
     let (undo, most) = if words.undo.is_empty() { (0, usize::MAX) } else { (UNDO, 80) };
-    let room = usize::from(style.width).saturating_sub(indent + undo).clamp(30, most);
+    let room = width.saturating_sub(indent + undo).clamp(30, most);
     let mut text = String::new();
     for (index, what) in wrapped(&words.what, room).into_iter().enumerate() {
         text += &match (index, words.undo) {
@@ -347,4 +352,17 @@ fn lines(plan: &Plan, n: usize, step: &Step, words: &StepWords, style: Style) ->
         };
     }
     text
+}
+
+/// Fewer columns than this have no room for three beside each other.
+const ROOMY: usize = 80;
+
+/// The same, one below the other.
+fn narrow(n: usize, step: &Step, words: &StepWords, style: Style) -> String {
+    let title = format!("{:>2}  {} {}: {}", n + 1, words.mark, step.id.0, words.what);
+    let undo = match words.undo {
+        "" => String::new(),
+        undo => paragraph(style, 4, &format!("undo: {undo}")),
+    };
+    paragraph(style, 2, &title) + &undo
 }

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 const STYLE: Style = Style { color: false, width: 120 };
 
 /// The file's beginning; what is special of a fleet follows.
-pub const HEAD: &str = "migos: 1
+pub(crate) const HEAD: &str = "migos: 1
 balena: { fleet: acme/kiosks }
 payloads: payloads/
 images:
@@ -33,18 +33,18 @@ images:
 ";
 
 /// Everything that a plan is made from.
-pub struct Described {
-    pub fleet: Fleet,
-    pub policy: Policy,
-    pub facts: FactsByDevice,
-    pub payloads: BTreeMap<Sha256, Manifest>,
-    pub images: BTreeMap<String, ImageManifest>,
-    pub balena: FleetView,
+pub(crate) struct Described {
+    pub(crate) fleet: Fleet,
+    pub(crate) policy: Policy,
+    pub(crate) facts: FactsByDevice,
+    pub(crate) payloads: BTreeMap<Sha256, Manifest>,
+    pub(crate) images: BTreeMap<String, ImageManifest>,
+    pub(crate) balena: FleetView,
 }
 
 impl Described {
     /// A fleet by its inventory and policy, of which nothing is known yet.
-    pub fn new(inventory: &str, policy: &str) -> Self {
+    pub(crate) fn new(inventory: &str, policy: &str) -> Self {
         let fleet = migos_inventory::parse("inventory.yaml", &format!("{HEAD}{inventory}"));
         let payloads = [
             payload(Architecture::Armhf, &["Zero W", "3B", "3B+"], Restart::Builtin),
@@ -69,7 +69,7 @@ impl Described {
     }
 
     /// A fleet on balena, with the size of its app.
-    pub fn balena_has(&mut self, slug: &str, architecture: &str, app: Option<u64>) {
+    pub(crate) fn balena_has(&mut self, slug: &str, architecture: &str, app: Option<u64>) {
         let slug = FleetSlug::new(slug).unwrap();
         let fleet = BalenaFleet {
             id: self.balena.fleets.len() as u64 + 1,
@@ -86,7 +86,7 @@ impl Described {
     }
 
     /// Devices that answer like this.
-    pub fn are(&mut self, names: &str, pi: &Pi) {
+    pub(crate) fn are(&mut self, names: &str, pi: &Pi) {
         for id in self.named(names) {
             let facts = Probed::Facts(Box::new(pi.facts(&id)));
             self.facts.insert(id, facts);
@@ -94,14 +94,14 @@ impl Described {
     }
 
     /// Devices that did not answer, or not as they should.
-    pub fn answered(&mut self, names: &str, how: &Probed) {
+    pub(crate) fn answered(&mut self, names: &str, how: &Probed) {
         for id in self.named(names) {
             self.facts.insert(id, how.clone());
         }
     }
 
     /// Devices that an earlier run has migrated.
-    pub fn are_done(&mut self, names: &str, os_version: &str) {
+    pub(crate) fn are_done(&mut self, names: &str, os_version: &str) {
         for device in self.named(names) {
             self.facts.insert(device.clone(), Probed::Unreachable("connection refused".into()));
             let uuid = DeviceUuid(Sha256::of(device.as_str().as_bytes()).to_string());
@@ -127,12 +127,12 @@ impl Described {
     }
 
     /// Its plan.
-    pub fn plan(&self) -> CheckedPlan {
+    pub(crate) fn plan(&self) -> CheckedPlan {
         self.with(|situation| plan(situation).unwrap().check().unwrap())
     }
 
     /// What the program prints for this plan; of one device alone if it is named.
-    pub fn text(&self, plan: &CheckedPlan, detail: Option<&str>) -> String {
+    pub(crate) fn text(&self, plan: &CheckedPlan, detail: Option<&str>) -> String {
         let prediction = predict(plan, NOW).map_err(|error| error.to_string());
         let around = Around {
             now: NOW,
@@ -149,7 +149,7 @@ impl Described {
 }
 
 /// MIGOS for these boards.
-pub fn payload(architecture: Architecture, boards: &[&str], restart: Restart) -> Manifest {
+pub(crate) fn payload(architecture: Architecture, boards: &[&str], restart: Restart) -> Manifest {
     let file = |path: &str, size| File {
         path: path.into(),
         size: ByteCount(size),
@@ -177,7 +177,7 @@ pub fn payload(architecture: Architecture, boards: &[&str], restart: Restart) ->
 }
 
 /// balenaOS for this device type.
-pub fn image(device_type: &str, architecture: &str, size: u64) -> ImageManifest {
+pub(crate) fn image(device_type: &str, architecture: &str, size: u64) -> ImageManifest {
     ImageManifest {
         schema: IMAGE_SCHEMA,
         device_type: device_type.into(),

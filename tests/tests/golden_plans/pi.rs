@@ -7,21 +7,21 @@ use migos_playbooks::facts::{Facts, parse};
 
 /// What the probe says of a device, but for what tells it from others.
 #[derive(Clone)]
-pub struct Pi(String);
+pub(crate) struct Pi(String);
 
 impl Pi {
     /// A Pi 3B+ with Raspbian 10, of 16 GB.
-    pub fn three() -> Pi {
+    pub(crate) fn three() -> Pi {
         Pi(THREE.to_owned())
     }
 
     /// A Pi 4B with Raspberry Pi OS 12, 64 bits, of 32 GB.
-    pub fn four() -> Pi {
+    pub(crate) fn four() -> Pi {
         Pi(FOUR.to_owned())
     }
 
     /// A Pi Zero W with Raspberry Pi OS 11 and a USB network adapter, of 8 GB.
-    pub fn zero() -> Pi {
+    pub(crate) fn zero() -> Pi {
         let zero = Pi::three()
             .is("Raspberry Pi 3 Model B Plus Rev 1.3", "Raspberry Pi Zero W Rev 1.1")
             .is("revision a020d3", "revision 9000c1")
@@ -34,18 +34,18 @@ impl Pi {
     }
 
     /// With one piece of the text replaced.
-    pub fn is(&self, old: &str, new: &str) -> Pi {
+    pub(crate) fn is(&self, old: &str, new: &str) -> Pi {
         assert!(self.0.contains(old), "the probe's text has no {old:?}");
         Pi(self.0.replacen(old, new, 1))
     }
 
     /// With one more line.
-    pub fn and(&self, line: &str) -> Pi {
+    pub(crate) fn and(&self, line: &str) -> Pi {
         self.is("end ok", &format!("{line}\nend ok"))
     }
 
     /// The facts of a device of this name: its serial number and ids follow from it.
-    pub fn facts(&self, id: &DeviceId) -> Facts {
+    pub(crate) fn facts(&self, id: &DeviceId) -> Facts {
         let digest = Sha256::of(id.as_str().as_bytes()).to_string();
         let own = format!(
             "hostname {id}\nmachine-id {}\nclock {}\nclock.synced yes\nend ok",

@@ -132,7 +132,7 @@ fn refusals() -> Vec<(&'static str, &'static str, Pi)> {
 }
 
 /// The fleet, and whom each check should refuse.
-pub fn fleet() -> (Described, Vec<(&'static str, &'static str)>) {
+pub(crate) fn fleet() -> (Described, Vec<(&'static str, &'static str)>) {
     let mut fleet = Described::new(INVENTORY, POLICY);
     let bench = payload(Architecture::Armhf, &["CM3+"], Restart::Module);
     fleet.payloads.insert(Sha256::of(b"bench"), bench);
@@ -172,7 +172,7 @@ pub fn fleet() -> (Described, Vec<(&'static str, &'static str)>) {
 }
 
 /// The names of all checks that refuse.
-pub fn checks() -> Vec<&'static str> {
+pub(crate) fn checks() -> Vec<&'static str> {
     let refuse = CHECKS.iter().filter(|check| check.severity == Severity::Refuse);
     refuse.map(|check| check.name).chain(OF_THE_PLANNER).collect()
 }

@@ -72,7 +72,7 @@ fn fleets(state: &State, actor: Actor, query: &Query) -> Result<Reply, Unknown> 
         }
         _ => return Err(Unknown),
     };
-    let expand: Option<fn(&FleetConfig) -> (&'static str, Value)> = match query.option("$expand") {
+    let expand: Option<Expand> = match query.option("$expand") {
         None => None,
         Some(Shaped { shape, .. }) if shape == DEVICE_TYPE => Some(device_type),
         Some(Shaped { shape, .. }) if shape == RELEASE => Some(release),
@@ -88,6 +88,9 @@ fn fleets(state: &State, actor: Actor, query: &Query) -> Result<Reply, Unknown> 
     }
     Ok(list(rows))
 }
+
+/// What an expansion adds to a fleet: the name of a link, and its rows.
+type Expand = fn(&FleetConfig) -> (&'static str, Value);
 
 fn device_type(fleet: &FleetConfig) -> (&'static str, Value) {
     let architecture = json!([{ "slug": fleet.architecture }]);
