@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 
 /// The text of the `probe` verb that is read into these facts, and none other.
 ///
-/// What [`parse`](super::parse) does not keep is left out: lines of `/proc/mounts` that nothing is planned by, the
+/// What [`parse`](fn@super::parse) does not keep is left out: lines of `/proc/mounts` that nothing is planned by, the
 /// firmware's copyright, comments, the boot id.
 pub fn write(facts: &Facts) -> String {
     let mut lines = Lines("migos-probe 1\n".to_owned());

@@ -423,7 +423,7 @@ impl Firmware {
         let mut bytes = Vec::new();
         for path in paths {
             let content = migos_firmware::BootPartition::read(tree, path);
-            bytes.extend_from_slice(&content.with_context(|| format!("there is no {path}"))?);
+            bytes.extend_from_slice(content.with_context(|| format!("there is no {path}"))?);
         }
         Ok(write_whole(&self.folder.path().join(name), &bytes, 0o644)?)
     }

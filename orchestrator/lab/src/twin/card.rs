@@ -70,8 +70,8 @@ pub(crate) fn card(
 
 /// What the original's kernel took for its root file system.
 fn root_name(told: &Told) -> Option<String> {
-    let words = told.first("cmdline")?.split_ascii_whitespace();
-    words.filter_map(|word| word.strip_prefix("root=")).last().map(str::to_owned)
+    let mut words = told.first("cmdline")?.split_ascii_whitespace().rev();
+    words.find_map(|word| word.strip_prefix("root=")).map(str::to_owned)
 }
 
 fn root(told: &Told, pool: &Pool) -> Result<FileSystem, FsError> {

@@ -33,9 +33,9 @@ impl Lines {
         let _ = writeln!(self.0, "{key} {value}");
     }
 
-    /// One value for each line of a text.
+    /// One value for each line of a text. A carriage return belongs to the line.
     fn add_each(&mut self, key: &str, text: &str) {
-        for line in text.lines() {
+        for line in text.split_terminator('\n') {
             self.add(key, line);
         }
     }

@@ -57,7 +57,10 @@ async fn start(args: &args::Twin, global: &Global, printer: Printer) -> Result<L
         let device = inventory.as_ref().map(|inventory| inventory.fleet.devices.get(id));
         let (groups, settings) = match device {
             None => (Vec::new(), vec![setting("data", "none")]),
-            Some(Some(device)) => placing(device)?,
+            Some(Some(device)) => {
+                let groups = device.groups.iter().map(|group| group.as_str().to_owned());
+                (groups.collect(), settings(device)?)
+            }
             Some(None) => {
                 left_out.push(id);
                 continue;
@@ -110,9 +113,8 @@ fn now(facts: &Facts, saved: &FactsFile) -> Facts {
     facts
 }
 
-/// The groups of a device, and what else decides when and whether it is migrated.
-fn placing(device: &Device) -> Result<(Vec<String>, Vec<(String, String)>), Failure> {
-    let groups = device.groups.iter().map(|group| group.as_str().to_owned()).collect();
+/// What decides when and whether a device is migrated.
+fn settings(device: &Device) -> Result<Vec<(String, String)>, Failure> {
     let mut settings = Vec::new();
     if let Some(site) = &device.site {
         settings.push(setting("site", &quoted(site.as_str())?));
@@ -138,7 +140,7 @@ fn placing(device: &Device) -> Result<(Vec<String>, Vec<(String, String)>), Fail
                 .push(setting("window", &serde_json::to_string(hours).or_fail(Kind::Internal)?));
         }
     }
-    Ok((groups, settings))
+    Ok(settings)
 }
 
 fn setting(key: &str, value: &str) -> (String, String) {

@@ -44,8 +44,9 @@ pub(super) fn probe(system: &Raspbian, twin: &Twin, connection: &str, hosts: &[&
     let mut lines = Lines("migos-probe 1\n".to_owned());
     add_identity(&mut lines, system)?;
     for (key, value) in told.lines() {
-        let is_hidden = key == "connection" && connection.is_empty();
-        if !LIVE.contains(&key) && !(pi.faults.tunnel && WAY.contains(&key)) && !is_hidden {
+        let is_not_asked = key == "connection" && connection.is_empty();
+        let is_other_way = pi.faults.tunnel && WAY.contains(&key);
+        if !(is_not_asked || is_other_way || LIVE.contains(&key)) {
             lines.add(key, value);
         }
     }
