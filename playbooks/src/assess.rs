@@ -102,6 +102,11 @@ impl Standing {
     pub fn goes(&self) -> bool {
         matches!(self, Standing::Ready(_) | Standing::Fixable(_))
     }
+
+    /// True if nothing is asked about it: it is held, or done.
+    pub fn is_left_out(&self) -> bool {
+        matches!(self, Standing::Held(_) | Standing::Done(_))
+    }
 }
 
 /// A payload or an image that devices need.
@@ -117,7 +122,7 @@ pub struct Need {
     pub size: ByteCount,
 }
 
-/// Something that the inventory does not say yet.
+/// Something that nobody has said yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Undecided {
     /// What it is.
@@ -149,7 +154,7 @@ pub struct Sent {
 /// [`AssessError`]; what stands against devices is none.
 pub fn assess(look: &Look<'_>) -> Result<Assessment, AssessError> {
     let assumed = Assumed::of(look);
-    let strict = plan(&assumed.situation(look, look.selection, look.policy))?;
+    let strict = plan(&assumed.situation(look, look.selection, &streaming(look.policy)))?;
     let standing = |id: &DeviceId| Some((id.clone(), standing(look, &strict, id)?));
     let devices: BTreeMap<DeviceId, Standing> =
         look.selection.iter().filter_map(standing).collect();
@@ -160,7 +165,7 @@ pub fn assess(look: &Look<'_>) -> Result<Assessment, AssessError> {
         facts_read: look.facts_read,
         payloads: BTreeMap::new(),
         images: BTreeMap::new(),
-        undecided: undecided(look, &devices),
+        undecided: undecided(look, &devices, &strict),
         data: BTreeMap::new(),
         devices,
         forecast,
@@ -214,27 +219,43 @@ fn in_this_light(finding: &Finding) -> Finding {
     Finding { remedy: remedy.to_owned(), ..finding.clone() }
 }
 
-/// The same policy for devices that have been mended: by a person, or by the run itself where the policy can have it so.
+/// A part of the name of every class.
+const EVERY_CLASS: &str = "";
+
+/// The same policy where it lets the image be sent while the card is written: a device without room for an image of a size
+/// that is only assumed is not at fault.
+fn streaming(policy: &Policy) -> Policy {
+    Policy { allow_streaming: vec![EVERY_CLASS.to_owned()], ..policy.clone() }
+}
+
+/// The same for devices that have been mended: by a person, or by the run itself where the policy can have it so.
 fn mended(policy: &Policy) -> Policy {
-    // A part of the name of every class.
-    let every = || vec![String::new()];
     Policy {
         allow: Allow::all().collect(),
-        allow_update: every(),
-        allow_streaming: every(),
-        ..policy.clone()
+        allow_update: vec![EVERY_CLASS.to_owned()],
+        ..streaming(policy)
     }
 }
 
-/// What the inventory does not say of the devices that are not left out.
-fn undecided(look: &Look<'_>, standings: &BTreeMap<DeviceId, Standing>) -> Vec<Undecided> {
+/// True if the image has to be sent to this device while its card is written, and the policy does not let it be.
+fn must_be_let_stream(plan: &Plan, policy: &Policy, id: &DeviceId) -> bool {
+    let Some(device) = plan.devices.get(id) else { return false };
+    let class = device.class.to_string();
+    let is_let = policy.allow_streaming.iter().any(|part| class.contains(part.as_str()));
+    device.streamed.is_some() && !is_let
+}
+
+/// What inventory and policy do not say of the devices that are not left out.
+fn undecided(
+    look: &Look<'_>,
+    standings: &BTreeMap<DeviceId, Standing>,
+    plan: &Plan,
+) -> Vec<Undecided> {
     let settings = &look.fleet.settings;
     let of = |is_missing: &dyn Fn(&Device) -> bool| -> Vec<DeviceId> {
-        let stays = |id: &DeviceId| {
-            matches!(standings.get(id), None | Some(Standing::Held(_) | Standing::Done(_)))
-        };
+        let is_left_out = |id: &DeviceId| standings.get(id).is_none_or(Standing::is_left_out);
         let devices = look.selection.iter().filter_map(|id| look.fleet.devices.get(id));
-        let missing = devices.filter(|device| !stays(&device.id) && is_missing(device));
+        let missing = devices.filter(|device| !is_left_out(&device.id) && is_missing(device));
         missing.map(|device| device.id.clone()).collect()
     };
     let all = [
@@ -257,6 +278,11 @@ fn undecided(look: &Look<'_>, standings: &BTreeMap<DeviceId, Standing>) -> Vec<U
             what: "where the payloads are",
             remedy: "`payloads: payloads/`",
             devices: of(&|_| settings.payloads.is_none()),
+        },
+        Undecided {
+            what: "whether the image is sent while the card is written: it has no room for one of this size",
+            remedy: "`allow_streaming` in the policy names its class; or a smaller image",
+            devices: of(&|device| must_be_let_stream(plan, look.policy, &device.id)),
         },
     ];
     all.into_iter().filter(|undecided| !undecided.devices.is_empty()).collect()

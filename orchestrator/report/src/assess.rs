@@ -1,20 +1,22 @@
 //! How a fleet stands before its migration, on one page: who is ready, who can be fixed and how, what is still to be got and
 //! decided, what it costs and how long it takes.
 
+mod json;
+
+pub use json::assess_json;
+
 use crate::Style;
 use crate::grid::columns;
 use crate::outlook::{age, basis, dark, done, names};
 use crate::plan::{Around, section};
 use crate::words::{Tone, counts, many, paint, plain};
 use migos_inventory::{DeviceId, SiteName};
-use migos_playbooks::assess::{Assessment, IMAGE_RAW_SIZE, IMAGE_SIZE, Need, Sent, Standing};
-use migos_playbooks::estimate::{Prediction, StagePrediction};
+use migos_playbooks::assess::{
+    Assessment, IMAGE_RAW_SIZE, IMAGE_SIZE, Need, Sent, Standing, Undecided,
+};
+use migos_playbooks::estimate::Prediction;
 use migos_playbooks::plan::Finding;
-use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-
-/// The version of the form for programs: minor versions add keys, major ones change or remove some.
-const FORMAT: &str = "1.0";
 
 /// What can be mended without a visit.
 pub(crate) const FIXABLE: &str = "Can be fixed from here";
@@ -22,10 +24,12 @@ pub(crate) const FIXABLE: &str = "Can be fixed from here";
 pub(crate) const VISIT: &str = "Need a visit, or stay as they are";
 /// What the checks warn of.
 pub(crate) const WARNED: &str = "Ready, with a warning";
-/// What is not there yet.
-pub(crate) const TO_GET: &str = "Still to get";
+/// What has to be there.
+pub(crate) const TO_GET: &str = "Images and payloads";
 /// What nobody has said yet.
-pub(crate) const TO_DECIDE: &str = "Still to decide, in the inventory";
+pub(crate) const TO_DECIDE: &str = "Still to decide";
+/// About the commands that get them.
+pub(crate) const HOW_TO_GET: &str = "FILE is the image of a card that balena has for download; docs/payload.md tells what else `payload build` is told";
 /// The end of it.
 pub(crate) const UNTOUCHED: &str = "Nothing was changed, and balena was not asked.";
 
@@ -55,23 +59,49 @@ pub fn assess_text(assessment: &Assessment, style: Style, around: &Around<'_>) -
     text += &section(style, FIXABLE, found(assessment, fixable));
     text += &section(style, VISIT, found(assessment, visit));
     text += &section(style, WARNED, found(assessment, warned));
-    if !to_get(assessment).is_empty() {
+    let wanted = to_get(assessment);
+    if !wanted.is_empty() {
         text += &title(TO_GET);
-        let row = |row: Wanted<'_>| {
-            let count = format!("{:>4}", row.need.devices.len());
-            vec![row.what, count, names(&row.need.devices), row.boards, row.how]
-        };
-        text += &columns(style, to_get(assessment).into_iter().map(row).collect());
+        text += &needed(&wanted, style);
     }
     if !assessment.undecided.is_empty() {
         text += &title(TO_DECIDE);
         let rows = assessment.undecided.iter().map(|undecided| {
             let count = format!("{:>4}", undecided.devices.len());
-            vec![undecided.what.into(), count, names(&undecided.devices), undecided.remedy.into()]
+            vec![undecided.what.into(), count, who(assessment, undecided), undecided.remedy.into()]
         });
         text += &columns(style, rows.collect());
     }
     text + &format!("\n{UNTOUCHED}\n{}\n", around.hint)
+}
+
+/// What is needed, and below it the commands for what the inventory does not name; each stays in one piece, to be copied.
+fn needed(wanted: &[Wanted<'_>], style: Style) -> String {
+    let named = |it: &Wanted<'_>| match it.get.is_some() {
+        true => String::new(),
+        false => it.how(),
+    };
+    let row = |it: &Wanted<'_>| {
+        let count = format!("{:>4}", it.need.devices.len());
+        vec![it.what.clone(), count, it.boards.clone(), named(it)]
+    };
+    let mut text = columns(style, wanted.iter().map(row).collect());
+    let commands: Vec<&String> = wanted.iter().filter_map(|it| it.get.as_ref()).collect();
+    if !commands.is_empty() {
+        text += "\n  To get what is not named in the inventory:\n";
+        commands.iter().for_each(|command| text += &format!("    {command}\n"));
+        text += &columns(style, vec![vec![format!("{HOW_TO_GET}.")]]);
+    }
+    text
+}
+
+/// The devices that wait for a decision.
+fn who(assessment: &Assessment, undecided: &Undecided) -> String {
+    let all = assessment.those(|standing| !standing.is_left_out()).len();
+    match undecided.devices.len() == all {
+        true => "all".to_owned(),
+        false => names(&undecided.devices),
+    }
 }
 
 /// What to do next.
@@ -99,55 +129,6 @@ pub fn assess_next(assessment: &Assessment, source: &str) -> String {
     }
 }
 
-/// The same for programs.
-pub fn assess_json(assessment: &Assessment, around: &Around<'_>) -> Value {
-    let sent = |sent: &Sent| json!(sent);
-    let site = |(site, data): (&Option<SiteName>, &Sent)| {
-        let mut row = json!({ "site": site });
-        if let (Some(row), Value::Object(data)) = (row.as_object_mut(), sent(data)) {
-            row.extend(data);
-        }
-        row
-    };
-    let count =
-        |word: &str| assessment.devices.values().filter(|it| self::word(it) == word).count();
-    let states = ["ready", "fixable", "visit", "unreachable", "held", "done"];
-    let counts: Map<String, Value> =
-        states.iter().map(|word| ((*word).to_owned(), count(word).into())).collect();
-    let stage = |it: &StagePrediction| json!({ "name": it.name, "seconds": it.takes.as_secs() });
-    let forecast = around.prediction.map(|prediction| {
-        json!({
-            "begun": prediction.begun,
-            "ends": prediction.begun.checked_add(prediction.whole).ok(),
-            "seconds": prediction.whole.as_secs(),
-            "pauses": prediction.pauses,
-            "stages": prediction.stages.iter().map(stage).collect::<Vec<_>>(),
-        })
-    });
-    json!({
-        "type": "version",
-        "format": FORMAT,
-        "inventory": around.source,
-        "facts_read": assessment.facts_read,
-        "counts": counts,
-        "devices": assessment.devices,
-        "payloads": assessment.payloads,
-        "images": assessment.images,
-        "undecided": assessment.undecided,
-        "data": {
-            "all": sent(&assessment.all_data()),
-            "sites": assessment.data.iter().map(site).collect::<Vec<_>>(),
-        },
-        "assumed": { "image": IMAGE_SIZE, "image_unpacked": IMAGE_RAW_SIZE },
-        "forecast": {
-            "devices": assessment.forecast.devices.keys().collect::<Vec<_>>(),
-            "prediction": forecast.as_ref().ok(),
-            "unpredictable": forecast.as_ref().err(),
-        },
-        "next": around.hint,
-    })
-}
-
 /// One word for how a device stands.
 pub(crate) fn word(standing: &Standing) -> &'static str {
     match standing {
@@ -166,8 +147,8 @@ pub(crate) fn standings(assessment: &Assessment) -> Vec<(&'static str, String, V
     for (id, standing) in &assessment.devices {
         let (rank, reason) = match standing {
             Standing::Ready(_) => (0, String::new()),
-            Standing::Fixable(_) => (1, "from here, see below".to_owned()),
-            Standing::Visit(_) => (2, "only hands mend it, or nothing, see below".to_owned()),
+            Standing::Fixable(_) => (1, "see below".to_owned()),
+            Standing::Visit(_) => (2, "see below".to_owned()),
             Standing::Unreachable(reason) => (3, plain(reason)),
             Standing::Held(reason) => (4, format!("\"{}\"", plain(reason))),
             Standing::Done(evidence) => (5, format!("on balenaOS: {}", plain(evidence))),
@@ -226,7 +207,7 @@ fn counted(assessment: &Assessment) -> String {
     let left = assessment.those(Standing::goes).len() - forecast.len();
     let left = match left {
         0 => String::new(),
-        left => format!("; not {left} more, for which it cannot be told before they are fixed"),
+        left => format!("; {left} more cannot be reckoned with before that"),
     };
     format!("{}: {words}{left}", many(forecast.len(), "device"))
 }
@@ -272,180 +253,42 @@ pub(crate) struct Wanted<'a> {
     pub(crate) what: String,
     pub(crate) need: &'a Need,
     pub(crate) boards: String,
-    pub(crate) how: String,
+    /// The command that gets it; `None` if the inventory names one.
+    pub(crate) get: Option<String>,
+}
+
+impl Wanted<'_> {
+    /// Where it comes from, in words.
+    pub(crate) fn how(&self) -> String {
+        let named: Vec<String> = self.need.named.iter().map(|path| plain(path)).collect();
+        match &self.get {
+            Some(command) => format!("`{command}`"),
+            None => format!("named in the inventory: {}", named.join(", ")),
+        }
+    }
 }
 
 /// All images and payloads that are needed, and how each is got.
 pub(crate) fn to_get(assessment: &Assessment) -> Vec<Wanted<'_>> {
     let images = assessment.images.iter().map(|(name, need)| {
-        let how = format!(
-            "download balenaOS for {name} from balena, then: migos-fleet image prepare FILE -o images/{name}.img.gz"
-        );
-        wanted("image", name, need, &how)
+        let get = format!("migos-fleet image prepare FILE -o images/{name}.img.gz");
+        wanted("image", name, need, &get)
     });
     let payloads = assessment.payloads.iter().map(|(name, need)| {
-        let how = format!(
-            "migos-fleet payload build --recipe {name} (docs/payload.md tells which mirrors to name)"
-        );
-        wanted("payload", name, need, &how)
+        wanted("payload", name, need, &format!("migos-fleet payload build --recipe {name}"))
     });
     images.chain(payloads).collect()
 }
 
-fn wanted<'a>(kind: &str, name: &str, need: &'a Need, how: &str) -> Wanted<'a> {
+fn wanted<'a>(kind: &str, name: &str, need: &'a Need, get: &str) -> Wanted<'a> {
     let boards: Vec<&str> = need.boards.iter().map(String::as_str).collect();
-    let named: Vec<&str> = need.named.iter().map(String::as_str).collect();
-    let how = match named.is_empty() {
-        true => plain(how),
-        false => plain(&format!("named in the inventory: {}", named.join(", "))),
-    };
-    let what = plain(&format!("{kind} {name}"));
-    Wanted { what, need, boards: format!("Pi {}", boards.join(", ")), how }
+    Wanted {
+        what: plain(&format!("{kind} {name}")),
+        need,
+        boards: format!("Pi {}", boards.join(", ")),
+        get: need.named.is_empty().then(|| plain(get)),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::html::assess_html;
-    use crate::sample::{self, id};
-    use jiff::Timestamp;
-    use migos_payload::size::ByteCount;
-    use migos_playbooks::assess::Undecided;
-    use std::time::Duration;
-
-    const STYLE: Style = Style { color: false, width: 120 };
-
-    /// The fleet of the sample plan: three can go once they are fixed, one of them is not in the forecast.
-    fn assessment() -> Assessment {
-        let mut forecast = sample::plan();
-        forecast.set_aside.clear();
-        forecast.id = forecast.digest().unwrap();
-        let finding = |check: &str, reason: &str, remedy: &str| Finding {
-            check: check.into(),
-            reason: reason.into(),
-            remedy: remedy.into(),
-        };
-        let old = finding("firmware", "its EEPROM is too old", "rpi-eeprom-update -a, then reboot");
-        let overlay = finding(
-            "overlay-root",
-            "its root file system is an overlay",
-            "raspi-config nonint disable_overlayfs, then reboot",
-        );
-        let weak = finding("power", "under-voltage seen now", "check the power supply");
-        let slow = finding("throttled", "it is too hot now", "look whether it gets air");
-        let devices = [
-            ("kiosk-001", Standing::Ready(Vec::new())),
-            ("kiosk-002", Standing::Ready(Vec::new())),
-            ("kiosk-003", Standing::Ready(vec![slow])),
-            ("kiosk-061", Standing::Fixable(vec![old.clone()])),
-            ("kiosk-062", Standing::Fixable(vec![old.clone()])),
-            ("kiosk-063", Standing::Fixable(vec![overlay])),
-            ("kiosk-064", Standing::Visit(vec![weak, old])),
-            ("kiosk-065", Standing::Unreachable("connect timeout\x1b[2J".into())),
-            ("kiosk-066", Standing::Held("ask <the> site".into())),
-            ("kiosk-067", Standing::Done("an earlier run has migrated it".into())),
-        ];
-        let names = |names: &[&str]| names.iter().map(|name| id(name)).collect();
-        let need = |devices: &[&str], board: &str, size, named: &[&str]| Need {
-            devices: devices.iter().map(|name| id(name)).collect(),
-            boards: [board.to_owned()].into(),
-            named: named.iter().map(|path| (*path).to_owned()).collect(),
-            size: ByteCount(size),
-        };
-        let north = ["kiosk-001", "kiosk-002", "kiosk-003"];
-        let south = ["kiosk-061", "kiosk-062", "kiosk-063"];
-        let sent = |each: u64| Sent {
-            devices: 3,
-            sent: ByteCount(3 * each),
-            fetched: ByteCount(0),
-            least: ByteCount(each),
-            most: ByteCount(each),
-        };
-        let site = |name: &str| SiteName::new(name).ok();
-        Assessment {
-            facts_read: Timestamp::UNIX_EPOCH,
-            devices: devices.map(|(name, standing)| (id(name), standing)).into(),
-            payloads: [
-                ("raspios-arm64".to_owned(), need(&south, "4B", 24_000_000, &[])),
-                ("raspios-armhf".to_owned(), need(&north, "3B+", 18_000_000, &[])),
-            ]
-            .into(),
-            images: [
-                ("raspberrypi3".to_owned(), need(&north, "3B+", 170_000_000, &["images/3.img.gz"])),
-                ("raspberrypi4-64".to_owned(), need(&south, "4B", 170_000_000, &[])),
-            ]
-            .into(),
-            undecided: vec![Undecided {
-                what: "the balena fleet to join",
-                remedy: "`balena: { fleet: organisation/name }`",
-                devices: names(&["kiosk-001", "kiosk-002"]),
-            }],
-            data: [(site("north"), sent(188_000_000)), (site("south"), sent(194_000_000))].into(),
-            forecast: forecast.check().unwrap(),
-        }
-    }
-
-    fn around<T>(assessment: &Assessment, render: impl FnOnce(&Around<'_>) -> T) -> T {
-        let hour = Duration::from_secs(3600);
-        let prediction = Prediction {
-            stages: vec![StagePrediction { name: "all".into(), takes: 3 * hour }],
-            whole: 3 * hour,
-            pauses: 1,
-            begun: Timestamp::UNIX_EPOCH,
-            devices: BTreeMap::new(),
-        };
-        let hint = assess_next(assessment, "kiosks.yaml");
-        let (now, source) = (Timestamp::UNIX_EPOCH, "kiosks.yaml");
-        render(&Around { now, prediction: Ok(&prediction), source, hint: &hint })
-    }
-
-    #[test]
-    fn one_page_says_how_the_fleet_stands() {
-        let assessment = assessment();
-        let text = around(&assessment, |around| assess_text(&assessment, STYLE, around));
-        insta::assert_snapshot!(text, @"");
-    }
-
-    #[test]
-    fn the_page_has_every_device_and_lets_nothing_through() {
-        let assessment = assessment();
-        let page = around(&assessment, |around| assess_html(&assessment, around));
-        for device in assessment.devices.keys() {
-            assert!(page.contains(&format!("<td>{device}</td>")), "{device}");
-        }
-        assert!(page.contains("ask &lt;the&gt; site"));
-        assert!(!page.contains('\x1b') && !page.contains("<script"));
-        assert!(!page.contains(sample::IDENTITY));
-    }
-
-    #[test]
-    fn programs_get_the_same_numbers() {
-        let assessment = assessment();
-        let json = around(&assessment, |around| assess_json(&assessment, around));
-        let ready =
-            json!({ "ready": 3, "fixable": 3, "visit": 1, "unreachable": 1, "held": 1, "done": 1 });
-        assert_eq!(json["counts"], ready);
-        assert_eq!(json["data"]["all"]["sent"], 1_146_000_000);
-        assert_eq!(json["data"]["sites"][0]["site"], "north");
-        assert_eq!(json["forecast"]["prediction"]["ends"], "1970-01-01T03:00:00Z");
-        assert_eq!(json["devices"]["kiosk-061"]["why"][0]["check"], "firmware");
-    }
-
-    #[test]
-    fn the_next_command_is_the_one_that_helps() {
-        let mut assessment = assessment();
-        assert!(assess_next(&assessment, "k.yaml").contains("fix what can be fixed"));
-        assessment.devices.retain(|_, standing| !matches!(standing, Standing::Fixable(_)));
-        assert!(assess_next(&assessment, "k.yaml").contains("get and decide what is missing"));
-        assessment.undecided.clear();
-        for need in assessment.payloads.values_mut().chain(assessment.images.values_mut()) {
-            need.named.insert("there".to_owned());
-        }
-        assert_eq!(assess_next(&assessment, "k.yaml"), "Next: migos-fleet plan k.yaml");
-        assessment.devices.retain(|_, standing| !standing.goes());
-        assert!(assess_next(&assessment, "k.yaml").starts_with("Nobody can be migrated"));
-        assessment.devices.retain(|_, standing| matches!(standing, Standing::Done(_)));
-        assert_eq!(assess_next(&assessment, "k.yaml"), "There is nothing to do.");
-    }
-}
+mod tests;

@@ -189,3 +189,16 @@ fn a_mirror_spares_the_controllers_link() {
     let all = assessment.all_data();
     assert_eq!((all.sent, all.fetched), (ByteCount(18_000_000), IMAGE_SIZE));
 }
+
+#[test]
+fn room_for_an_image_of_assumed_size_is_a_choice_and_no_fault() {
+    let small = || Sample::buster().probe("memory 948280", "memory 400000");
+    let world = World::of(&[("a", small()), ("b", Sample::buster())]);
+    let assessment = world.assess();
+    assert!(assessment.devices.values().all(|it| matches!(it, Standing::Ready(_))));
+    let asked = assessment.undecided.last().unwrap();
+    assert!(asked.remedy.contains("allow_streaming"), "{asked:?}");
+    assert_eq!(asked.devices, [id("a")]);
+    let unattended = world.saying("defaults: { handover: unattended }\n").assess();
+    assert_eq!(checks(&unattended.devices[&id("a")]), ["memory"], "nobody can send it later");
+}

@@ -3,8 +3,8 @@
 use super::markup::{Html, classed, element, page, prose, table, text, tile};
 use super::plan::{findings, picture};
 use crate::assess::{
-    FIXABLE, TO_DECIDE, TO_GET, UNTOUCHED, VISIT, WARNED, answers, by_site, fixable, found,
-    standings, to_get, visit, warned, word,
+    FIXABLE, HOW_TO_GET, TO_DECIDE, TO_GET, UNTOUCHED, VISIT, WARNED, answers, by_site, fixable,
+    found, standings, to_get, visit, warned, word,
 };
 use crate::outlook::age;
 use crate::plan::Around;
@@ -83,13 +83,14 @@ fn still(assessment: &Assessment) -> Vec<Html> {
     let rows: Vec<_> = wanted
         .map(|it| {
             let devices = text(fold(&it.need.devices));
-            let count = text(it.need.devices.len());
-            vec![text(it.what), count, devices, text(it.boards), prose(it.how)]
+            let (count, how) = (text(it.need.devices.len()), prose(it.how()));
+            vec![text(it.what), count, devices, text(it.boards), how]
         })
         .collect();
     if !rows.is_empty() {
         parts.push(element("h2", TO_GET));
-        parts.push(table(&["what", "for", "devices", "boards", "how"], rows));
+        parts.push(table(&["what", "for", "devices", "boards", "from"], rows));
+        parts.push(classed("p", "pale", prose(format!("{HOW_TO_GET}."))));
     }
     let undecided = assessment.undecided.iter();
     let rows: Vec<_> = undecided
