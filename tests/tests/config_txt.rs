@@ -65,13 +65,13 @@ fn a_kiosk_arrives_as_it_was_turned() {
     let planned = bench.home.run(&["plan", "lab/inventory.yaml", "--detail", "kiosk-001"]).unwrap();
     let said: String = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [
-        "kept as configuration variables of each device, set before the commit, BALENA_HOST_CONFIG_…:",
+        "kept as device variables BALENA_HOST_CONFIG_…:",
         "display_rotate=1",
-        "dropped lines of config.txt that balenaOS will not have:",
+        "dropped lines of config.txt:",
         "boot_delay=1",
         "balenaOS decides what is booted, and how",
         "only the board itself can tell at its start whether [gpio4=1] applies",
-        "+BALENA_HOST_CONFIG_display_rotate=1",
+        "+variable display_rotate=1",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }

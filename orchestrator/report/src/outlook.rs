@@ -119,9 +119,7 @@ fn kept_as(plan: &Plan) -> Option<String> {
     };
     let told = counted(plan, variables.map(word))?;
     let prefix = device_variables::PREFIX;
-    Some(format!(
-        "configuration variables of each device, set before the commit, {prefix}…: {told}"
-    ))
+    Some(format!("device variables {prefix}…: {told}"))
 }
 
 /// The lines of `config.txt` that balenaOS will not have, by their reasons.
@@ -139,9 +137,7 @@ fn dropped(plan: &Plan) -> Option<String> {
         Some(format!("{}: {}", counted(plan, lines.into_iter())?, plain(why)))
     });
     let told: Vec<String> = told.collect();
-    (!told.is_empty()).then(|| {
-        format!("lines of config.txt that balenaOS will not have: {}{more}", told.join("; "))
-    })
+    (!told.is_empty()).then(|| format!("lines of config.txt: {}{more}", told.join("; ")))
 }
 
 /// Things with the number of devices that have them, where not all do.
@@ -354,12 +350,12 @@ mod tests {
 
     #[test]
     fn what_becomes_of_config_txt_is_told_once_with_numbers() {
-        insta::assert_snapshot!(told(&plan()), @r#"
-          kept as   configuration variables of each device, set before the commit, BALENA_HOST_CONFIG_…: dtparam="audio=on",
-                    display_rotate=1 (2), dtoverlay="i2c-rtc,ds3231" (2)
-          dropped   lines of config.txt that balenaOS will not have: arm_64bit=0, kernel=old .img (1): balenaOS decides what
-                    is booted; warp=9 (1): nobody knows
-        "#);
+        insta::assert_snapshot!(told(&plan()), @r###"
+        kept as   device variables BALENA_HOST_CONFIG_…: dtparam="audio=on", display_rotate=1 (2),
+                  dtoverlay="i2c-rtc,ds3231" (2)
+        dropped   lines of config.txt: arm_64bit=0, kernel=old .img (1): balenaOS decides what is booted; warp=9 (1): nobody
+                  knows
+        "###);
     }
 
     #[test]

@@ -279,16 +279,14 @@ mod tests {
                                  all of /boot
            4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot    undo: delete
                                  (sha256 8ec5a17a)
-           5  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
-                                 6a9d88ba)
+           5  + send-image       send the balenaOS image, verified from the card: 164 MB (6a9d88ba)   undo: delete
            6  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
            7  + write-tryboot    write tryboot.txt: /boot/tryboot.txt                                 undo: delete
                  +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=0  +[all]
            8  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
                                  to MIGOS within 10m
-           9  ! await-migos      wait for MIGOS: without a commit Raspbian returns by itself after    undo: reboot
-                                 30m
+           9  ! await-migos      wait for MIGOS: without a commit Raspbian returns after 30m          undo: reboot
           10  + register         register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
           11  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
@@ -356,23 +354,20 @@ mod tests {
                                  config.txt with these lines added, /boot/migos/probe.txt the kernel
                                  command line with one more word
                  +[all]  +cmdline=/migos/probe.txt  +kernel command line: migos.probe= and a number of this run
-           5  ! prove-arm        reboot once, into the same Raspbian: config.txt and cmdline.txt      undo: wait for Raspbian
-                                 stay as they are
+           5  ! prove-arm        reboot once, into the same Raspbian: boot files stay as they are     undo: wait for Raspbian
            6  · prove-seen       look whether the one-shot file was read
            7  ! prove-return     reboot without the one-shot flag                                     undo: wait for Raspbian
            8  · prove-gone       look whether it is not read any more, and delete the files
            9  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot    undo: delete
                                  (sha256 8ec5a17a)
-          10  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
-                                 6a9d88ba)
+          10  + send-image       send the balenaOS image, verified from the card: 164 MB (6a9d88ba)   undo: delete
           11  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
           12  + write-tryboot    write tryboot.txt: /boot/tryboot.txt                                 undo: delete
                  +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=0  +[all]
           13  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
                                  to MIGOS within 10m
-          14  ! await-migos      wait for MIGOS: without a commit Raspbian returns by itself after    undo: reboot
-                                 30m
+          14  ! await-migos      wait for MIGOS: without a commit Raspbian returns after 30m          undo: reboot
           15  + register         register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
           16  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was
@@ -390,8 +385,7 @@ mod tests {
                                  all of /boot/firmware
            4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to          undo: delete
                                  /boot/firmware (sha256 8ec5a17a)
-           5  + send-image       send the balenaOS image, verified from the card: 180 MB (sha256      undo: delete
-                                 1797b8a2)
+           5  + send-image       send the balenaOS image, verified from the card: 180 MB (1797b8a2)   undo: delete
            6  + write-job        write the job for MIGOS                                              undo: delete
                  +kernel command line: console=tty1 panic=10 rdinit=/init
           ───────────── config.txt is replaced until MIGOS has put Raspbian's back ─────────────
@@ -402,8 +396,7 @@ mod tests {
                  +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=1  +enable_uart=1  +[all]
            8  ! reboot           reboot into MIGOS: MIGOS puts config.txt back first; Raspbian        undo: reboot
                                  returns by itself if nobody speaks to MIGOS within 10m
-           9  ! await-migos      wait for MIGOS: without a commit Raspbian returns by itself after    undo: reboot
-                                 30m
+           9  ! await-migos      wait for MIGOS: without a commit Raspbian returns after 30m          undo: reboot
           10  + register         register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
           11  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was

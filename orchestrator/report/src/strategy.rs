@@ -193,8 +193,7 @@ mod tests {
                                  all of /boot
            4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to /boot    undo: delete
                                  (sha256 8ec5a17a)
-           5  + send-image       send the balenaOS image, verified from the card: 164 MB (sha256      undo: delete
-                                 6a9d88ba)
+           5  + send-image       send the balenaOS image, verified from the card: 164 MB (6a9d88ba)   undo: delete
            6  + preregister      register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
            7  + write-job        write the job for MIGOS: with its config.json and key for balena,    undo: delete
                                  which rest on the card
@@ -219,8 +218,7 @@ mod tests {
                                  all of /boot/firmware
            4  + send-payload     send the MIGOS boot files, verified from the card: 17 MB to          undo: delete
                                  /boot/firmware (sha256 8ec5a17a)
-           5  + send-image       send the balenaOS image, verified from the card: 180 MB (sha256      undo: delete
-                                 1797b8a2)
+           5  + send-image       send the balenaOS image, verified from the card: 180 MB (1797b8a2)   undo: delete
            6  + admit            let MIGOS call the bastion: callers@bastion.example.org, port 22; a  undo: delete the key
                                  key of its own may offer one port there, for a day
            7  + write-job        write the job for MIGOS                                              undo: delete
@@ -229,8 +227,7 @@ mod tests {
                  +[all]  +os_prefix=migos/  +initramfs initrd.migos followkernel  +arm_64bit=1  +enable_uart=1  +[all]
            9  ! arm              reboot once into MIGOS: Raspbian returns by itself if nobody speaks  undo: falls back by itself
                                  to MIGOS within 10m
-          10  ! await-migos      wait for MIGOS: without a commit Raspbian returns by itself after    undo: reboot
-                                 30m
+          10  ! await-migos      wait for MIGOS: without a commit Raspbian returns after 30m          undo: reboot
           11  + register         register with balena: fleet acme/kiosks at api.balena-cloud.com      undo: delete the record
           12  · configure        hand over the device's configuration
                an undo goes back from here, the last step first; at its end the boot partition is compared with what it was

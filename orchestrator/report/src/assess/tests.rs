@@ -98,7 +98,7 @@ fn around<T>(assessment: &Assessment, render: impl FnOnce(&Around<'_>) -> T) -> 
 fn one_page_says_how_the_fleet_stands() {
     let assessment = assessment();
     let text = around(&assessment, |around| assess_text(&assessment, STYLE, around));
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(text, @r###"
     Assessment  kiosks.yaml  10 devices  facts just read
 
       ready           3  kiosk-[001-003]
@@ -123,15 +123,15 @@ fn one_page_says_how_the_fleet_stands() {
       south  3 devices  582 MB
 
     Can be fixed from here
-      kiosk-[061-062]  its EEPROM is too old               rpi-eeprom-update -a, then reboot
-      kiosk-063        its root file system is an overlay  raspi-config nonint disable_overlayfs, then reboot
+      kiosk-[061-062]  its EEPROM is too old → rpi-eeprom-update -a, then reboot
+      kiosk-063        its root file system is an overlay → raspi-config nonint disable_overlayfs, then reboot
 
     Need a visit, or stay as they are
-      kiosk-064  under-voltage seen now  check the power supply
-                 its EEPROM is too old   rpi-eeprom-update -a, then reboot
+      kiosk-064  under-voltage seen now → check the power supply
+                 its EEPROM is too old → rpi-eeprom-update -a, then reboot
 
     Ready, with a warning
-      kiosk-003  it is too hot now  look whether it gets air
+      kiosk-003  it is too hot now → look whether it gets air
 
     Images and payloads
       image raspberrypi3        3  Pi 3B+  named in the inventory: images/3.img.gz
@@ -150,7 +150,7 @@ fn one_page_says_how_the_fleet_stands() {
 
     Nothing was changed, and balena was not asked.
     Next: fix what can be fixed, then look again: migos-fleet assess kiosks.yaml
-    "#);
+    "###);
 }
 
 #[test]

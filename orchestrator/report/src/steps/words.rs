@@ -2,6 +2,7 @@
 
 use crate::words::plain;
 use migos_inventory::Bastion;
+use migos_payload::device_variables;
 use migos_payload::size::ByteCount;
 use migos_playbooks::plan::{Boot, DevicePlan, FirmwareKind, Handover, Plan, Proof, Update};
 use migos_playbooks::step::{Action, Reversal, Step};
@@ -52,7 +53,7 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
         Action::ProveWrite => Some(format!(
             "{boot}/tryboot.txt is config.txt with these lines added, {boot}/migos/probe.txt the kernel command line with one more word"
         )),
-        Action::ProveArm => Some("config.txt and cmdline.txt stay as they are".to_owned()),
+        Action::ProveArm => Some("boot files stay as they are".to_owned()),
         Action::SendPayload => payload.map(|payload| {
             let (size, digest) = (ByteCount(payload.size()), device.payload.short());
             format!("{size} to {boot} (sha256 {digest})")
@@ -63,7 +64,7 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
                 "not yet: it is sent while the card is written, past the point of no return; {}",
                 plain(reason)
             )),
-            None => image.map(|image| format!("{} (sha256 {})", image.size, image.sha256.short())),
+            None => image.map(|image| format!("{} ({})", image.size, image.sha256.short())),
         },
         Action::WriteTryboot => Some(format!("{boot}/tryboot.txt")),
         Action::RewriteConfig => Some(format!("{boot}/config.txt, its whole text meanwhile")),
@@ -72,7 +73,7 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
             Some(format!("MIGOS puts config.txt back first; {}", returns(plan, device)))
         }
         Action::AwaitMigos => Some(format!(
-            "without a commit Raspbian returns by itself after {}",
+            "without a commit Raspbian returns after {}",
             plan.dead_man.commit
         )),
         Action::Admit => bastion(device).map(|bastion| {
@@ -182,7 +183,11 @@ fn added(device: &DevicePlan, action: Action) -> Vec<String> {
             device.tryboot_txt.lines().map(plain).collect()
         }
         (Action::Register | Action::Preregister, _) => {
-            device.variables.iter().map(|(name, value)| plain(&format!("{name}={value}"))).collect()
+            let variables = device.variables.iter();
+            let line = |(name, value): (&String, &String)| {
+                format!("variable {}={value}", name.trim_start_matches(device_variables::PREFIX))
+            };
+            variables.map(|variable| plain(&line(variable))).collect()
         }
         _ => Vec::new(),
     }
