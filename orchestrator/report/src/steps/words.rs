@@ -30,7 +30,7 @@ pub(super) fn words(plan: &Plan, device: &DevicePlan, step: &Step) -> StepWords 
         },
         brief: brief(plan, device, step.action),
         undo: undo(step),
-        added: added(device, step.action),
+        added: added(plan, device, step.action),
     }
 }
 
@@ -170,8 +170,9 @@ fn bastion(device: &DevicePlan) -> Option<&Bastion> {
     }
 }
 
-/// The lines that a step writes, exactly; of the proof's files only what is not in the originals.
-fn added(device: &DevicePlan, action: Action) -> Vec<String> {
+/// The lines that a step writes, exactly; of the proof's files only what is not in the originals, and variables only of
+/// a device alone: they differ from one to the next, and are told together where there are many.
+fn added(plan: &Plan, device: &DevicePlan, action: Action) -> Vec<String> {
     match (action, &device.boot) {
         (Action::ProveWrite, Boot::OneShot { proof: Some(proof), .. }) => {
             let mut lines = more_than_config(proof);
@@ -182,7 +183,7 @@ fn added(device: &DevicePlan, action: Action) -> Vec<String> {
         (Action::WriteTryboot | Action::RewriteConfig, _) => {
             device.tryboot_txt.lines().map(plain).collect()
         }
-        (Action::Register | Action::Preregister, _) => {
+        (Action::Register | Action::Preregister, _) if plan.devices.len() == 1 => {
             let variables = device.variables.iter();
             let line = |(name, value): (&String, &String)| {
                 format!("variable {}={value}", name.trim_start_matches(device_variables::PREFIX))
