@@ -4,14 +4,17 @@ TOOLS := target/tools
 DENY_VERSION := 0.20.2
 # A real OpenSSH server with sudo, and a second shell to run every verb under; MIGOS's SSH client, and a real TLS server;
 # what builds payloads and writes cards; a reader of JSON Schemas
-# that is not ours, a terminal for the live view, and a browser for the pages.
+# that is not ours, the readers of what configures networks, a terminal for the live view, and a browser for the pages;
+# file systems as they are on images.
 PACKAGES := openssh-server openssh-client dropbear-bin openssl sudo dash busybox-static util-linux iproute2 \
-	apt dpkg kmod xz-utils zstd mtools dosfstools gnupg gpgv debian-archive-keyring \
-	python3-jsonschema tmux chromium-headless-shell poppler-utils fonts-dejavu-core
+	apt dpkg kmod xz-utils zstd mtools dosfstools e2fsprogs fdisk gnupg gpgv debian-archive-keyring \
+	network-manager wpasupplicant python3-jsonschema tmux chromium-headless-shell poppler-utils fonts-dejavu-core
 # What makes the cards of emulated Pis; QEMU itself is unpacked under target/, beside any other that is installed.
-EMULATION := mmdebstrap e2fsprogs fdisk cpio device-tree-compiler
+EMULATION := mmdebstrap cpio device-tree-compiler
 # What links MIGOS's program for 32-bit Pis.
 CROSS := gcc-arm-linux-gnueabi libc6-dev-armel-cross
+# What balena's own client runs in; wherever it comes from, it has to be there.
+NODE := command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: test packages payloads programs emulated raspi3b watch-emulated check deny lab
@@ -51,7 +54,7 @@ watch-emulated: packages
 
 # Installs the Debian packages that the tests need, if any is missing.
 packages:
-	@missing=$$(for p in $(PACKAGES) $(MORE); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(MORE); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done; $(NODE)); \
 	if [ -n "$$missing" ]; then \
 	    $(SUDO) apt-get update -q && \
 	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{DeviceId, FleetSlug, GroupName, Serial, SiteName};
+use crate::on_balena::OnBalena;
 use crate::yaml::Node;
 
 /// Every device of an inventory, and what holds for all of them.
@@ -31,10 +32,16 @@ pub struct Settings {
     pub api: String,
     /// Where the token for the balena API is found.
     pub token: Option<SecretSource>,
+    /// A file with the certificates of the API's own authority, as written; `None`: a public one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// A folder or file with payloads, as written.
     pub payloads: Option<String>,
     /// The policy of a rollout.
     pub policy: Option<PolicyChoice>,
+    /// The path of a playbook, as written; the built-in one without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<String>,
 }
 
 impl Settings {
@@ -86,6 +93,10 @@ pub struct Device {
     /// Where the folder of the images is found over HTTP, without a trailing slash: the device fetches its image there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
+    /// NetworkManager keyfiles that are added to its own network connections; paths as written. Each has the name under
+    /// which balenaOS keeps it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyfiles: Vec<String>,
     /// The balena device type to use, whatever the board says.
     pub device_type: Option<String>,
     /// What happens to the data on its card.
@@ -98,6 +109,9 @@ pub struct Device {
     /// When it may start and cross the point of no return; without it, as the policy says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowChoice>,
+    /// What it shall be on balena.
+    #[serde(default, skip_serializing_if = "OnBalena::is_empty")]
+    pub on_balena: OnBalena,
 }
 
 /// When a device may start and cross the point of no return.
@@ -176,11 +190,35 @@ pub enum HostKeys {
 pub struct Hold(pub String);
 
 /// What happens to the data on a device's card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataChoice {
     /// Nothing on the card is needed; all of it may be erased.
     None,
+    /// This is fetched first; all of it may be erased then.
+    Keep(KeptData),
+}
+
+/// What is fetched from a device's card before it is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptData {
+    /// Files and folders; at least one, and none in another.
+    pub paths: Vec<KeptPath>,
+    /// Patterns of names that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+}
+
+/// A file or folder that is fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptPath {
+    /// Its path, absolute and plain.
+    pub path: String,
+    /// True if the device may be without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
 }
 
 /// Who gives the last permission while a device changes over.

@@ -18,19 +18,21 @@ mod fold;
 mod name;
 mod native;
 mod near;
+mod on_balena;
 mod problem;
 mod range;
 mod select;
 pub mod yaml;
 
 pub use fleet::{
-    BadHours, Bastion, DataChoice, Device, Fleet, Handover, Hold, HostKeys, Hours, Login,
-    PolicyChoice, PortRange, Reach, SecretSource, Settings, Vars, WindowChoice,
+    BadHours, Bastion, DataChoice, Device, Fleet, Handover, Hold, HostKeys, Hours, KeptData,
+    KeptPath, Login, PolicyChoice, PortRange, Reach, SecretSource, Settings, Vars, WindowChoice,
 };
 pub use fold::fold;
 pub use name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
 pub use native::{parse, parse_with};
 pub use near::nearest;
+pub use on_balena::{OnBalena, SystemSettings, ValueSource};
 pub use problem::{Place, Problem, Problems, Report};
 pub use range::{MAX_DEVICES, RangeError};
 pub use select::{PatternError, select_from};

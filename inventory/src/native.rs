@@ -3,15 +3,18 @@
 //! What holds for a device comes from up to four layers, later ones winning: the top level,
 //! `defaults`, its groups, the device itself. The files here follow the text from outside in:
 //! `document` reads the whole file, `settings` what holds once, `layer` what can be said at every
-//! level, `login` how to reach a device, `bastion`
+//! level, `login` how to reach a device, `data` what is fetched from it, `bastion`
 //! the host it calls, `window` its hours; `resolve` lays the layers over each other and `unique`
 //! checks that no two devices are one.
 
 mod bastion;
+mod data;
 mod document;
+mod keyfiles;
 mod layer;
 mod login;
 mod mirror;
+mod on_balena;
 mod resolve;
 mod settings;
 mod unique;

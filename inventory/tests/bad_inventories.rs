@@ -271,13 +271,14 @@ data: [/home/pi/media]
 defaults: { ssh: { jump: ops@bastion.example.org, agent: true }, data: no, handover: attendet }
 devices: { kiosk-1: }
 "), @r###"
-    kiosks.yaml:2:7: data: backing up paths is not part of this version yet
-      hint: write `data: none` if nothing on the cards is needed
+    kiosks.yaml:2:7: data: expected `none` or `keep`, found a list
+      hint: write `data: none` if nothing on the cards is needed, or what is: `data: { keep: [/home/pi/photos] }`
     kiosks.yaml:3:20: defaults.ssh.jump: jump hosts are not part of this version yet
       hint: run the controller where it reaches the devices directly, for instance on the jump host
     kiosks.yaml:3:51: defaults.ssh.agent: SSH agents are not part of this version yet
       hint: name a private key with `identity:`
-    kiosks.yaml:3:72: defaults.data: expected `none`, found text "no"
+    kiosks.yaml:3:72: defaults.data: expected `none` or `keep`, found text "no"
+      hint: write `data: none` if nothing on the cards is needed, or what is: `data: { keep: [/home/pi/photos] }`
     kiosks.yaml:3:86: defaults.handover: expected `attended` or `call-home` or `unattended`, found text "attendet"
       hint: did you mean `attended`?
     "###);

@@ -10,6 +10,8 @@
 //!   one-shot boot works. [`diff`] shows a change of a file to a person.
 //! - [`device_config`]: what makes a flashed card one device on balena; [`device_variables`]: what its `config.txt`
 //!   says of its hardware, as configuration variables there.
+//! - [`network`]: the device's own network configuration, and what balenaOS and MIGOS are given of it; [`keyfile`]:
+//!   a network connection that an operator adds.
 //!
 //! Everything here is pure: bytes and strings in, values out.
 
@@ -22,5 +24,7 @@ pub mod device_variables;
 pub mod diff;
 pub mod digest;
 pub mod image;
+pub mod keyfile;
 pub mod manifest;
+pub mod network;
 pub mod size;

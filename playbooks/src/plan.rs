@@ -3,11 +3,16 @@
 mod changes;
 mod device;
 mod handover;
+mod identity;
+mod network;
 
 pub use changes::{StalePlan, changes};
-pub use device::{Boot, Class, DevicePlan, Erased, FirmwareKind, Folder, Proof, Update};
+pub use device::{Boot, Class, DevicePlan, Erased, FirmwareKind, Folder, Proof, SavedData, Update};
 pub use handover::Handover;
 pub(crate) use handover::ports;
+pub use identity::{Destination, Identity, Pin, TAG_CHANGE, TAG_HOSTNAME, TAG_RUN, TAG_SERIAL};
+pub(crate) use network::added;
+pub use network::{AddedKeyfile, NetworkPlan, NetworkSource};
 
 use crate::playbook::{Playbook, PlaybookError};
 use crate::policy::{
@@ -358,6 +363,12 @@ impl CheckedPlan {
     /// The index of the step that orders the commit.
     pub fn commit_step(&self) -> usize {
         let is_it = |step: &Step| step.action == Action::Commit;
+        self.steps.iter().position(is_it).unwrap_or(self.steps.len())
+    }
+
+    /// The index of the step that is taken once a device has arrived; the number of steps if there is none.
+    pub fn settle_step(&self) -> usize {
+        let is_it = |step: &Step| step.action == Action::Settle;
         self.steps.iter().position(is_it).unwrap_or(self.steps.len())
     }
 }

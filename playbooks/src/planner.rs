@@ -12,15 +12,15 @@ use crate::balena::FleetView;
 use crate::estimate::Experience;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
 use crate::plan::{
-    Boot, Class, DevicePlan, Erased, Finding, Handover, Inputs, PLAN_SCHEMA, PayloadSummary, Plan,
-    PlanId, Proof, SetAside, ports,
+    Boot, Class, DevicePlan, Erased, Finding, Folder, Handover, Inputs, NetworkPlan, PLAN_SCHEMA,
+    PayloadSummary, Plan, PlanId, Proof, SavedData, SetAside, added, ports,
 };
 use crate::playbook::Playbook;
 use crate::policy::{Allow, Order, Policy};
 use crate::requirement::firmware::{Way, resets_a_hung_kernel, way};
 use crate::requirement::{Switch, Verdict, network, overruled_by, room};
 use jiff::Timestamp;
-use migos_inventory::{Device, DeviceId, Fleet};
+use migos_inventory::{DataChoice, Device, DeviceId, Fleet};
 use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::boot_text::{
     BootTextError, migos_cmdline, migos_config_txt, proof_cmdline, proof_tryboot_txt,
@@ -48,6 +48,9 @@ pub struct Situation<'a> {
     pub payloads: &'a BTreeMap<Sha256, Manifest>,
     /// The images that the inventory names, by the path as it is written there.
     pub images: &'a BTreeMap<String, ImageManifest>,
+    /// The digests of the keyfiles that the inventory names, by the path as it is written there; see
+    /// [`keyfile::digest`](fn@migos_payload::keyfile::digest).
+    pub keyfiles: &'a BTreeMap<String, Sha256>,
     /// What earlier runs have measured.
     pub experience: &'a Experience,
     /// What balena said.
@@ -186,6 +189,7 @@ fn judge(
     let candidate = chosen.candidate();
     let streamed = room::streamed(&candidate);
     let may_be_tunnelled = network::may_be_tunnelled(&candidate);
+    let identity = chosen.identity();
     let Chosen { payload, image, estimate, fleet, switch, window, mirror, handover, .. } = chosen;
     let window = window.map_err(|finding| SetAside::Refused(vec![*finding]))?;
     let (
@@ -202,6 +206,8 @@ fn judge(
     let texts = boot_texts(facts, boot, manifest).map_err(|_| unexplained())?;
     let config = ConfigTxt::parse(boot.config_txt.as_bytes());
     let kept = device_variables::from_config_txt(&config, &facts.board());
+    let found = NetworkPlan::of(&facts.network.configuration).map_err(|_| unexplained())?;
+    let added = added(&device.keyfiles, situation.keyfiles).ok_or_else(unexplained)?;
     Ok(DevicePlan {
         login: device.login.clone(),
         site: device.site.clone(),
@@ -218,11 +224,14 @@ fn judge(
             used: ByteCount(facts.root.size.0.saturating_sub(facts.root.free.0)),
             largest: facts.largest.clone(),
         },
+        data: saved_data(device, facts),
         boot_files: [("config.txt", &boot.config_txt), ("cmdline.txt", &boot.cmdline_txt)]
             .map(|(name, text)| (name.to_owned(), text.clone()))
             .into(),
         variables: kept.variables,
+        identity,
         dropped: kept.dropped,
+        network: NetworkPlan { added, ..found },
         warnings,
         overruled,
         no_lifeboat,
@@ -242,6 +251,20 @@ fn judge(
         tryboot_txt: texts.tryboot_txt,
         cmdline: texts.cmdline,
     })
+}
+
+/// What is fetched of what the inventory wants kept.
+fn saved_data(device: &Device, facts: &Facts) -> Option<SavedData> {
+    let Some(DataChoice::Keep(kept)) = &device.data else { return None };
+    let there = |path: &String| facts.data.get(path).copied().flatten();
+    let (mut folders, mut absent) = (Vec::new(), Vec::new());
+    for path in kept.paths.iter().map(|kept| kept.path.clone()) {
+        match there(&path) {
+            Some(size) => folders.push(Folder { size, path }),
+            None => absent.push(path),
+        }
+    }
+    Some(SavedData { folders, absent, exclude: kept.exclude.clone() })
 }
 
 /// What the checks say of one device, by their names and in their order; `None` if nothing is known of it. Whether two

@@ -1,6 +1,12 @@
 //! Playbooks: ordered steps for one device, written as data.
 
+mod own;
+mod place;
+
+pub use place::why_not_after;
+
 use crate::step::{ACTIONS, Action, Step, When};
+use migos_inventory::Problems;
 use serde::{Deserialize, Serialize};
 
 /// The version of the playbook's form.
@@ -35,6 +41,20 @@ pub enum PlaybookError {
     /// A step that claims another reversal than its action has.
     #[error("step {0} claims another reversal than its action has")]
     Reversal(String),
+    /// A command without a place of its own, or a built-in action with a command.
+    #[error("step {0} has a command and another action, or an action and no command")]
+    Command(String),
+    /// A command where none may stand.
+    #[error("step {step} cannot stand there: {why}")]
+    Place {
+        /// The step.
+        step: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// Two steps of one name.
+    #[error("there are two steps {0}")]
+    Doubled(String),
     /// A step that may never be tried.
     #[error("step {0} is tried 0 times")]
     NeverTried(String),
@@ -55,10 +75,18 @@ impl Playbook {
     /// # Errors
     /// None with the built-in text; a test keeps it so.
     pub fn migrate() -> Result<Playbook, PlaybookError> {
-        Playbook::parse(MIGRATE)
+        Playbook::built_in(MIGRATE)
     }
 
-    fn parse(text: &str) -> Result<Playbook, PlaybookError> {
+    /// Reads a playbook of the user's own; `file` is only a name for messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in file order.
+    pub fn parse(file: &str, text: &str) -> Result<Playbook, Problems> {
+        own::read(file, text)
+    }
+
+    fn built_in(text: &str) -> Result<Playbook, PlaybookError> {
         let text: Text = serde_yaml::from_str(text).map_err(PlaybookError::Read)?;
         match text.playbook {
             PLAYBOOK_SCHEMA => Playbook::new(text.steps),
@@ -71,8 +99,9 @@ impl Playbook {
     /// # Errors
     /// [`PlaybookError`] names the first step that does not.
     pub fn new(steps: Vec<Step>) -> Result<Playbook, PlaybookError> {
+        let built_in = steps.iter().filter(|step| step.action != Action::Run);
         let found =
-            steps.iter().map(|step| Some((step.action, step.when))).chain(std::iter::repeat(None));
+            built_in.map(|step| Some((step.action, step.when))).chain(std::iter::repeat(None));
         let expected = ACTIONS.into_iter().map(Some).chain([None]);
         if let Some((found, expected)) =
             found.zip(expected).find(|(found, expected)| found != expected)
@@ -85,11 +114,27 @@ impl Playbook {
             return Err(PlaybookError::Order { found: name(found), expected: name(expected) });
         }
         for step in &steps {
-            if step.reversal != step.action.reversal() {
+            if step.run.is_some() != (step.action == Action::Run) {
+                return Err(PlaybookError::Command(step.id.to_string()));
+            }
+            if steps.iter().filter(|other| other.id == step.id).count() > 1 {
+                return Err(PlaybookError::Doubled(step.id.to_string()));
+            }
+            if step.reversal != step.natural_reversal() {
                 return Err(PlaybookError::Reversal(step.id.to_string()));
             }
             if step.retry.times == 0 {
                 return Err(PlaybookError::NeverTried(step.id.to_string()));
+            }
+        }
+        let mut last = None;
+        for step in &steps {
+            match (step.action, why_not_after(last)) {
+                (Action::Run, Some(why)) => {
+                    return Err(PlaybookError::Place { step: step.id.to_string(), why });
+                }
+                (Action::Run, None) => {}
+                (action, _) => last = Some(action),
             }
         }
         Ok(Playbook { steps })
@@ -123,10 +168,10 @@ mod tests {
         let error = Playbook::new(swapped).unwrap_err().to_string();
         assert_eq!(error, "step Commit (Ordered) stands where Configure (Ordered) must");
         let error = Playbook::new(steps[..ACTIONS.len() - 1].to_vec()).unwrap_err().to_string();
-        assert_eq!(error, "step nothing stands where AwaitBalena must");
+        assert_eq!(error, "step nothing stands where Settle (Moved) must");
         let doubled = [&steps[..], &steps[ACTIONS.len() - 1..]].concat();
         let error = Playbook::new(doubled).unwrap_err().to_string();
-        assert_eq!(error, "step AwaitBalena stands where nothing must");
+        assert_eq!(error, "step Settle (Moved) stands where nothing must");
     }
 
     #[test]

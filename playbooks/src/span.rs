@@ -21,6 +21,11 @@ impl Span {
     pub const fn seconds(seconds: u64) -> Span {
         Span(Duration::from_secs(seconds))
     }
+
+    /// True if it is none.
+    pub fn is_zero(&self) -> bool {
+        self.0.is_zero()
+    }
 }
 
 impl FromStr for Span {

@@ -37,6 +37,46 @@ pub struct Step {
     pub limit: Span,
     /// How often it is tried.
     pub retry: Retry,
+    /// The command of an [`Action::Run`]; others have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<OwnCommand>,
+}
+
+/// A command of the user's own, run on Raspbian.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnCommand {
+    /// What is run: by `sh -c`, as root.
+    pub run: String,
+    /// What takes it back, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+    /// How long each of the two may take.
+    pub limit: Span,
+    /// What becomes of that which it prints.
+    #[serde(default)]
+    pub output: Output,
+}
+
+/// What becomes of that which a command prints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// Its last lines are shown, and stay in the journal.
+    #[default]
+    Shown,
+    /// It is read and forgotten.
+    Hidden,
+}
+
+impl Step {
+    /// The reversal that it has by its nature; a playbook cannot say otherwise.
+    pub fn natural_reversal(&self) -> Reversal {
+        match &self.run {
+            Some(OwnCommand { undo: None, .. }) => Reversal::Stays,
+            Some(_) | None => self.action.reversal(),
+        }
+    }
 }
 
 /// Which devices a step is for.
@@ -48,6 +88,8 @@ pub enum When {
     Always,
     /// Those whose firmware is brought up to date first.
     Update,
+    /// Those whose data is fetched first.
+    Data,
     /// Those whose one-shot boot is proven first.
     Proof,
     /// Those that boot MIGOS by the firmware's one-shot flag.
@@ -60,6 +102,8 @@ pub enum When {
     CallHome,
     /// Those whose MIGOS commits by itself.
     Unattended,
+    /// Those that are moved to another fleet once they have arrived.
+    Moved,
 }
 
 impl When {
@@ -102,6 +146,8 @@ pub enum Action {
     Check,
     /// Take the device for this run, so that nobody else works on it.
     Lock,
+    /// Run a command of the user's own on Raspbian. It may stand in many places, so it is not among [`ACTIONS`].
+    Run,
     /// Install the vendor's newer firmware.
     UpdateFirmware,
     /// Reboot into the same Raspbian, on the new firmware.
@@ -110,6 +156,8 @@ pub enum Action {
     UpdateSeen,
     /// Copy the boot partition, to the device and to the run's folder.
     Backup,
+    /// Fetch what is to be kept of the card's data to this computer.
+    SaveData,
     /// Write the files that prove one-shot boot.
     ProveWrite,
     /// Set the one-shot flag and reboot into the same Raspbian.
@@ -156,16 +204,19 @@ pub enum Action {
     Dismiss,
     /// Wait until balena sees the device well.
     AwaitBalena,
+    /// Move the device to the fleet where it stays.
+    Settle,
 }
 
-/// The actions of a migration, in the only order in which they make sense, and which devices they are for.
-pub const ACTIONS: [(Action, When); 29] = [
+/// The built-in actions of a migration, in the only order in which they make sense, and which devices they are for.
+pub const ACTIONS: [(Action, When); 31] = [
     (Action::Check, When::Always),
     (Action::Lock, When::Always),
     (Action::UpdateFirmware, When::Update),
     (Action::UpdateReboot, When::Update),
     (Action::UpdateSeen, When::Update),
     (Action::Backup, When::Always),
+    (Action::SaveData, When::Data),
     (Action::ProveWrite, When::Proof),
     (Action::ProveArm, When::Proof),
     (Action::ProveSeen, When::Proof),
@@ -189,17 +240,22 @@ pub const ACTIONS: [(Action, When); 29] = [
     (Action::AwaitFlash, When::Always),
     (Action::Dismiss, When::CallHome),
     (Action::AwaitBalena, When::Always),
+    (Action::Settle, When::Moved),
 ];
 
 impl Action {
     /// The reversal that the action has by its nature; a playbook cannot say otherwise.
     pub fn reversal(self) -> Reversal {
         match self {
-            Action::Check | Action::UpdateSeen | Action::ProveSeen | Action::ProveGone => {
-                Reversal::Nothing
-            }
+            // The files stay on this computer.
+            Action::Check
+            | Action::UpdateSeen
+            | Action::SaveData
+            | Action::ProveSeen
+            | Action::ProveGone => Reversal::Nothing,
             Action::UpdateFirmware => Reversal::Stays,
             Action::Lock
+            | Action::Run
             | Action::UpdateReboot
             | Action::Backup
             | Action::ProveWrite
@@ -223,7 +279,8 @@ impl Action {
             | Action::AwaitCommit
             | Action::AwaitFlash
             | Action::Dismiss
-            | Action::AwaitBalena => Reversal::Nothing,
+            | Action::AwaitBalena
+            | Action::Settle => Reversal::Nothing,
         }
     }
 
@@ -234,6 +291,7 @@ impl Action {
     pub fn holds_the_device(self) -> bool {
         match self {
             Action::Lock
+            | Action::Run
             | Action::UpdateReboot
             | Action::ProveWrite
             | Action::ProveArm
@@ -246,6 +304,7 @@ impl Action {
             | Action::UpdateFirmware
             | Action::UpdateSeen
             | Action::Backup
+            | Action::SaveData
             | Action::ProveSeen
             | Action::ProveGone
             | Action::SendPayload
@@ -261,7 +320,8 @@ impl Action {
             | Action::AwaitCommit
             | Action::AwaitFlash
             | Action::Dismiss
-            | Action::AwaitBalena => false,
+            | Action::AwaitBalena
+            | Action::Settle => false,
         }
     }
 

@@ -5,10 +5,10 @@
 
 use crate::fleet::{Bench, WallClock};
 use anyhow::{Context, Result};
-use migos_balena::{Balena, Token};
+use migos_balena::{Authority, Balena, Token};
 use migos_engine::bandwidth::Meter;
 use migos_engine::dispatcher::{Dispatch, GateCheck, dispatch};
-use migos_engine::executor::{Observer, SeenOnBalena, World};
+use migos_engine::executor::{Observer, Provisions, SeenOnBalena, World};
 use migos_engine::journal::Journal;
 use migos_engine::ledger::Ledger;
 use migos_engine::port::{
@@ -113,7 +113,7 @@ impl Ground {
     pub fn balena(&self) -> Result<Balena> {
         let token = Token::new(fs::read_to_string(self.lab.join("token"))?.trim())?;
         let (api, timeouts) = (&self.fleet.settings.api, migos_balena::Timeouts::default());
-        Ok(Balena::new(api, token, "test", timeouts, Arc::new(WallClock))?)
+        Ok(Balena::new(api, Authority::Public, token, "test", timeouts, Arc::new(WallClock))?)
     }
 
     /// How to reach a device on Raspbian.
@@ -164,7 +164,8 @@ impl Ground {
         let targets: Result<Vec<Target>> =
             self.fleet.order.iter().map(|device| self.target(device)).collect();
         let hosts = hosts(&self.fleet.settings.api);
-        let facts = probe_all(&self.ssh(&self.lab), targets?, &hosts, PROBES).await;
+        let facts =
+            probe_all(&self.ssh(&self.lab), targets?, &hosts, &BTreeMap::new(), PROBES).await;
         let slugs = self.fleet.devices.values().filter_map(|device| device.balena_fleet.clone());
         let balena = self.balena()?;
         let mut view = FleetView::default();
@@ -193,6 +194,7 @@ impl Ground {
             facts: &found.facts,
             payloads: &payloads.collect(),
             images: &images.collect(),
+            keyfiles: &BTreeMap::new(),
             balena: &found.view,
             playbook: &Playbook::migrate()?,
             policy: &policy,
@@ -311,11 +313,13 @@ impl Controller {
             bastions: bastions?,
             payloads: self.ground.payloads.clone(),
             images: self.ground.contents(),
+            keyfiles: BTreeMap::new(),
             secrets,
             clock: Arc::new(WallClock),
             entropy: Arc::new(SystemEntropy),
             observer,
             seen: SeenOnBalena::default(),
+            provisions: Provisions::default(),
         })
     }
 }

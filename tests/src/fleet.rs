@@ -7,9 +7,10 @@ use migos_engine::journal::Journal;
 use migos_engine::port::Clock;
 use migos_engine::run::write_whole;
 use migos_events::{DeviceEvent, Event, Record};
-use migos_lab::{Lab, LabOptions, Pace, State, VirtualPi, parse_faults};
+use migos_lab::{Lab, LabOptions, NetworkKind, Pace, State, VirtualPi, parse_faults};
 use migos_playbooks::step::Action;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -421,12 +422,32 @@ impl Bench {
     /// # Errors
     /// If it does not start.
     pub fn start(devices: usize, faults: &str, pace: Pace) -> Result<Self> {
+        Self::with_networks(devices, faults, BTreeMap::new(), pace)
+    }
+
+    /// Starts a lab with these faults, where these devices have other networks than a cable and DHCP.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn with_networks(
+        devices: usize,
+        faults: &str,
+        networks: BTreeMap<String, NetworkKind>,
+        pace: Pace,
+    ) -> Result<Self> {
         let (home, runtime) = (Home::new()?, Runtime::new()?);
         home.write("quick.yaml", QUICK)?;
         let faults = parse_faults(faults)?;
         let dir = home.path().join("lab");
-        let options =
-            LabOptions { devices, seed: 1, faults: faults.clone(), pace, dir, api_port: 0 };
+        let options = LabOptions {
+            devices,
+            seed: 1,
+            faults: faults.clone(),
+            networks,
+            pace,
+            dir,
+            api_port: 0,
+        };
         let lab = runtime.block_on(Lab::start(options))?;
         for pi in lab.devices() {
             if !faults.get(pi.name()).is_some_and(|faults| faults.unreachable) {

@@ -4,8 +4,10 @@
 //! Whoever performs verbs is held to it by [`verb_runner`](crate::verb_runner). The probe is not here: its
 //! form is the facts' own.
 
+mod data;
 mod folders;
 mod machine;
+mod own;
 
 use crate::verb_runner::Unpacked;
 use migos_payload::digest::Sha256;
@@ -140,7 +142,12 @@ const NASTY: &str = "/var/lib/migos/it's; $(reboot) `x` \\ \"-rf *";
 pub fn cases() -> Vec<Case> {
     let files =
         [identity(), read(), write(), sums(), part(), receive(), settle(), remove()].concat();
-    [files, folders::cases(), machine::cases()].concat()
+    [files, data::cases(), folders::cases(), machine::cases(), own::cases()].concat()
+}
+
+/// Cases that are for devices with GNU tar, as Raspbian has it.
+pub fn with_gnu_tar() -> Vec<Case> {
+    data::with_gnu_tar()
 }
 
 fn identity() -> Vec<Case> {

@@ -2,7 +2,8 @@
 
 use crate::verb_cases::{Case, State};
 use anyhow::{Context, Result, bail, ensure};
-use migos_ssh::verb::{Rise, command_line};
+use migos_payload::digest::Sha256;
+use migos_ssh::verb::{Rise, Verb, command_line};
 use std::collections::BTreeMap;
 use std::io::Read;
 use tar::EntryType;
@@ -62,12 +63,16 @@ pub trait Device {
 /// What a tar archive holds: files by path with their content, folders with none.
 pub type Unpacked = BTreeMap<String, Option<Vec<u8>>>;
 
-/// Reads a tar archive; the folder that was packed is left out.
+/// Reads a tar archive, compressed or not; the folder that was packed is left out.
 ///
 /// # Errors
 /// If it is none, or holds anything but files and folders.
 pub fn unpack(archive: &[u8]) -> Result<Unpacked> {
     let mut unpacked = BTreeMap::new();
+    let archive: Box<dyn Read> = match archive {
+        [0x1f, 0x8b, ..] => Box::new(flate2::read::GzDecoder::new(archive)),
+        _ => Box::new(archive),
+    };
     for entry in tar::Archive::new(archive).entries()? {
         let mut entry = entry?;
         let path = String::from_utf8(entry.path_bytes().into_owned())?;
@@ -119,6 +124,10 @@ fn check<D: Device>(device: &mut D, case: &Case) -> Result<()> {
     } else {
         let got = String::from_utf8_lossy(&outcome.stdout);
         ensure!(got == wanted, "standard output {got:?}, not {wanted:?}");
+    }
+    if code == 0 && case.verb == Verb::Save {
+        let told = format!("saved {} ", Sha256::of(&outcome.stdout));
+        ensure!(outcome.stderr.contains(&told), "not {told:?}: {:?}", outcome.stderr);
     }
     if code != 0 {
         let lines = outcome.stderr.lines().count();

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use migos_engine::rollout::Order;
 use migos_events::{DeviceEvent, DeviceState, Event, History, Outcome, Record, RunId, StepRef};
 use migos_inventory::DeviceId;
-use migos_lab::{Pace, State};
+use migos_lab::{NetworkKind, Pace, State};
 use migos_payload::digest::Sha256;
 use migos_playbooks::plan::{Plan, PlanId};
 use migos_playbooks::step::{ACTIONS, Action};
@@ -136,8 +136,15 @@ fn what_the_program_prints_live_is_what_the_journal_prints() {
 
 #[test]
 fn no_secret_leaves_its_folder() {
-    let faults = "kiosk-002: [one-shot-ignored]\nkiosk-003: [{ slow-boot: 2s }]\n";
-    let bench = Bench::start(3, faults, Pace::test()).unwrap();
+    let faults = "kiosk-001: [one-shot-ignored]\nkiosk-002: [{ slow-boot: 2s }]\n";
+    let wifi = [("kiosk-003".to_owned(), NetworkKind::Wifi)].into();
+    let bench = Bench::with_networks(3, faults, wifi, Pace::test()).unwrap();
+    bench.home.write("lab/office", OFFICE).unwrap();
+    let inventory = bench.home.read("lab/inventory.yaml").unwrap();
+    let inventory = inventory.replacen("\ndefaults:", "\ndefaults:\n  keyfiles: [office]", 1);
+    bench.home.write("lab/inventory.yaml", inventory).unwrap();
+    let facts = ["probe", "lab/inventory.yaml", "-vvv", "-o", "runs/facts.json"];
+    let facts = bench.home.run(&facts).unwrap();
     let mut first = bench.migrate(&["-vvv"]).unwrap();
     let is_commit = |record: &Record| migos_tests::fleet::begins(record, Action::Commit);
     bench.home.until_record(&mut first, "commit", is_commit).unwrap();
@@ -149,11 +156,31 @@ fn no_secret_leaves_its_folder() {
     let status = bench.home.run(&["status", &run.name(), "--format", "json"]).unwrap();
     let args = ["plan", "lab/inventory.yaml", "--policy", "quick.yaml", "-o", "runs/plan.json"];
     let plan = bench.home.run(&args).unwrap();
+    let detail =
+        ["plan", "lab/inventory.yaml", "--detail", "kiosk-003", "--html", "runs/plan.html"];
+    let detail = bench.home.run(&detail).unwrap();
+    let report = bench.home.run(&["report", &run.name(), "--format", "json"]).unwrap();
+    let archive = bench.home.path().join("runs/export.tar.gz");
+    let export = ["run", "export", &run.name(), "-o", archive.to_str().unwrap()];
+    let export = bench.home.run(&export).unwrap();
+    assert_eq!(export.code, Some(0), "{}", export.stderr);
+    unpack(&archive);
 
     let secrets = all_of(&bench, &run);
-    for (name, ended) in
-        [("migrate", first), ("resume", second), ("status", status), ("plan", plan)]
-    {
+    let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
+    for wanted in ["kiosk-003.json: office, psk", "kiosk-003.json: wpa_supplicant.conf, psk"] {
+        assert!(names.contains(&wanted), "{wanted} is looked for: {names:?}");
+    }
+    for (name, ended) in [
+        ("probe", facts),
+        ("migrate", first),
+        ("resume", second),
+        ("status", status),
+        ("plan", plan),
+        ("detail", detail),
+        ("report", report),
+        ("export", export),
+    ] {
         for text in [&ended.stdout, &ended.stderr] {
             assert!(!text.is_empty() || name != "migrate", "{name} says something");
             assert_eq!(told_in(&secrets, text.as_bytes()), [""; 0], "what {name} says");
@@ -161,13 +188,24 @@ fn no_secret_leaves_its_folder() {
     }
     let mut looked_at = 0;
     for (path, bytes) in secrets::files(&bench.home.path().join("runs")) {
-        if path.starts_with(run.path().join("secrets")) {
+        if path.starts_with(run.path().join("secrets")) || path == archive {
             continue;
         }
         looked_at += 1;
         assert_eq!(told_in(&secrets, &bytes), [""; 0], "{}", path.display());
     }
     assert!(looked_at > 8, "the run, its transcripts, its log, a plan: {looked_at} files");
+}
+
+/// A connection that an operator adds.
+const OFFICE: &str = "[connection]\nid=office\ntype=wifi\n[wifi]\nssid=office\n\
+                      [wifi-security]\nkey-mgmt=wpa-psk\npsk=what the office keeps\n";
+
+/// Unpacks an archive beside itself, so that what is in it is looked at too.
+fn unpack(archive: &std::path::Path) {
+    let folder = archive.with_extension("unpacked");
+    let file = std::fs::File::open(archive).unwrap();
+    tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(folder).unwrap();
 }
 
 #[test]

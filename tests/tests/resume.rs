@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use migos_balena::{Balena, Timeouts, Token};
+use migos_balena::{Authority, Balena, Timeouts, Token};
 use migos_engine::port::BalenaApi;
 use migos_events::{DeviceEvent, Event, Record};
 use migos_lab::{FLEET, Pace, State};
@@ -247,7 +247,8 @@ fn from_a_second_terminal() {
     let (api, _) = api.split_once('"').unwrap();
     let token = Token::new(home.read("lab/token").unwrap().trim()).unwrap();
     let clock = Arc::new(WallClock);
-    let balena = Balena::new(api, token, "test", Timeouts::default(), clock).unwrap();
+    let balena =
+        Balena::new(api, Authority::Public, token, "test", Timeouts::default(), clock).unwrap();
     let fleets = [FLEET.parse().unwrap()];
     let seen = Runtime::new().unwrap().block_on(balena.sightings(&fleets)).unwrap();
     let mut registered: Vec<&str> = seen.iter().map(|device| device.name.as_str()).collect();

@@ -165,14 +165,14 @@ fn what_holds_no_facts_is_refused_with_the_remedy() {
         assert_eq!(ended.code, Some(3), "{}", ended.stderr);
         ended.stderr
     };
-    insta::assert_snapshot!(["text.json", "older.json", "none.json"].map(said).concat(), @r"
+    insta::assert_snapshot!(["text.json", "older.json", "none.json"].map(said).concat(), @r###"
     error: text.json holds no facts of this version
     because: expected value at line 1 column 1
     hint: probe again with -o
-    error: older.json has facts of form 0, this version reads 1
+    error: older.json has facts of form 0, this version reads 2
     hint: probe again with -o
-    error: none.json has the facts of no device
-    hint: probe devices that are not held: migos-fleet probe INVENTORY -o FILE
-    ");
+    error: none.json has facts of form 1, this version reads 2
+    hint: probe again with -o
+    "###);
     assert!(!home.path().join("lab").exists(), "nothing is written");
 }

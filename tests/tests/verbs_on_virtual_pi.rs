@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use migos_lab::{Hindrance, Lab, LabOptions, Pace, State as Life, VirtualPi};
 use migos_ssh::verb::Rise;
-use migos_tests::verb_cases::{State, cases};
+use migos_tests::verb_cases::{State, cases, with_gnu_tar};
 use migos_tests::verb_runner::{Device, Outcome, run};
 use russh::ChannelMsg;
 use russh::client::{self, Handle};
@@ -51,6 +51,7 @@ impl Bench {
             devices: 1,
             seed: 0,
             faults: migos_lab::Faults::new(),
+            networks: Default::default(),
             pace: Pace::test(),
             dir: dir.path().to_owned(),
             api_port: 0,
@@ -102,6 +103,7 @@ impl Device for OnVirtualPi {
         pi.remove_file("/boot")?;
         pi.remove_file("/var/lib/migos")?;
         pi.remove_file("/run/systemd")?;
+        pi.remove_file("/run/migos-run")?;
         pi.hinder(match state {
             State::Plain => None,
             State::PackagesLocked => Some(Hindrance::PackagesLocked),
@@ -144,7 +146,8 @@ fn a_virtual_pi_keeps_the_contract_of_the_verbs() {
     let bench = runtime.block_on(Bench::start()).unwrap();
     assert_eq!(bench.pi.release().boot_path(), "/boot");
     let mut device = OnVirtualPi { runtime, bench };
-    let failures: Vec<String> = cases()
+    let failures: Vec<String> = [cases(), with_gnu_tar()]
+        .concat()
         .iter()
         .filter_map(|case| run(&mut device, case).err())
         .map(|error| format!("{error:#}"))

@@ -447,7 +447,7 @@ fn a_refusal_that_cannot_be_overruled() {
     exit code 2
     ----- stderr
     error: invalid value 'serial' for '--allow <NAME>'
-      [possible values: system, unguarded-kernel, memory, power, dirty-boot, boot-space, pending-update, first-boot, eeprom-settings, device-mapper, root-space, no-lifeboat, card-errors, watchdog, network, wifi, fixed-address, tunnel, api-reach]
+      [possible values: system, unguarded-kernel, memory, power, dirty-boot, boot-space, pending-update, first-boot, eeprom-settings, device-mapper, root-space, no-lifeboat, card-errors, watchdog, tunnel, api-reach]
 
     For more information, try '--help'.
     ");
@@ -460,7 +460,7 @@ fn a_mistyped_refusal() {
     exit code 2
     ----- stderr
     error: invalid value 'pover' for '--allow <NAME>'
-      [possible values: system, unguarded-kernel, memory, power, dirty-boot, boot-space, pending-update, first-boot, eeprom-settings, device-mapper, root-space, no-lifeboat, card-errors, watchdog, network, wifi, fixed-address, tunnel, api-reach]
+      [possible values: system, unguarded-kernel, memory, power, dirty-boot, boot-space, pending-update, first-boot, eeprom-settings, device-mapper, root-space, no-lifeboat, card-errors, watchdog, tunnel, api-reach]
 
       tip: a similar value exists: 'power'
 

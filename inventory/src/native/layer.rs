@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::login::Ssh;
-use super::{bastion, mirror, window};
+use super::{bastion, data, keyfiles, mirror, on_balena, window};
 use crate::fleet::{Bastion, DataChoice, Handover, WindowChoice};
 use crate::name::{FleetSlug, InvalidText, SiteName};
 use crate::problem::{Place, Report};
-use crate::yaml::{Field, KeyPath, Keys, Kind, Mapping, Refused};
+use crate::yaml::{Field, KeyPath, Keys, Mapping, Refused};
 
 /// The keys under `balena` below the top level.
 pub(super) const BALENA: Keys = Keys {
@@ -19,6 +19,7 @@ pub(super) const BALENA: Keys = Keys {
             message: ONE_API,
             hint: "write it under `balena:` at the top level",
         },
+        Refused { key: "ca", message: ONE_API, hint: "write it under `balena:` at the top level" },
     ],
 };
 
@@ -53,10 +54,12 @@ pub(super) struct Layer {
     pub(super) ssh: Ssh,
     pub(super) images: BTreeMap<String, Said<String>>,
     pub(super) mirror: Option<Said<String>>,
+    pub(super) keyfiles: Option<Said<Vec<String>>>,
     pub(super) data: Option<Said<DataChoice>>,
     pub(super) handover: Option<Said<Handover>>,
     pub(super) bastion: Option<Said<Bastion>>,
     pub(super) window: Option<Said<WindowChoice>>,
+    pub(super) on_balena: on_balena::Layer,
     pub(super) device_type: Option<Said<String>>,
     pub(super) site: Option<Said<SiteName>>,
     pub(super) vars: BTreeMap<String, Said<serde_yaml::Value>>,
@@ -78,10 +81,15 @@ impl Layer {
             ssh: level.get("ssh").map(|ssh| Ssh::read(ssh, report)).unwrap_or_default(),
             images: level.get("images").map(|field| images(field, report)).unwrap_or_default(),
             mirror: Said::read(level.get("mirror"), |field| mirror::read(field, report)),
-            data: Said::read(level.get("data"), |field| data(field, report)),
+            keyfiles: Said::read(level.get("keyfiles"), |field| keyfiles::read(field, report)),
+            data: Said::read(level.get("data"), |field| data::read(field, report)),
             handover: Said::read(level.get("handover"), |field| handover(field, report)),
             bastion: Said::read(level.get("bastion"), |field| bastion::read(field, report)),
             window: Said::read(level.get("window"), |field| window::read(field, report)),
+            on_balena: level
+                .get("on_balena")
+                .map(|field| on_balena::Layer::read(field, report))
+                .unwrap_or_default(),
             device_type: Said::read(level.get("device_type"), |field| {
                 field.parse("a balena device type", device_type, report)
             }),
@@ -152,20 +160,6 @@ fn device_type(text: &str) -> Result<String, InvalidText> {
         what: "a balena device type",
         hint: "write balena's own name for the board, such as raspberrypi3 or raspberrypi4-64",
     })
-}
-
-fn data(field: &Field<'_>, report: &mut Report) -> Option<DataChoice> {
-    match &field.node.kind {
-        Kind::List(_) => {}
-        Kind::Text(text) if text.contains(['/', '~']) => {}
-        _ => return field.one_of(&[("none", DataChoice::None)], report),
-    }
-    field.refuse_with_hint(
-        report,
-        "backing up paths is not part of this version yet",
-        "write `data: none` if nothing on the cards is needed",
-    );
-    None
 }
 
 fn handover(field: &Field<'_>, report: &mut Report) -> Option<Handover> {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::Document;
 use super::layer::{Layer, Said};
+use super::on_balena;
 use crate::fleet::{Device, Fleet, Handover, Login, Vars};
 use crate::fold::fold;
 use crate::name::{DeviceId, GroupName};
@@ -89,16 +90,18 @@ fn device(
         balena_fleet: levels.settle(|layer| layer.fleet.as_ref()),
         images: levels.settle_map(|layer| &layer.images),
         mirror: levels.settle(|layer| layer.mirror.as_ref()),
+        keyfiles: levels.settle(|layer| layer.keyfiles.as_ref()).unwrap_or_default(),
         device_type: levels.settle(|layer| layer.device_type.as_ref()),
         data: levels.settle(|layer| layer.data.as_ref()),
         handover: handover.map(|said| said.value).unwrap_or_default(),
         bastion,
         window: levels.settle(|layer| layer.window.as_ref()),
+        on_balena: on_balena::settle(&mut levels),
     }
 }
 
 /// The levels that apply to one device.
-struct Levels<'a, 'c> {
+pub(super) struct Levels<'a, 'c> {
     id: &'a DeviceId,
     own: Option<&'a Layer>,
     groups: &'a [(&'a GroupName, &'a Layer)],
@@ -109,7 +112,7 @@ struct Levels<'a, 'c> {
 
 impl<'a> Levels<'a, '_> {
     /// The setting of the highest level that has one.
-    fn settle<T: Clone + PartialEq + 'a>(
+    pub(super) fn settle<T: Clone + PartialEq + 'a>(
         &mut self,
         get: impl Fn(&'a Layer) -> Option<&'a Said<T>>,
     ) -> Option<T> {
@@ -136,7 +139,7 @@ impl<'a> Levels<'a, '_> {
     }
 
     /// Settles every key of a mapping on its own.
-    fn settle_map<T: Clone + PartialEq + 'a>(
+    pub(super) fn settle_map<T: Clone + PartialEq + 'a>(
         &mut self,
         get: impl Fn(&'a Layer) -> &'a BTreeMap<String, Said<T>>,
     ) -> BTreeMap<String, T> {

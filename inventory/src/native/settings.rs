@@ -9,7 +9,7 @@ use crate::problem::Report;
 use crate::yaml::{Field, Keys, Kind, Mapping};
 
 /// The keys under `balena` at the top level.
-pub(super) const BALENA: Keys = Keys { known: &["fleet", "api", "token"], refused: &[] };
+pub(super) const BALENA: Keys = Keys { known: &["fleet", "api", "token", "ca"], refused: &[] };
 
 pub(super) fn read(
     top: &Mapping<'_>,
@@ -23,11 +23,19 @@ pub(super) fn read(
             .and_then(|api| self::api(api, report))
             .unwrap_or_else(|| Settings::BALENA_CLOUD.to_owned()),
         token: token.and_then(|token| secret(token, "BALENA_TOKEN", report)),
+        ca: balena
+            .and_then(|balena| balena.get("ca"))
+            .and_then(|ca| ca.text("the path of a file of certificates", report))
+            .map(str::to_owned),
         payloads: top
             .get("payloads")
             .and_then(|payloads| payloads.text("the path of a folder or file", report))
             .map(str::to_owned),
         policy: top.get("policy").and_then(|policy| self::policy(policy, report)),
+        playbook: top
+            .get("playbook")
+            .and_then(|playbook| playbook.text("the path of a playbook", report))
+            .map(str::to_owned),
     }
 }
 

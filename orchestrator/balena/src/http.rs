@@ -45,11 +45,22 @@ impl Http {
         token: &Token,
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
+        self.send_as(method, path, Some(token), body).await
+    }
+
+    /// Sends a request in somebody's name, or in nobody's.
+    async fn send_as(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&Token>,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
         let asked = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let mut request = self
-            .client
-            .request(method, format!("{}{path}", self.address.base))
-            .header(AUTHORIZATION, token.header());
+        let mut request = self.client.request(method, format!("{}{path}", self.address.base));
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, token.header());
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -71,6 +82,16 @@ impl Http {
         token: &Token,
     ) -> Result<Vec<T>, Failure> {
         let answer = self.send(Method::GET, path, token, None).await?;
+        Ok(answer.json::<List<T>>()?.d)
+    }
+
+    /// Reads a list of what may be public.
+    pub(crate) async fn list_openly<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&Token>,
+    ) -> Result<Vec<T>, Failure> {
+        let answer = self.send_as(Method::GET, path, token, None).await?;
         Ok(answer.json::<List<T>>()?.d)
     }
 

@@ -4,11 +4,14 @@
 //! these rooms:
 //!
 //! - `port` says what each verb of the port asks; `register` and `withdraw` are the two that must not be done twice
-//!   or too late, and `variables` writes only what differs;
+//!   or too late, `values` writes only what differs, and `place` moves and pins;
 //! - `release` asks how large a fleet's app is, which nothing depends on;
 //! - `odata` writes the query, by hand, because the API refuses URLs that common encoders make;
 //! - `http` sends it once, with limits on time and size, and follows no redirect;
 //! - `failure` sorts what went wrong into what the engine can act on. Nothing is tried again here.
+//!
+//! Images of balenaOS come from the same API, some of them without a token: `images` downloads one, `os` knows which
+//! versions there are.
 //!
 //! Before that, `address` and `token` make sure that the token goes to the API only, and never in
 //! the clear over a network.
@@ -16,15 +19,20 @@
 mod address;
 mod failure;
 mod http;
+mod images;
 mod odata;
+mod os;
+mod place;
 mod port;
 mod register;
 mod release;
 mod setup;
 mod token;
-mod variables;
+mod values;
 mod withdraw;
 
 pub use address::AddressError;
-pub use setup::{Balena, SetupError, Timeouts, install_tls_provider};
+pub use images::{Download, Images, ImagesError};
+pub use os::{OsVersion, Wanted, order as order_of_versions};
+pub use setup::{Authority, Balena, SetupError, Timeouts, install_tls_provider};
 pub use token::{Token, TokenError};

@@ -3,12 +3,15 @@
 use crate::http::Http;
 use crate::odata;
 use crate::setup::Balena;
-use migos_engine::port::{BalenaApi, BalenaError, Registration};
+use migos_engine::port::{BalenaApi, BalenaError, Registration, Table};
 use migos_inventory::FleetSlug;
-use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Heartbeat, Sighting};
+use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Heartbeat, SeenRelease, Sighting};
 use reqwest::Method;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// The head of a request has room for no more uuids.
+const UUIDS_AT_ONCE: usize = 300;
 
 impl BalenaApi for Balena {
     async fn whoami(&self) -> Result<String, BalenaError> {
@@ -51,16 +54,39 @@ impl BalenaApi for Balena {
         Ok(devices.into_iter().map(Sighting::from).collect())
     }
 
+    async fn sightings_of(&self, devices: &[DeviceUuid]) -> Result<Vec<Sighting>, BalenaError> {
+        let mut seen = Vec::new();
+        for some in devices.chunks(UUIDS_AT_ONCE) {
+            let some: Vec<SeenDevice> =
+                self.http.list(&odata::sightings_of(some), &self.token).await?;
+            seen.extend(some.into_iter().map(Sighting::from));
+        }
+        Ok(seen)
+    }
+
+    async fn release(&self, fleet: u64, commit: &str) -> Result<Option<SeenRelease>, BalenaError> {
+        self.release_of(fleet, commit).await
+    }
+
     async fn register(&self, registration: &Registration) -> Result<u64, BalenaError> {
         self.register_once(registration).await
     }
 
-    async fn set_variables(
+    async fn set_values(
         &self,
         device: u64,
-        variables: &BTreeMap<String, String>,
+        table: Table,
+        values: &BTreeMap<String, String>,
     ) -> Result<(), BalenaError> {
-        self.write_variables(device, variables).await
+        self.write_values(device, table, values).await
+    }
+
+    async fn pin(&self, uuid: &DeviceUuid, release: u64) -> Result<(), BalenaError> {
+        self.pin_to(uuid, release).await
+    }
+
+    async fn move_to(&self, uuid: &DeviceUuid, fleet: u64) -> Result<(), BalenaError> {
+        self.move_into(uuid, fleet).await
     }
 
     async fn withdraw(&self, uuid: &DeviceUuid) -> Result<bool, BalenaError> {
@@ -117,6 +143,16 @@ struct SeenDevice {
     api_heartbeat_state: SeenHeartbeat,
     is_connected_to_vpn: Option<bool>,
     os_version: Option<String>,
+    supervisor_version: Option<String>,
+    #[serde(rename = "is_running__release", default)]
+    runs: Vec<SeenId>,
+    #[serde(rename = "should_be_running__release", default)]
+    should_run: Vec<SeenId>,
+}
+
+#[derive(Deserialize)]
+struct SeenId {
+    id: u64,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -147,6 +183,9 @@ impl From<SeenDevice> for Sighting {
             heartbeat: seen.api_heartbeat_state.into(),
             vpn: seen.is_connected_to_vpn.unwrap_or(false),
             os_version: seen.os_version,
+            supervisor: seen.supervisor_version,
+            runs: seen.runs.first().map(|release| release.id),
+            should_run: seen.should_run.first().map(|release| release.id),
         }
     }
 }
@@ -160,7 +199,8 @@ mod tests {
     fn a_device_is_read_as_the_api_writes_it() {
         let seen: SeenDevice = serde_json::from_str(
             r#"{"uuid":"5e91c2","device_name":"kiosk-001","api_heartbeat_state":"timeout",
-                "is_connected_to_vpn":true,"os_version":null}"#,
+                "is_connected_to_vpn":true,"os_version":null,"supervisor_version":"17.4.0",
+                "is_running__release":[],"should_be_running__release":[{"id":7}]}"#,
         )
         .unwrap();
         let sighting = Sighting {
@@ -169,6 +209,9 @@ mod tests {
             heartbeat: Heartbeat::Timeout,
             vpn: true,
             os_version: None,
+            supervisor: Some("17.4.0".to_owned()),
+            runs: None,
+            should_run: Some(7),
         };
         assert_eq!(Sighting::from(seen), sighting);
     }

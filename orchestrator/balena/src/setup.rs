@@ -4,8 +4,8 @@ use crate::address::{AddressError, ApiAddress};
 use crate::http::Http;
 use crate::token::Token;
 use migos_engine::port::Clock;
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, ClientBuilder};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,15 @@ pub struct Timeouts {
     pub request: Duration,
 }
 
+/// Who vouches for the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority<'a> {
+    /// The authorities that this computer trusts.
+    Public,
+    /// Besides those, the ones whose certificates these are, as PEM.
+    Own(&'a str),
+}
+
 impl Default for Timeouts {
     /// 10 s for a connection, and 30 s for a request, as balena's own registration client waits.
     fn default() -> Self {
@@ -38,6 +47,14 @@ pub enum SetupError {
     /// The API's address cannot be used.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// The certificates of the API's own authority cannot be used.
+    #[error("the certificates for {host} cannot be used: {reason}")]
+    Authority {
+        /// The API's host.
+        host: String,
+        /// Why.
+        reason: String,
+    },
     /// TLS or the connection pool could not be set up.
     #[error(
         "failed to prepare a client for {host}; \
@@ -63,28 +80,47 @@ impl Balena {
     /// certificates to check the API's with.
     pub fn new(
         api: &str,
+        authority: Authority<'_>,
         token: Token,
         user_agent_version: &str,
         timeouts: Timeouts,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SetupError> {
-        install_tls_provider();
         let address = ApiAddress::parse(api)?;
-        let mut builder = Client::builder()
-            .user_agent(format!("migos-fleet/{user_agent_version}"))
-            .redirect(Policy::none())
+        let client = client(&address, authority, user_agent_version)?
             .connect_timeout(timeouts.connect)
-            .timeout(timeouts.request);
-        builder = if address.plain {
-            // No proxy may see the token, and no certificates are needed.
-            builder.no_proxy().tls_certs_only([])
-        } else {
-            builder.https_only(true)
-        };
-        let client = builder
+            .timeout(timeouts.request)
             .build()
             .map_err(|source| SetupError::Client { host: address.host.clone(), source })?;
         Ok(Self { http: Http { client, address, limit: timeouts.request }, token, clock })
+    }
+}
+
+/// What all clients of the API at this address have in common.
+pub(crate) fn client(
+    address: &ApiAddress,
+    authority: Authority<'_>,
+    user_agent_version: &str,
+) -> Result<ClientBuilder, SetupError> {
+    install_tls_provider();
+    let builder = Client::builder()
+        .user_agent(format!("migos-fleet/{user_agent_version}"))
+        .redirect(Policy::none());
+    Ok(match address.plain {
+        // No proxy may see the token, and no certificates are needed.
+        true => builder.no_proxy().tls_certs_only([]),
+        false => builder.https_only(true).tls_certs_merge(certificates(authority, &address.host)?),
+    })
+}
+
+/// The certificates besides those that this computer trusts.
+fn certificates(authority: Authority<'_>, host: &str) -> Result<Vec<Certificate>, SetupError> {
+    let Authority::Own(pem) = authority else { return Ok(Vec::new()) };
+    let unusable = |reason: String| SetupError::Authority { host: host.to_owned(), reason };
+    let read = Certificate::from_pem_bundle(pem.as_bytes());
+    match read.map_err(|error| unusable(error.to_string()))? {
+        none if none.is_empty() => Err(unusable("there is none in the file".to_owned())),
+        certificates => Ok(certificates),
     }
 }
 
@@ -109,7 +145,7 @@ mod tests {
 
     fn client(api: &str) -> Result<Balena, SetupError> {
         let token = Token::new("secret").unwrap();
-        Balena::new(api, token, "0.1.0", Timeouts::default(), Arc::new(Epoch))
+        Balena::new(api, Authority::Public, token, "0.1.0", Timeouts::default(), Arc::new(Epoch))
     }
 
     #[test]

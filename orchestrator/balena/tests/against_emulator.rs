@@ -1,15 +1,20 @@
 //! The client against the lab's balena API, over real sockets. Time is turned by hand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod conversation;
+#[path = "against_emulator/identity.rs"]
+mod identity;
+
 use jiff::Timestamp;
-use migos_balena::{Balena, Timeouts, Token, install_tls_provider};
-use migos_engine::port::{BalenaApi as _, BalenaError, Clock, Registration};
+use migos_balena::{Authority, Balena, Timeouts, Token, install_tls_provider};
+use migos_engine::port::{BalenaApi as _, BalenaError, Clock, Registration, Table};
 use migos_inventory::FleetSlug;
 use migos_lab::balena_api::{
     ApiConfig, BalenaApi, DeviceClient, Fault, FleetConfig, HeartbeatState, Reported,
 };
 use migos_payload::size::ByteCount;
 use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Heartbeat, Sighting};
+use migos_playbooks::policy::ReleaseRule;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -100,7 +105,15 @@ impl World {
 
 fn balena(api: &str, token: &str, clock: Timestamp) -> Balena {
     let token = Token::new(token).unwrap();
-    Balena::new(api, token, "0.1.0", Timeouts::default(), Arc::new(WallClock(clock))).unwrap()
+    Balena::new(
+        api,
+        Authority::Public,
+        token,
+        "0.1.0",
+        Timeouts::default(),
+        Arc::new(WallClock(clock)),
+    )
+    .unwrap()
 }
 
 fn slug(text: &str) -> FleetSlug {
@@ -119,6 +132,17 @@ fn kiosk() -> Registration {
         device_key: DEVICE_KEY.to_owned(),
         name: "kiosk-001".to_owned(),
     }
+}
+
+#[tokio::test]
+async fn what_a_real_api_is_asked_the_emulator_answers() {
+    let world = World::new().await;
+    let mut topics = Vec::new();
+    let mut told = |what: &str, _: &str| topics.push(what.to_owned());
+    let held = conversation::hold(&world.balena(), &slug("acme/kiosks"), UUID, &mut told).await;
+    assert_eq!(held, Ok(()));
+    assert_eq!(topics.len(), 6, "{topics:?}");
+    assert!(world.api.devices().is_empty());
 }
 
 #[tokio::test]
@@ -159,7 +183,7 @@ async fn a_fleet_without_a_release_is_found_all_the_same() {
 }
 
 #[tokio::test]
-async fn the_lab_answers_only_the_question_for_a_release_that_is_asked() {
+async fn a_field_that_there_is_not_is_a_500_however_deep_it_stands() {
     let world = World::new().await;
     let ask = |field: &str| {
         format!(
@@ -168,7 +192,7 @@ async fn the_lab_answers_only_the_question_for_a_release_that_is_asked() {
         )
     };
     assert_eq!(world.raw("GET", &ask("image_size"), TOKEN, None).await.0, 200);
-    assert_eq!(world.raw("GET", &ask("image_sise"), TOKEN, None).await.0, 400);
+    assert_eq!(world.raw("GET", &ask("image_sise"), TOKEN, None).await, (500, String::new()));
 }
 
 #[tokio::test]
@@ -250,11 +274,11 @@ async fn variables_are_set_where_they_differ_and_others_are_left_alone() {
         let path = format!("/v7/device_config_variable?$filter=device eq {id}&$select=id,name");
         world.raw("GET", &path, TOKEN, None).await.1
     };
-    balena.set_variables(id, &rotated("1")).await.unwrap();
+    balena.set_values(id, Table::Config, &rotated("1")).await.unwrap();
     let before = rows().await;
-    balena.set_variables(id, &rotated("1")).await.unwrap();
+    balena.set_values(id, Table::Config, &rotated("1")).await.unwrap();
     assert_eq!(rows().await, before, "nothing is written twice");
-    balena.set_variables(id, &rotated("3")).await.unwrap();
+    balena.set_values(id, Table::Config, &rotated("3")).await.unwrap();
     assert_ne!(rows().await, before);
 
     let mut expected = rotated("3");
@@ -269,12 +293,12 @@ async fn a_variable_that_balena_does_not_take_is_an_error_and_none_needs_no_requ
     let world = World::new().await;
     let id = world.balena().register(&kiosk()).await.unwrap();
     let wrong = variables(&[("BALENA_HOST_CONFIG_hdmi_mode:1", "4")]);
-    let error = world.balena().set_variables(id, &wrong).await.unwrap_err();
+    let error = world.balena().set_values(id, Table::Config, &wrong).await.unwrap_err();
     insta::assert_snapshot!(world.words(&error), @"balena refused the request: HOST answered 400 Bad Request to PUT /v7/device_config_variable(device=1,name='BALENA_HOST_CONFIG_hdmi_mode%3A1'): Configuration variable names can only contain alphanumeric characters and underscores.");
     world.api.set_fault(Fault::Away);
-    assert_eq!(world.balena().set_variables(id, &BTreeMap::new()).await, Ok(()));
+    assert_eq!(world.balena().set_values(id, Table::Config, &BTreeMap::new()).await, Ok(()));
     let right = variables(&[("BALENA_HOST_CONFIG_hdmi_mode", "4")]);
-    let error = world.balena().set_variables(id, &right).await.unwrap_err();
+    let error = world.balena().set_values(id, Table::Config, &right).await.unwrap_err();
     assert!(matches!(error, BalenaError::Away { .. }), "{error}");
 }
 
@@ -284,12 +308,12 @@ async fn variables_go_with_their_device() {
     let balena = world.balena();
     let first = balena.register(&kiosk()).await.unwrap();
     let some = variables(&[("BALENA_HOST_CONFIG_gpu_mem", "64")]);
-    balena.set_variables(first, &some).await.unwrap();
+    balena.set_values(first, Table::Config, &some).await.unwrap();
     assert!(balena.withdraw(&uuid()).await.unwrap());
     let again = balena.register(&kiosk()).await.unwrap();
     assert_ne!(first, again);
     assert!(world.api.devices()[0].variables.is_empty());
-    let error = balena.set_variables(first, &some).await.unwrap_err();
+    let error = balena.set_values(first, Table::Config, &some).await.unwrap_err();
     assert!(matches!(error, BalenaError::Token(_)), "{error}");
 }
 
@@ -356,13 +380,16 @@ async fn sightings_follow_the_heartbeat() {
         heartbeat: Heartbeat::Unknown,
         vpn: false,
         os_version: None,
+        supervisor: None,
+        runs: None,
+        should_run: None,
     };
     assert_eq!(sighting, waiting);
 
     world.device_reports().await;
     let sighting = seen().await;
     assert_eq!(sighting.os_version.as_deref(), Some(OS));
-    assert!(sighting.is_well("balenaOS 6.0.24"));
+    assert!(sighting.is_well("balenaOS 6.0.24", ReleaseRule::Required));
 
     world.pass(Duration::from_millis(14_999));
     assert_eq!(seen().await.heartbeat, Heartbeat::Online);
@@ -459,16 +486,15 @@ async fn the_emulator_refuses_what_a_real_api_refuses() {
         )
     );
     for unknown in [
-        "/v7/device?$filter=overall_status eq 'operational'&$select=id",
-        "/v7/device?$filter=uuid eq 'a'&$select=api_secret",
-        "/v7/device(uuid='a')",
-        "/v7/device?$select=id",
-        "/v7/release?$select=id",
+        "/v7/device?$filter=colour eq 'red'&$select=id",
+        "/v7/device?$select=id,api_secret",
+        "/v7/application?$expand=colour",
+        "/v7/application?$filter=is_for__device_type/any(dt:dt/colour eq 'red')",
     ] {
-        let (status, said) = get(unknown).await;
-        assert_eq!(status, 400, "{unknown}");
-        assert!(said.starts_with("\"the lab's API does not know this query: GET "), "{said}");
+        assert_eq!(get(unknown).await, (500, String::new()), "{unknown}");
     }
+    assert_eq!(get("/v7/colour?$select=id").await, (401, String::new()));
+    assert_eq!(get("/v7/device?$top=abc").await.0, 400);
     assert_eq!(world.raw("GET", fleet, "wrong", None).await, (401, String::new()));
 }
 

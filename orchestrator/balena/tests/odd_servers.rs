@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the server of a test ends with the test")]
 
 use jiff::Timestamp;
-use migos_balena::{Balena, Timeouts, Token};
+use migos_balena::{Authority, Balena, Timeouts, Token};
 use migos_engine::port::{BalenaApi as _, BalenaError, Clock, Registration};
 use migos_inventory::FleetSlug;
 use migos_playbooks::balena::DeviceUuid;
@@ -24,7 +24,15 @@ impl Clock for Epoch {
 fn balena(listener: &TcpListener) -> Balena {
     let api = format!("http://{}", listener.local_addr().unwrap());
     let timeouts = Timeouts { request: Duration::from_millis(250), ..Timeouts::default() };
-    Balena::new(&api, Token::new("operator").unwrap(), "0.1.0", timeouts, Arc::new(Epoch)).unwrap()
+    Balena::new(
+        &api,
+        Authority::Public,
+        Token::new("operator").unwrap(),
+        "0.1.0",
+        timeouts,
+        Arc::new(Epoch),
+    )
+    .unwrap()
 }
 
 /// Gives these answers one after the other, and returns the first lines and keys of the requests.

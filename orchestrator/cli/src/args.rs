@@ -4,7 +4,9 @@ mod assess;
 mod stock;
 
 pub(crate) use assess::Assess;
-pub(crate) use stock::{Cache, ImageCommand, ImagePrepare, PayloadBuild, PayloadCommand};
+pub(crate) use stock::{
+    Cache, ImageCommand, ImageFetch, ImagePrepare, PayloadBuild, PayloadCommand,
+};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -140,6 +142,8 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "PATTERN")]
         limit: Option<String>,
     },
+    /// Delete records on balena of devices that earlier runs registered and that never arrived
+    Cleanup(Cleanup),
     /// Begin no new work in a run that goes on in another terminal, until somebody resumes it
     Pause {
         /// The run
@@ -165,18 +169,35 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Playbooks: the steps of a migration, with your own among them
+    Playbook {
+        #[command(subcommand)]
+        command: PlaybookCommand,
+    },
     /// MIGOS itself: build, pack and look at what is sent to devices
     Payload {
         #[command(subcommand)]
         command: PayloadCommand,
     },
-    /// Prepare the operating system image that is sent to devices, inspect and verify it
+    /// Get and prepare the operating system image that is sent to devices, inspect and verify it
     Image {
         #[command(subcommand)]
         command: ImageCommand,
     },
     /// What this computer needs for what, with the command that installs it
     Doctor,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Cleanup {
+    #[command(flatten)]
+    pub(crate) inventory: Inventory,
+    /// Show the records; delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -201,6 +222,20 @@ pub(crate) enum PolicyCommand {
     Check {
         /// Policy file, or shipped policy
         policy: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlaybookCommand {
+    /// Every step with its limits and what takes it back, and where the point of no return is
+    Show {
+        /// Playbook file [default: the built-in one]
+        playbook: Option<PathBuf>,
+    },
+    /// Read a playbook strictly: exit with 0 if it can be carried out, with 3 and the places if not
+    Check {
+        /// Playbook file
+        playbook: PathBuf,
     },
 }
 
@@ -259,6 +294,9 @@ pub(crate) struct Lab {
     /// Number of virtual Pis
     #[arg(long, value_name = "N", default_value_t = 24)]
     pub(crate) devices: usize,
+    /// Give the devices twelve kinds of network, by turns, instead of a cable and DHCP for all
+    #[arg(long)]
+    pub(crate) networks: bool,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -292,6 +330,9 @@ pub(crate) struct Planning {
     /// Policy file or shipped policy, instead of the inventory's
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<String>,
+    /// Playbook file, instead of the inventory's or the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) playbook: Option<PathBuf>,
     /// Payload file or folder, instead of the inventory's
     #[arg(long, value_name = "PATH")]
     pub(crate) payload: Option<PathBuf>,
@@ -336,7 +377,7 @@ pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) planning: Planning,
     /// Carry out this saved plan, as it is
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "facts", "parallel", "max_failures", "boot_strategy", "allow"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "policy", "playbook", "facts", "parallel", "max_failures", "boot_strategy", "allow"])]
     pub(crate) plan: Option<PathBuf>,
     /// Only show what would happen
     #[arg(long)]

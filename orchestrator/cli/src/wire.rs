@@ -1,13 +1,17 @@
 //! The world outside: clock, environment, randomness, and how the engine reaches devices and balena.
 
 use crate::failure::{Failure, Kind};
+use crate::input::Sources;
 use jiff::Timestamp;
-use migos_balena::{Balena, Token};
+use migos_balena::{Authority, Balena, Token};
 use migos_engine::bandwidth::Meter;
+use migos_engine::executor::Provisions;
 use migos_engine::port::{Clock, Entropy, HostKey, LoginKey, Root, Target};
 use migos_engine::run::Holder;
-use migos_inventory::{Bastion, DeviceId, HostKeys, Login, SecretSource};
+use migos_inventory::{Bastion, DeviceId, HostKeys, Login, SecretSource, ValueSource};
+use migos_playbooks::plan::Plan;
 use migos_ssh::{Ssh, Timeouts, Transcript};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -162,6 +166,7 @@ pub(crate) fn balena(
     api: &str,
     base: &Path,
     token: Option<&SecretSource>,
+    ca: Option<&str>,
 ) -> Result<Balena, Failure> {
     let Some(source) = token else {
         let hint = "write `token: { env: BALENA_TOKEN }` under `balena:` in the inventory";
@@ -170,8 +175,49 @@ pub(crate) fn balena(
     let text = secret(base, source, "the balena token")?;
     let token = Token::new(&text)
         .map_err(|error| Failure::at(Kind::Input, "the balena token cannot be used", &error))?;
-    Balena::new(api, token, VERSION, migos_balena::Timeouts::default(), Arc::new(SystemClock))
-        .map_err(|error| Failure::of(Kind::Input, &error))
+    let pem = ca.map(|ca| certificates(base, ca)).transpose()?;
+    let authority = pem.as_deref().map_or(Authority::Public, Authority::Own);
+    Balena::new(
+        api,
+        authority,
+        token,
+        VERSION,
+        migos_balena::Timeouts::default(),
+        Arc::new(SystemClock),
+    )
+    .map_err(|error| Failure::of(Kind::Input, &error))
+}
+
+/// The certificates of the API's own authority.
+pub(crate) fn certificates(base: &Path, written: &str) -> Result<String, Failure> {
+    let path = resolve(base, written);
+    fs::read_to_string(&path).map_err(|error| {
+        let what =
+            format!("failed to read the certificates of balena's API from {}", path.display());
+        Failure::at(Kind::Input, what, &error).hint("correct `balena: { ca: … }` in the inventory")
+    })
+}
+
+/// What devices get on balena and in their `config.json`, and what does not stand in the plan.
+pub(crate) fn provisions(
+    plan: &Plan,
+    sources: &Sources,
+    change: Option<String>,
+) -> Result<Provisions, Failure> {
+    let mut environment: BTreeMap<DeviceId, BTreeMap<String, String>> = BTreeMap::new();
+    for (id, device) in &plan.devices {
+        for (name, source) in &device.identity.environment {
+            let source = match source {
+                ValueSource::Literal(_) | ValueSource::Device(_) => continue,
+                ValueSource::Env(name) => SecretSource::Env(name.clone()),
+                ValueSource::File(path) => SecretSource::File(path.clone()),
+            };
+            let value = secret(&sources.base, &source, &format!("the value of {name} for {id}"))?;
+            environment.entry(id.clone()).or_default().insert(name.clone(), value);
+        }
+    }
+    let ca = sources.ca.as_ref().map(|ca| certificates(&sources.base, ca)).transpose()?;
+    Ok(Provisions { change, ca, environment })
 }
 
 /// The way to devices. New hosts are written down beside the runs, for all of them.

@@ -6,23 +6,23 @@
 use crate::executor::{self, Answer, Link, Message, World};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
-use crate::port::{BalenaApi, BalenaError, Transport};
-use crate::rollout::{Effect, Input, Now, Order, Rollout, Seen, Sight};
+use crate::poller::poll_balena;
+use crate::port::{BalenaApi, Transport};
+use crate::rollout::{Effect, Input, Now, Order, Rollout};
 use crate::run::FileError;
 use futures::future::BoxFuture;
 use migos_events::{
     CheckVerdict, Event, History, LedgerEntry, LedgerState, Outcome, Progress, Record, RunId,
 };
-use migos_inventory::{DeviceId, FleetSlug};
-use migos_playbooks::balena::{DeviceUuid, Heartbeat, Sighting};
+use migos_inventory::DeviceId;
+use migos_playbooks::balena::DeviceUuid;
 use migos_playbooks::estimate::Measured;
-use migos_playbooks::plan::CheckedPlan;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{self, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument;
 
 /// Messages that may wait; a task that sends more waits itself.
@@ -274,58 +274,4 @@ fn uuids<T: Transport, B: BalenaApi>(
         Ok((secrets.uuid, id.clone()))
     };
     world.plan.devices.keys().map(uuid).collect()
-}
-
-/// How a device is, by what balena tells.
-fn sight(plan: &CheckedPlan, device: &DeviceId, sighting: Sighting) -> Sight {
-    let image = plan.devices.get(device).and_then(|device| plan.images.get(&device.image));
-    let wanted = image.map(|image| image.os_version.as_str()).unwrap_or_default();
-    let is_well = sighting.is_well(wanted);
-    let found = sighting.os_version.unwrap_or_else(|| "an unknown system".to_owned());
-    match sighting.heartbeat {
-        _ if is_well => Sight::Well { os_version: found, vpn: sighting.vpn },
-        Heartbeat::Online => {
-            Sight::Unwell(format!("it answers balena, but runs {found} instead of {wanted}"))
-        }
-        _ => Sight::Silent,
-    }
-}
-
-/// Asks balena about the whole fleet, again and again: one poller for all devices.
-async fn poll_balena<T: Transport, B: BalenaApi>(
-    world: Arc<World<T, B>>,
-    uuids: BTreeMap<DeviceUuid, DeviceId>,
-    to: mpsc::Sender<Input>,
-) {
-    let fleets: BTreeSet<FleetSlug> =
-        world.plan.devices.values().map(|device| device.fleet.clone()).collect();
-    let fleets: Vec<FleetSlug> = fleets.into_iter().collect();
-    let interval = world.plan.arrival.poll.0;
-    loop {
-        let mut pause = interval;
-        let input = match world.balena.sightings(&fleets).await {
-            Ok(sightings) => {
-                let mut seen = Vec::new();
-                for sighting in sightings {
-                    let Some(device) = uuids.get(&sighting.uuid) else { continue };
-                    if sighting.heartbeat != Heartbeat::Unknown {
-                        world.seen.add(&sighting.uuid);
-                    }
-                    let (device, uuid) = (device.clone(), sighting.uuid.clone());
-                    seen.push(Seen { sight: sight(&world.plan, &device, sighting), device, uuid });
-                }
-                Input::Seen(seen)
-            }
-            Err(error) => {
-                if let BalenaError::Away { retry_after: Some(seconds), .. } = error {
-                    pause = pause.max(Duration::from_secs(seconds));
-                }
-                Input::BalenaAway(error.to_string())
-            }
-        };
-        if to.send(input).await.is_err() {
-            return;
-        }
-        sleep(pause).await;
-    }
 }

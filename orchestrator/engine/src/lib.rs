@@ -19,6 +19,7 @@ pub mod dispatcher;
 pub mod executor;
 pub mod journal;
 pub mod ledger;
+mod poller;
 pub mod port;
 pub mod probe;
 pub mod rollout;

@@ -4,13 +4,18 @@
 //! are the wall clock and randomness. The engine is generic over them and never names what stands
 //! behind.
 
+mod balena;
+mod work;
+
+pub use balena::{BalenaApi, BalenaError, Registration, Table};
+pub use work::{Content, OwnOrder, Packed, Ran, Saved, Sent, Source};
+
 use crate::bandwidth::Meter;
-use bytes::Bytes;
 use jiff::Timestamp;
 use migos_contract as contract;
-use migos_inventory::{DeviceId, FleetSlug};
+use migos_inventory::DeviceId;
 use migos_payload::digest::Sha256;
-use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Sighting};
+use migos_payload::size::ByteCount;
 use migos_playbooks::facts::{Identity, Tree};
 use migos_playbooks::plan::FirmwareKind;
 use std::collections::BTreeMap;
@@ -94,6 +99,10 @@ pub trait Session: Send + Sync + 'static {
         firmware: FirmwareKind,
     ) -> impl Future<Output = Result<(), TransportError>> + Send;
 
+    /// Runs a command of the user's own as root. It goes on by itself when the connection is lost; asked for again, it
+    /// is waited for, and what was done is not done again.
+    fn run(&self, order: &OwnOrder) -> impl Future<Output = Result<Ran, TransportError>> + Send;
+
     /// Sets the one-shot flag and reboots. Returns when the reboot has been asked for.
     fn arm(&self) -> impl Future<Output = Result<(), TransportError>> + Send;
 
@@ -117,6 +126,23 @@ pub trait Session: Send + Sync + 'static {
         path: &str,
         to: &Path,
     ) -> impl Future<Output = Result<Packed, TransportError>> + Send;
+
+    /// What these files and folders take, by path; `None` where there is none.
+    fn sizes(
+        &self,
+        paths: &[String],
+    ) -> impl Future<Output = Result<BTreeMap<String, Option<ByteCount>>, TransportError>> + Send;
+
+    /// Fetches a file or folder, but for names of these patterns, as a compressed tar archive into a file on this
+    /// computer, whole or not at all. The digest is that of the device and of what arrived. `progress` is told the
+    /// bytes that have arrived so far.
+    fn save(
+        &self,
+        path: &str,
+        exclude: &[String],
+        to: &Path,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> impl Future<Output = Result<Saved, TransportError>> + Send;
 
     /// Takes the device for this owner, for so long of its uptime; the same owner renews.
     /// [`TransportError::Busy`] if another owner has it.
@@ -164,15 +190,6 @@ pub enum Tier {
     Forced,
     /// By the kernel itself: sync, remount read-only, reset.
     Sysrq,
-}
-
-/// An archive that was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packed {
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its digest.
-    pub sha256: Sha256,
 }
 
 /// Whom to connect to, and as whom.
@@ -283,33 +300,6 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// A file to be sent, hashed once and shared by all devices.
-#[derive(Debug, Clone)]
-pub struct Content {
-    /// Where its bytes are.
-    pub source: Source,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its digest.
-    pub sha256: Sha256,
-}
-
-/// Where the bytes of a content are.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// In memory.
-    Memory(Bytes),
-    /// In a file that does not change.
-    File(Arc<PathBuf>),
-}
-
-/// What a `send` did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
-    /// Bytes that crossed the network.
-    pub bytes: u64,
-}
-
 /// Why a device did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
@@ -398,87 +388,6 @@ impl TransportError {
             | TransportError::Local { .. } => false,
         }
     }
-}
-
-/// The balena API, as far as the engine uses it.
-pub trait BalenaApi: Send + Sync + 'static {
-    /// Who the token belongs to: the check of the credentials.
-    fn whoami(&self) -> impl Future<Output = Result<String, BalenaError>> + Send;
-
-    /// The fleet of this slug; `None` if there is none or the token may not see it.
-    fn fleet(
-        &self,
-        slug: &FleetSlug,
-    ) -> impl Future<Output = Result<Option<BalenaFleet>, BalenaError>> + Send;
-
-    /// All devices of these fleets, in one request.
-    fn sightings(
-        &self,
-        fleets: &[FleetSlug],
-    ) -> impl Future<Output = Result<Vec<Sighting>, BalenaError>> + Send;
-
-    /// Registers a device under a uuid and key that we chose; repeated, it finds the same device again.
-    /// Returns balena's numeric id of the device.
-    fn register(
-        &self,
-        registration: &Registration,
-    ) -> impl Future<Output = Result<u64, BalenaError>> + Send;
-
-    /// Sets configuration variables of a device, by its numeric id; those that are so already are left alone, and so
-    /// are others. Names begin with `BALENA_` or `RESIN_`.
-    fn set_variables(
-        &self,
-        device: u64,
-        variables: &BTreeMap<String, String>,
-    ) -> impl Future<Output = Result<(), BalenaError>> + Send;
-
-    /// Deletes a registered device that was never seen. True if it is gone; false if balena has seen it
-    /// and it was left alone.
-    fn withdraw(&self, uuid: &DeviceUuid)
-    -> impl Future<Output = Result<bool, BalenaError>> + Send;
-}
-
-/// A device to be registered.
-#[derive(Clone)]
-pub struct Registration {
-    /// The fleet's numeric id.
-    pub fleet: u64,
-    /// The balena device type.
-    pub device_type: String,
-    /// The uuid we chose.
-    pub uuid: DeviceUuid,
-    /// The device key we chose: 32 hex digits.
-    pub device_key: String,
-    /// The name it shall have.
-    pub name: String,
-}
-
-impl fmt::Debug for Registration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration").field("uuid", &self.uuid).field("name", &self.name).finish()
-    }
-}
-
-/// Why balena did not do what was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BalenaError {
-    /// No answer, an overload or a fault of the service: says nothing about any device.
-    #[error("balena is away: {message}")]
-    Away {
-        /// What happened.
-        message: String,
-        /// Seconds after which the service asked to be tried again, if it did.
-        retry_after: Option<u64>,
-    },
-    /// The token is wrong or may not do this.
-    #[error("balena refused the token: {0}")]
-    Token(String),
-    /// The request was refused.
-    #[error("balena refused the request: {0}")]
-    Refused(String),
-    /// The answer is not of the API's form.
-    #[error("balena answered what cannot be understood: {0}")]
-    Garbled(String),
 }
 
 /// The wall clock; used for times shown to people and kept in the journal, never for deadlines.

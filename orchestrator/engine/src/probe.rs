@@ -2,35 +2,49 @@
 
 use crate::port::{Session, Target, Transport, TransportError};
 use futures::{StreamExt, stream};
-use migos_playbooks::facts::{FactsByDevice, Probed, parse};
+use migos_inventory::DeviceId;
+use migos_payload::size::ByteCount;
+use migos_playbooks::facts::{Facts, FactsByDevice, Probed, parse};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::sleep;
+
+/// What files and folders take, by path.
+type Sizes = BTreeMap<String, Option<ByteCount>>;
 
 /// Tries to reach a device before it counts as unreachable.
 const TRIES: u32 = 3;
 
-/// Probes these devices, so many at a time. Each tries which of these hosts it reaches, each `HOST:PORT`.
+/// Probes these devices, so many at a time. Each tries which of these hosts it reaches, each `HOST:PORT`,
+/// and tells what those of these files and folders take that are its own.
 pub async fn probe_all<T: Transport>(
     transport: &T,
     targets: Vec<Target>,
     hosts: &[String],
+    data: &BTreeMap<DeviceId, Vec<String>>,
     parallel: usize,
 ) -> FactsByDevice {
     let probes = targets.into_iter().map(|target| async move {
-        let probed = probe(transport, &target, hosts).await;
+        let paths = data.get(&target.device).map(Vec::as_slice).unwrap_or_default();
+        let probed = probe(transport, &target, hosts, paths).await;
         (target.device, probed)
     });
     stream::iter(probes).buffer_unordered(parallel.max(1)).collect().await
 }
 
-async fn probe<T: Transport>(transport: &T, target: &Target, hosts: &[String]) -> Probed {
+async fn probe<T: Transport>(
+    transport: &T,
+    target: &Target,
+    hosts: &[String],
+    paths: &[String],
+) -> Probed {
     let mut pause = Duration::from_millis(500);
     let mut tries = 1;
     loop {
-        match probe_once(transport, target, hosts).await {
-            Ok(text) => {
+        match probe_once(transport, target, hosts, paths).await {
+            Ok((text, data)) => {
                 return match parse(&text) {
-                    Ok(facts) => Probed::Facts(Box::new(facts)),
+                    Ok(facts) => Probed::Facts(Box::new(Facts { data, ..facts })),
                     Err(error) => Probed::Unusable {
                         reason: format!("its facts are not understood: {error}"),
                         remedy: "look whether it is a Raspberry Pi with Raspbian".into(),
@@ -59,11 +73,22 @@ async fn probe_once<T: Transport>(
     transport: &T,
     target: &Target,
     hosts: &[String],
-) -> Result<String, TransportError> {
+    paths: &[String],
+) -> Result<(String, Sizes), TransportError> {
     let session = transport.connect(target).await?;
-    let text = session.probe(hosts).await;
+    let answers = look(&session, hosts, paths).await;
     session.close().await;
-    text
+    answers
+}
+
+async fn look<S: Session>(
+    session: &S,
+    hosts: &[String],
+    paths: &[String],
+) -> Result<(String, Sizes), TransportError> {
+    let text = session.probe(hosts).await?;
+    let sizes = if paths.is_empty() { Sizes::new() } else { session.sizes(paths).await? };
+    Ok((text, sizes))
 }
 
 fn remedy(error: &TransportError) -> String {

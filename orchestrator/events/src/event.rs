@@ -291,6 +291,13 @@ pub enum DeviceEvent {
         /// The OS version it reported.
         os_version: String,
     },
+    /// It is on balena and well, but a step after that was not done; another controller tries it again.
+    Unsettled {
+        /// The step.
+        step: StepRef,
+        /// Why it was not done.
+        message: String,
+    },
     /// It failed, and everything was taken back.
     Failed {
         /// Why.

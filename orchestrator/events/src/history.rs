@@ -103,6 +103,10 @@ pub struct Progress {
     pub crossed: Option<Duration>,
     /// When of the run its card was written.
     pub flashed: Option<Duration>,
+    /// True once all is done that comes after its arrival.
+    pub settled: bool,
+    /// Why that was not done, if it was tried in vain.
+    pub remark: Option<String>,
 }
 
 impl Default for Progress {
@@ -122,6 +126,8 @@ impl Default for Progress {
             left: None,
             crossed: None,
             flashed: None,
+            settled: false,
+            remark: None,
         }
     }
 }
@@ -182,11 +188,16 @@ impl Progress {
                 if step.action == Action::AwaitFlash {
                     self.flashed = Some(at);
                 }
+                if step.action == Action::Settle {
+                    self.settled = true;
+                    self.remark = None;
+                }
             }
             DeviceEvent::Failed { .. } if next.is_away() => _ = self.away_since.get_or_insert(at),
             DeviceEvent::CameBack { .. } => self.crossed = None,
             // It was about to start.
             DeviceEvent::Recalled { .. } if self.state == DeviceState::Pending => self.started = at,
+            DeviceEvent::Unsettled { message, .. } => self.remark = Some(message.clone()),
             DeviceEvent::Contradicted { .. } => self.contradicted = true,
             DeviceEvent::UndoDone { step } => _ = self.touched.remove(step),
             DeviceEvent::Migrated { uuid, .. } => {
@@ -340,6 +351,11 @@ impl History {
         let counted =
             states.filter(|(id, state)| !(state.ended_badly() && self.forgiven.contains(*id)));
         Tally::of(counted.map(|(_, state)| state))
+    }
+
+    /// Devices that have arrived and for which something is left to do, with what it is.
+    pub fn unsettled(&self) -> impl Iterator<Item = (&DeviceId, &str)> {
+        self.devices.iter().filter_map(|(id, progress)| Some((id, progress.remark.as_deref()?)))
     }
 
     /// Counts all devices of the run, those included that nothing has happened to yet.

@@ -120,6 +120,15 @@ impl DeviceState {
                 self.clone()
             }
 
+            // Whatever comes of it, the device has arrived.
+            (
+                S::Migrated,
+                E::StepStarted { step }
+                | E::StepRetried { step, .. }
+                | E::StepDone { step, .. }
+                | E::Unsettled { step, .. },
+            ) if step.action == Action::Settle => S::Migrated,
+
             (S::Running { step: at, done: false, .. }, E::StepRetried { step, .. })
                 if step == at =>
             {
@@ -245,7 +254,9 @@ fn started(step: StepRef, permitted: bool) -> DeviceState {
 
 /// Steps that a device does not take are left out, but none comes back.
 fn follows(at: StepRef, next: StepRef) -> bool {
-    next.n > at.n && next.action > at.action
+    // Commands of the user's own stand anywhere.
+    let is_own = at.action == Action::Run || next.action == Action::Run;
+    next.n > at.n && (is_own || next.action > at.action)
 }
 
 fn is_proof(step: StepRef) -> bool {
@@ -320,6 +331,22 @@ mod tests {
             events.push(DeviceEvent::StepDone { step, learned: Learned::default() });
         }
         events
+    }
+
+    #[test]
+    fn what_comes_after_the_arrival_never_undoes_it() {
+        let settle = step(n(Action::Settle));
+        let started = DeviceEvent::StepStarted { step: settle };
+        let unsettled = DeviceEvent::Unsettled { step: settle, message: "401".into() };
+        let done = DeviceEvent::StepDone { step: settle, learned: Learned::default() };
+        for event in [&started, &unsettled, &done] {
+            assert_eq!(DeviceState::Migrated.next(event), Ok(DeviceState::Migrated));
+            assert!(DeviceState::Arriving.next(event).is_err());
+        }
+        let other = DeviceEvent::StepStarted { step: step(n(Action::AwaitFlash)) };
+        assert!(DeviceState::Migrated.next(&other).is_err());
+        let failed = DeviceEvent::StepFailed { step: settle, cause: cause() };
+        assert!(DeviceState::Migrated.next(&failed).is_err());
     }
 
     #[test]

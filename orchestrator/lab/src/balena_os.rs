@@ -83,7 +83,8 @@ struct Config {
 
 /// Reports to balena for as long as the device runs; a device that cannot stays silent.
 pub(crate) async fn run(pi: Arc<VirtualPi>, image: Image) {
-    let client = match client(&pi, &image) {
+    let (client, mac) = match client(&pi, &image) {
+        Ok((client, mac)) if pi.faults.release_never_runs => (client.without_app(), mac),
         Ok(client) if !pi.faults.never_up => client,
         Ok(_) => return std::future::pending().await,
         Err(reason) => {
@@ -91,7 +92,7 @@ pub(crate) async fn run(pi: Arc<VirtualPi>, image: Image) {
             return std::future::pending().await;
         }
     };
-    let (mac, ip) = (pi.mac().to_ascii_uppercase(), pi.address.ip().to_string());
+    let (mac, ip) = (mac.to_ascii_uppercase(), pi.address.ip().to_string());
     loop {
         let pause = match client.report(&image.os_version, &mac, &ip).await {
             Ok(Reported::Seen { poll_interval, config }) => {
@@ -134,7 +135,8 @@ impl VirtualPi {
     }
 }
 
-fn client(pi: &VirtualPi, image: &Image) -> Result<DeviceClient, String> {
+/// What reports to balena, and the address of the interface by which it does.
+fn client(pi: &VirtualPi, image: &Image) -> Result<(DeviceClient, String), String> {
     let card = pi.card();
     let Medium::Flashed(flashed) = &card.medium else {
         return Err("the card is not flashed".to_owned());
@@ -154,8 +156,10 @@ fn client(pi: &VirtualPi, image: &Image) -> Result<DeviceClient, String> {
             config.device_type, image.device_type
         ));
     }
-    DeviceClient::new(&config.api_endpoint, config.uuid, config.device_api_key)
-        .map_err(|error: DeviceClientError| error.to_string())
+    let mac = pi.site.for_balena_os(&flashed.files)?;
+    let client = DeviceClient::new(&config.api_endpoint, config.uuid, config.device_api_key)
+        .map_err(|error: DeviceClientError| error.to_string())?;
+    Ok((client, mac))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub struct Model {
     pub memory: u64,
     /// The boot loader in EEPROM, where there is one.
     pub eeprom: Option<Eeprom>,
-    /// True if it has Wi-Fi. The lab's devices hang on a cable all the same.
+    /// True if it has Wi-Fi. Most of the lab's devices hang on a cable all the same.
     pub wireless: bool,
     /// The first half of its Ethernet address: one of those assigned to Raspberry Pi.
     pub mac_prefix: &'static str,
@@ -142,6 +142,14 @@ impl Model {
     pub(crate) fn mac(&self, serial: u64) -> String {
         let [_, _, _, _, _, a, b, c] = serial.to_be_bytes();
         format!("{}:{a:02x}:{b:02x}:{c:02x}", self.mac_prefix)
+    }
+
+    /// The address of the radio on the board with this serial number: close by that of Ethernet.
+    pub(crate) fn radio_mac(&self, serial: u64) -> String {
+        match self.eeprom {
+            Some(_) => self.mac(serial.wrapping_add(1)),
+            None => self.mac(serial ^ 0x0055_5555),
+        }
     }
 
     /// The balena device types whose images run on it.

@@ -18,6 +18,7 @@ use crate::pace::Pace;
 use crate::raspbian::RunningKernel;
 use crate::release::Release;
 use crate::seed::Seed;
+use crate::site::{NetworkKind, Site};
 use crate::stream::Meter;
 use crate::twin::Twin;
 use crate::{keys, mounts};
@@ -88,6 +89,8 @@ pub struct VirtualPi {
     pub(crate) twin: Option<Twin>,
     pub(crate) serial: u64,
     pub(crate) seed: Seed,
+    /// What its network is like.
+    pub(crate) site: Site,
     pub(crate) address: SocketAddr,
     pub(crate) faults: DeviceFaults,
     pub(crate) pace: Pace,
@@ -99,6 +102,7 @@ pub struct VirtualPi {
     /// `/run` and `/proc`: gone with the next reset.
     memory: Mutex<FileSystem>,
     hindrance: Mutex<Option<Hindrance>>,
+    commands: Mutex<Vec<String>>,
     /// How `/etc/fstab` has the boot partition mounted.
     boot_read_only: AtomicBool,
     /// True while another board is in its place; whoever has a receiver of it sees them being swapped.
@@ -120,6 +124,7 @@ pub(crate) struct Parts {
     pub(crate) twin: Option<Twin>,
     pub(crate) serial: u64,
     pub(crate) seed: Seed,
+    pub(crate) site: Site,
     pub(crate) address: SocketAddr,
     pub(crate) faults: DeviceFaults,
     pub(crate) pace: Pace,
@@ -138,6 +143,7 @@ impl VirtualPi {
             twin,
             serial,
             seed,
+            site,
             address,
             faults,
             pace,
@@ -160,6 +166,7 @@ impl VirtualPi {
             card: Mutex::new(card),
             memory: Mutex::new(mounts::memory()),
             hindrance: Mutex::new(None),
+            commands: Mutex::new(Vec::new()),
             boot_read_only: AtomicBool::new(faults.read_only_boot),
             other_board: watch::Sender::new(false),
             power: Mutex::new(None),
@@ -172,6 +179,7 @@ impl VirtualPi {
             twin,
             serial,
             seed,
+            site,
             address,
             faults,
             pace,
@@ -179,6 +187,16 @@ impl VirtualPi {
             operator,
         };
         (Arc::new(pi), inbox)
+    }
+
+    /// The commands of the user's own that it has run, in order.
+    pub fn commands(&self) -> Vec<String> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn has_run(&self, command: &str) {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.push(command.to_owned());
     }
 
     /// Its name in the inventory, which is also its host name.
@@ -230,6 +248,17 @@ impl VirtualPi {
     pub fn mac(&self) -> String {
         let told = self.twin.as_ref().and_then(Twin::mac).map(str::to_owned);
         told.unwrap_or_else(|| self.model.mac(self.serial))
+    }
+
+    /// The kind of its network; of a twin's nothing is known.
+    pub fn network(&self) -> Option<NetworkKind> {
+        self.site.kind
+    }
+
+    /// The addresses of its network interfaces by the names that Raspbian gives them.
+    pub fn interfaces(&self) -> BTreeMap<String, String> {
+        let port = |port: &crate::site::Port| (port.name.to_owned(), port.mac.clone());
+        self.site.ports.iter().map(port).collect()
     }
 
     /// Where its SSH server listens, while it does.

@@ -28,6 +28,8 @@ pub struct DeviceFaults {
     pub hangs_in_migos: bool,
     /// Flashed, it boots, and never reports to balena.
     pub never_up: bool,
+    /// Flashed, it reports to balena, and its app never comes up.
+    pub release_never_runs: bool,
     /// Once, after so many received bytes, a connection is dropped.
     pub cut_upload: Option<u64>,
     /// Each boot takes this much longer.
@@ -62,6 +64,8 @@ pub struct DeviceFaults {
     pub blocked: bool,
     /// Its card has no room for a copy of its boot partition behind the image.
     pub small_card: bool,
+    /// MIGOS loses the keyfiles of the network while it flashes.
+    pub lost_keyfiles: bool,
 }
 
 /// The password of the login `pi` in the lab.
@@ -119,13 +123,14 @@ pub enum FaultsError {
 }
 
 /// Every fault, as it is written in YAML.
-pub const FAULTS: [&str; 23] = [
+pub const FAULTS: [&str; 25] = [
     "unreachable",
     "no-space",
     "root-full",
     "one-shot-ignored",
     "hangs-in-migos",
     "never-up",
+    "release-never-runs",
     "cut-upload: BYTES",
     "slow-boot: TIME",
     "wrong-host-key",
@@ -143,6 +148,7 @@ pub const FAULTS: [&str; 23] = [
     "tunnel",
     "blocked",
     "small-card",
+    "lost-keyfiles",
 ];
 
 /// Reads faults. An empty text has none.
@@ -193,6 +199,7 @@ fn set(faults: &mut DeviceFaults, device: &str, fault: &Value) -> Result<(), Fau
         "one-shot-ignored" => &mut faults.one_shot_ignored,
         "hangs-in-migos" => &mut faults.hangs_in_migos,
         "never-up" => &mut faults.never_up,
+        "release-never-runs" => &mut faults.release_never_runs,
         "wrong-host-key" => &mut faults.wrong_host_key,
         "wrong-serial" => &mut faults.wrong_serial,
         "hang-before-watchdog" => &mut faults.hangs_before_watchdog,
@@ -206,6 +213,7 @@ fn set(faults: &mut DeviceFaults, device: &str, fault: &Value) -> Result<(), Fau
         "tunnel" => &mut faults.tunnel,
         "blocked" => &mut faults.blocked,
         "small-card" => &mut faults.small_card,
+        "lost-keyfiles" => &mut faults.lost_keyfiles,
         "cut-upload" => {
             let bytes = value.and_then(Value::as_u64).filter(|bytes| *bytes > 0);
             let bytes =
@@ -313,7 +321,7 @@ mod tests {
         insta::assert_snapshot!(messages.join("\n"), @r"
         faults are a list by device, such as `kiosk-003: [no-space]`
         the faults of pi are no list; write `pi: [no-space]`
-        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, cut-upload: BYTES, slow-boot: TIME, wrong-host-key, wrong-serial, hang-before-watchdog, hang-after-watchdog, old-firmware, read-only-boot, overlay-root, little-memory, under-voltage, reboot-hangs: TIER, dpkg-locked: TIME, sudo-asks, tunnel, blocked, small-card
+        pi: no fault is called nospace; known are unreachable, no-space, root-full, one-shot-ignored, hangs-in-migos, never-up, release-never-runs, cut-upload: BYTES, slow-boot: TIME, wrong-host-key, wrong-serial, hang-before-watchdog, hang-after-watchdog, old-firmware, read-only-boot, overlay-root, little-memory, under-voltage, reboot-hangs: TIER, dpkg-locked: TIME, sudo-asks, tunnel, blocked, small-card, lost-keyfiles
         pi: no-space stands there twice
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`
         pi: cut-upload needs a number of bytes: `cut-upload: 300000`

@@ -20,10 +20,11 @@ use crate::inventory::{POLICY_TEXT, Placing};
 use crate::network::{MAX_DEVICES, Range};
 use crate::pace::Pace;
 use crate::seed::Seed;
+use crate::site::NetworkKind;
 use crate::tasks::Tasks;
 use crate::twin::TwinDevice;
 use crate::workshop::{Device, Origin, Workshop};
-use crate::{inventory, keys, life, payloads};
+use crate::{inventory, keys, life, mix, payloads};
 
 /// The fleet that the lab's devices move to. Its device type is the oldest of all, so that devices
 /// of every architecture may join it (balena: an aarch64 device may join armv7hf and rpi fleets,
@@ -39,6 +40,8 @@ pub struct LabOptions {
     pub seed: u64,
     /// What goes wrong.
     pub faults: Faults,
+    /// The kinds of network of devices that do not hang on a cable to a DHCP server.
+    pub networks: BTreeMap<String, NetworkKind>,
     /// How long things take.
     pub pace: Pace,
     /// The folder to write.
@@ -72,15 +75,25 @@ pub enum LabError {
     /// A number of devices that a lab cannot have.
     #[error("a lab has 1 to {MAX_DEVICES} devices, not {0}")]
     Devices(usize),
-    /// A fault for a device that does not exist.
-    #[error("the faults name {name}, but the lab's devices are {first} to {last}")]
+    /// A fault or a network for a device that does not exist.
+    #[error("the {what} name {name}, but the lab's devices are {first} to {last}")]
     NoSuchDevice {
+        /// What names it.
+        what: &'static str,
         /// The name.
         name: String,
         /// The first device.
         first: String,
         /// The last device.
         last: String,
+    },
+    /// Wi-Fi for a board without a radio.
+    #[error("{name} cannot have Wi-Fi: its board, a {model}, has no radio")]
+    NoRadio {
+        /// The device.
+        name: String,
+        /// Its board.
+        model: String,
     },
     /// No addresses are left.
     #[error("failed to find free loopback addresses for the devices")]
@@ -131,11 +144,12 @@ impl Lab {
     /// # Errors
     /// [`LabError`]; nothing keeps running then.
     pub async fn start(options: LabOptions) -> Result<Self, LabError> {
-        let LabOptions { devices, seed, faults, pace, dir, api_port } = options;
+        let LabOptions { devices, seed, faults, networks, pace, dir, api_port } = options;
         // Too many are refused before they are named.
         check_number(devices)?;
-        let origins = (1..=devices).map(|number| (format!("kiosk-{number:03}"), Origin::Mix));
-        let start = Start { seed: Seed(seed), pace, dir, api_port, policy: POLICY_TEXT.to_owned() };
+        let origins = (0..devices).map(|place| (mix::name(place), Origin::Mix));
+        let policy = POLICY_TEXT.to_owned();
+        let start = Start { seed: Seed(seed), networks, pace, dir, api_port, policy };
         start.lab(origins.collect(), faults, Placing::Sites).await
     }
 
@@ -148,7 +162,8 @@ impl Lab {
         let policy = policy.unwrap_or_else(|| POLICY_TEXT.to_owned());
         let placing = Placing::of(&twins);
         let origins = twins.into_iter().map(|twin| (twin.name, Origin::Twin(twin.presence)));
-        let start = Start { seed: Seed(seed), pace, dir, api_port, policy };
+        let networks = BTreeMap::new();
+        let start = Start { seed: Seed(seed), networks, pace, dir, api_port, policy };
         start.lab(origins.collect(), faults, placing).await
     }
 
@@ -227,6 +242,7 @@ impl Lab {
 /// How a lab is started.
 struct Start {
     seed: Seed,
+    networks: BTreeMap<String, NetworkKind>,
     pace: Pace,
     dir: PathBuf,
     api_port: u16,
@@ -248,9 +264,11 @@ impl Start {
         faults: Faults,
         placing: Placing,
     ) -> Result<Lab, LabError> {
-        let Self { seed, pace, dir, api_port, policy } = self;
+        let Self { seed, networks, pace, dir, api_port, policy } = self;
         check_number(origins.len())?;
-        check_names(&faults, &origins)?;
+        check_names("faults", faults.keys(), &origins)?;
+        check_names("networks", networks.keys(), &origins)?;
+        check_radios(&networks, &origins, seed)?;
         let folder = Folder::take(&dir)?;
         let range = Range::claim().await.map_err(LabError::Addresses)?;
         let token = seed.hex("balena token", 32);
@@ -262,7 +280,9 @@ impl Start {
         let mut lives = Tasks::default();
         for (place, (name, origin)) in origins.into_iter().enumerate() {
             let faults = faults.get(&name).copied().unwrap_or_default();
-            let order = Device { place, name: name.clone(), address: range.address(place), faults };
+            let network = networks.get(&name).copied().unwrap_or(NetworkKind::WiredDhcp);
+            let address = range.address(place);
+            let order = Device { place, name: name.clone(), address, faults, network };
             let parts = workshop
                 .parts(order, origin)
                 .map_err(|source| LabError::Card { name: name.clone(), source })?;
@@ -285,17 +305,40 @@ fn check_number(devices: usize) -> Result<(), LabError> {
     }
 }
 
-fn check_names(faults: &Faults, names: &BTreeMap<String, Origin>) -> Result<(), LabError> {
+fn check_names<'a>(
+    what: &'static str,
+    mut told: impl Iterator<Item = &'a String>,
+    names: &BTreeMap<String, Origin>,
+) -> Result<(), LabError> {
     let mut ends = names.keys();
     let Some(first) = ends.next() else { return Ok(()) };
     let last = ends.next_back().unwrap_or(first);
-    match faults.keys().find(|name| !names.contains_key(*name)) {
+    match told.find(|name| !names.contains_key(*name)) {
         None => Ok(()),
         Some(name) => Err(LabError::NoSuchDevice {
+            what,
             name: name.clone(),
             first: first.clone(),
             last: last.clone(),
         }),
+    }
+}
+
+/// Wi-Fi needs a radio.
+fn check_radios(
+    networks: &BTreeMap<String, NetworkKind>,
+    names: &BTreeMap<String, Origin>,
+    seed: Seed,
+) -> Result<(), LabError> {
+    let of_mix = |(place, name)| (mix::pick(seed.0, place).0, name);
+    let lacks = names.keys().enumerate().map(of_mix).find(|(model, name)| {
+        !model.wireless && networks.get(*name).is_some_and(|kind| kind.needs_radio())
+    });
+    match lacks {
+        None => Ok(()),
+        Some((model, name)) => {
+            Err(LabError::NoRadio { name: name.clone(), model: model.name.clone().into_owned() })
+        }
     }
 }
 

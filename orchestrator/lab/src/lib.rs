@@ -18,6 +18,7 @@
 //!  ├─ balena_api                   the API that flashed devices report to
 //!  └─ device                       one Pi, seen from outside;  faults: what goes wrong with it
 //!      ├─ board, release, stock    its model, its Raspbian, its files
+//!      ├─ site                 its network: what leads out, and for whom
 //!      ├─ card                     FAT, root file system or flashed image; write by write
 //!      └─ life                     power on, boot, run, reset
 //!          ├─ boot, magic          what the firmware starts, by the bytes of its files
@@ -51,6 +52,7 @@ mod raspbian;
 mod release;
 mod seed;
 mod server;
+mod site;
 mod stock;
 mod stream;
 mod sudo;
@@ -72,4 +74,5 @@ pub use folder::FolderError;
 pub use network::MAX_DEVICES;
 pub use pace::Pace;
 pub use release::Release;
+pub use site::{NetworkKind, mixed_networks};
 pub use twin::{Presence, TwinDevice};

@@ -24,6 +24,7 @@ use crate::boot::MigosBoot;
 use crate::device::{State, VirtualPi};
 use crate::life;
 use crate::mounts::Hands;
+use crate::site::Way;
 use control::Control;
 use job::Folder;
 
@@ -35,15 +36,22 @@ pub(crate) async fn run(pi: Arc<VirtualPi>, boot: MigosBoot, power: watch::Recei
     let committed = control.is_committed();
     // After the commit nothing but the network can fail, and the fault is about a first meeting.
     let hangs = !boot.has_drivers || (pi.faults.hangs_in_migos && !committed);
+    let way = if hangs { Way::Down } else { control.way() };
+    let gets_out = way == Way::Out;
+    // Who waits to be called needs no names of hosts.
+    let is_found = if control.way_home().is_some() { gets_out } else { way.is_called() };
+    if !is_found {
+        tracing::info!(device = pi.name, ?way, "MIGOS is not reached");
+    }
     let reachable = async {
-        if hangs {
+        if !is_found {
             return pending().await;
         }
         serve(&pi, &control, power).await;
     };
     let fetching = async {
         match control.url() {
-            Some(url) if !hangs => fetch::fetch(&control, &url).await,
+            Some(url) if gets_out => fetch::fetch(&control, &url).await,
             _ => pending().await,
         }
     };
@@ -51,7 +59,7 @@ pub(crate) async fn run(pi: Arc<VirtualPi>, boot: MigosBoot, power: watch::Recei
     tokio::select! {
         () = reachable => {}
         () = fetching => {}
-        () = work(&pi, &control, started, !hangs) => {}
+        () = work(&pi, &control, started, gets_out) => {}
     }
 }
 

@@ -23,6 +23,11 @@ const FOUND: [(usize, &[Release]); 10] = [
 /// divisor with the number of pairs, or some would never come up.
 const STRIDE: u64 = 7;
 
+/// The name of the lab's device at this place.
+pub(crate) fn name(place: usize) -> String {
+    format!("kiosk-{:03}", place + 1)
+}
+
 /// The model and release of the lab's device at this place.
 pub(crate) fn pick(seed: u64, place: usize) -> (&'static Model, Release) {
     let pairs: Vec<(&Model, Release)> = FOUND

@@ -13,7 +13,7 @@ use crate::mounts::{self, Hands};
 use crate::server::{Answer, Run, Shell};
 use crate::sudo::{self, Rise};
 use crate::twin::Twin;
-use crate::{verbs, words};
+use crate::{site, verbs, words};
 
 /// The login that images of this age come with.
 const USER: &str = "pi";
@@ -73,6 +73,12 @@ impl Raspbian {
         {
             memory.write(path, pi.pool.keep(format!("{text}\n").as_bytes()))?;
         }
+        // What is made at every start anew.
+        for (path, text) in pi.site.files.iter().filter(|(path, _)| path.starts_with("/run/")) {
+            let path = path.trim_start_matches('/');
+            memory.make_folders(path.rsplit_once('/').map_or("", |(folder, _)| folder))?;
+            memory.write(path, pi.pool.keep(text.as_bytes()))?;
+        }
         // The EEPROM's loaders tell how they were started; of the others it is not known.
         if pi.model.eeprom.is_some() {
             memory.make_folders(BOOTLOADER)?;
@@ -119,12 +125,12 @@ impl Raspbian {
 
     /// The address at which it is reached, as it sees it itself; the lab's own are all of one computer.
     pub(crate) fn address(&self) -> IpAddr {
-        let number = u8::try_from(self.pi.address.port() % 200).unwrap_or_default();
-        if self.pi.faults.tunnel {
-            return IpAddr::from([10, 8, 0, number.saturating_add(10)]);
+        let own = site::own_address(self.pi.address);
+        if let (true, IpAddr::V4(own)) = (self.pi.faults.tunnel, own) {
+            let [.., number] = own.octets();
+            return IpAddr::from([10, 8, 0, number]);
         }
-        let told = self.pi.twin.as_ref().and_then(Twin::address);
-        told.unwrap_or_else(|| IpAddr::from([192, 168, 1, number.saturating_add(10)]))
+        self.pi.twin.as_ref().and_then(Twin::address).unwrap_or(own)
     }
 
     /// Where contents are kept.

@@ -142,7 +142,7 @@ impl Twin {
 
     /// The Ethernet or Wi-Fi address of the original.
     pub(crate) fn mac(&self) -> Option<&str> {
-        self.told.first("mac")?.split_once(' ').map(|(_, mac)| mac)
+        self.told.mac()
     }
 }
 

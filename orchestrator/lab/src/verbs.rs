@@ -4,9 +4,11 @@
 //! here its name and arguments are enough. The contract is one for both: arguments, input, output,
 //! exit codes, and what is on the card afterwards.
 
+mod data;
 mod files;
 mod folders;
 mod lock;
+mod own;
 mod power;
 mod probe;
 mod update;
@@ -53,6 +55,12 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("part"), [path]) => return ended(upload::part(system, path)),
         (Some("tree"), [path]) => return ended(folders::tree(system, path)),
         (Some("pack"), [path]) => return ended(folders::pack(system, path)),
+        (Some("sizes"), paths) if !paths.is_empty() => return ended(data::sizes(system, paths)),
+        (Some("save"), [path, patterns @ ..]) => {
+            return Run::Ended(
+                data::save(system, path, patterns).unwrap_or_else(|failure| failure),
+            );
+        }
         _ => {}
     }
     if !root {
@@ -64,6 +72,9 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("receive"), [path, offset, size]) => upload::receive(system, path, offset, size),
         (Some("settle"), [path, size, sha256]) => ended(upload::settle(system, path, size, sha256)),
         (Some("update"), [what]) => ended(update::update(system, what)),
+        (Some("run"), [key, seconds, _, _, command]) => {
+            ended(own::run(system, key, seconds, command))
+        }
         (Some("arm"), []) => ended(power::arm(system)),
         (Some("reboot"), [tier]) => ended(power::reboot(system, tier)),
         (Some("backup"), [from, to]) => ended(folders::backup(system, from, to)),
@@ -71,9 +82,9 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("unlock"), [owner]) => ended(lock::unlock(system, owner)),
         (
             Some(
-                "probe" | "identity" | "read" | "sums" | "part" | "tree" | "pack" | "write"
-                | "remove" | "receive" | "settle" | "update" | "arm" | "reboot" | "backup" | "lock"
-                | "unlock",
+                "probe" | "identity" | "read" | "sums" | "part" | "tree" | "pack" | "sizes"
+                | "save" | "write" | "remove" | "receive" | "settle" | "update" | "run" | "arm"
+                | "reboot" | "backup" | "lock" | "unlock",
             ),
             _,
         ) => ended(Err(Answer::fail(code::USAGE, format!("wrong arguments for {name}")))),

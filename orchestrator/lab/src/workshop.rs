@@ -13,6 +13,7 @@ use crate::mix;
 use crate::pace::Pace;
 use crate::release::Release;
 use crate::seed::Seed;
+use crate::site::{NetworkKind, Site, Tenant, own_address};
 use crate::stock::{Identity, Stock};
 use crate::twin::{self, Hollows, Presence, Told, Twin};
 
@@ -33,6 +34,7 @@ pub(crate) struct Device {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) faults: DeviceFaults,
+    pub(crate) network: NetworkKind,
 }
 
 /// Makes the devices of one lab, which share what is the same on their cards.
@@ -64,13 +66,17 @@ impl Workshop {
     }
 
     fn of_mix(&mut self, device: Device, twin: Option<Twin>) -> Result<Parts, FsError> {
-        let Device { place, name, address, faults } = device;
+        let Device { place, name, address, faults, network } = device;
         let (model, release) = mix::pick(self.seed.0, place);
         // Boards since the Pi 4 set the highest digit; the lower half is the unique part.
         let serial = self.seed.number(&format!("{name} serial")) & 0xffff_ffff;
         let serial = if model.eeprom.is_some() { serial | 0x1000_0000_0000_0000 } else { serial };
         let disk_id = self.seed.number(&format!("{name} disk id")) as u32;
+        let (seed, own) = (self.seed, own_address(address));
+        let tenant = Tenant { name: &name, model, release, serial, seed, own };
+        let site = Site::new(network, &tenant);
         let mut card = self.stock_card(release, &name, disk_id)?;
+        self.set_up(&mut card, &site)?;
         spoil(&mut card, &self.stock, release, faults)?;
         Ok(Parts {
             model: model.clone(),
@@ -78,6 +84,7 @@ impl Workshop {
             twin,
             serial,
             seed: self.seed,
+            site,
             address,
             faults,
             pace: self.pace,
@@ -86,6 +93,21 @@ impl Workshop {
             card,
             name,
         })
+    }
+
+    /// Puts the files onto the card that set up its network.
+    fn set_up(&self, card: &mut Card, site: &Site) -> Result<(), FsError> {
+        let Some(partitions) = card.partitions_mut() else { return Ok(()) };
+        // Below /run they are made at every start.
+        for (path, text) in site.files.iter().filter(|(path, _)| !path.starts_with("/run/")) {
+            let path = path.trim_start_matches('/');
+            if let Some((folder, _)) = path.rsplit_once('/') {
+                partitions.root.make_folders(folder)?;
+            }
+            partitions.root.write(path, self.pool.keep(text.as_bytes()))?;
+        }
+        card.sync();
+        Ok(())
     }
 
     fn stock_card(&mut self, release: Release, name: &str, disk_id: u32) -> Result<Card, FsError> {
@@ -118,6 +140,9 @@ impl Workshop {
         self.hollows = hollows;
         let mut card = card?;
 
+        let mac = told.mac().map_or_else(|| model.mac(serial), str::to_owned);
+        let site = Site::unknown(mac, told.network_files());
+
         let boot_path = told.first("boot.path").unwrap_or_default();
         faults.read_only_boot |= told.mounted(boot_path).is_some_and(|boot| !boot.writable);
         let outcome = boot::boot(&model, release, serial, &card, Reset::default());
@@ -130,6 +155,7 @@ impl Workshop {
             twin: Some(twin),
             serial,
             seed: self.seed,
+            site,
             address,
             faults,
             pace: self.pace,

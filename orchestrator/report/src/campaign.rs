@@ -207,6 +207,9 @@ devices:
             heartbeat,
             vpn: true,
             os_version: Some("balenaOS 6.0.24".into()),
+            supervisor: Some("17.4.0".into()),
+            runs: None,
+            should_run: None,
         }
     }
 

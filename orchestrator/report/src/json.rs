@@ -53,6 +53,9 @@ fn device_json(plan: &Plan, history: &History, id: &DeviceId, device: &DevicePla
     if let Some(cause) = cause(plan, id, &progress) {
         object.insert("cause".into(), cause.into());
     }
+    if let Some(remark) = &progress.remark {
+        object.insert("remark".into(), remark.clone().into());
+    }
     if let Some(uuid) = &progress.uuid {
         object.insert("uuid".into(), uuid.0.clone().into());
     }

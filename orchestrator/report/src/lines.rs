@@ -160,6 +160,9 @@ impl RunLines {
                 (Tone::Wait, "Retry", format!("{}: {}", step(*at), plain(message)))
             }
             DeviceEvent::Noted { message } => (Tone::Plain, "Noted", plain(message)),
+            DeviceEvent::Unsettled { message, .. } => {
+                (Tone::Wait, "Remark", format!("arrived, but: {}", plain(message)))
+            }
             DeviceEvent::Contradicted { message } => (Tone::Bad, "Look", plain(message)),
             DeviceEvent::Recalled { reason } => {
                 (Tone::Wait, "Recalled", said("goes back to Raspbian".to_owned(), reason))

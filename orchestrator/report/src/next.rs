@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// this or was cut off (`None`); nothing if all is well.
 pub(crate) fn to_do(plan: &Plan, history: &History, outcome: Option<Outcome>) -> String {
     let commands = commands(plan, history, outcome);
-    let hands = needs_hands(plan, history);
+    let hands = needs_hands(plan, history) + &remarks(history);
     if commands.is_empty() && hands.is_empty() {
         return commands;
     }
@@ -37,6 +37,9 @@ pub(crate) fn commands(plan: &Plan, history: &History, outcome: Option<Outcome>)
     let tally = history.tally();
     let resume = format!("migos-fleet resume {}", run(history));
     match outcome {
+        Some(Outcome::Finished) if history.unsettled().next().is_some() => {
+            entry("try again", &resume)
+        }
         Some(Outcome::Finished) if tally.not_migrated() == 0 => String::new(),
         Some(Outcome::TakenBack) if tally.stuck > 0 => {
             entry("once mended", &format!("migos-fleet undo {}", run(history)))
@@ -96,6 +99,18 @@ fn needs_hands(plan: &Plan, history: &History) -> String {
     causes.into_iter().map(line).collect()
 }
 
+/// Devices that have arrived, and for which something is left to do on balena.
+fn remarks(history: &History) -> String {
+    let mut remarks: BTreeMap<&str, Vec<&DeviceId>> = BTreeMap::new();
+    for (id, remark) in history.unsettled() {
+        remarks.entry(remark).or_default().push(id);
+    }
+    let line = |(remark, devices): (&str, Vec<&DeviceId>)| {
+        entry("arrived, but", &format!("{}: {}", fold(devices), plain(remark)))
+    };
+    remarks.into_iter().map(line).collect()
+}
+
 fn entry(word: &str, text: &str) -> String {
     let word = format!("{word}:");
     format!(" {word:<12} {text}\n")
@@ -107,7 +122,33 @@ mod tests {
     use super::*;
     use crate::sample::{self, Story, step};
     use migos_events::{Cause, CauseKind, DeviceEvent};
+    use migos_playbooks::balena::DeviceUuid;
     use migos_playbooks::step::Action;
+
+    #[test]
+    fn what_is_left_to_do_after_an_arrival_is_told_with_how_to_try_again() {
+        let mut story = Story::begin();
+        let uuid = DeviceUuid("5e91c2a7".repeat(4));
+        story
+            .steps("kiosk-001", Action::AwaitBalena)
+            .device(
+                "kiosk-001",
+                DeviceEvent::Migrated { uuid, os_version: "balenaOS 6.0.24".into() },
+            )
+            .device(
+                "kiosk-001",
+                DeviceEvent::Unsettled {
+                    step: step(Action::Settle),
+                    message: "not moved to acme/field: balena refused the token".into(),
+                },
+            );
+        let text = to_do(&sample::plan(), &story.history(), Some(Outcome::Finished));
+        insta::assert_snapshot!(text, @r###"
+        arrived, but: kiosk-001: not moved to acme/field: balena refused the token
+        look:        migos-fleet status 7f3a2c-01
+        try again:   migos-fleet resume 7f3a2c-01
+        "###);
+    }
 
     #[test]
     fn who_needs_hands_comes_first() {

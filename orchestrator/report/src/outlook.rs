@@ -8,7 +8,7 @@ use migos_inventory::DeviceId;
 use migos_payload::device_variables;
 use migos_payload::size::ByteCount;
 use migos_playbooks::estimate::{Prediction, StagePrediction};
-use migos_playbooks::plan::{DevicePlan, Plan};
+use migos_playbooks::plan::{DevicePlan, NetworkPlan, Plan, SavedData};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,14 +31,11 @@ pub(crate) fn answers(
         ("dark", dark(plan)),
         ("exposed", exposed(plan)),
         ("erased", erased(plan)),
-        (
-            "kept",
-            "a copy of each boot partition, in the run's folder; copy off first what else you need"
-                .into(),
-        ),
+        ("kept", kept(plan)),
     ];
     answers.extend(kept_as(plan).map(|text| ("kept as", text)));
     answers.extend(dropped(plan).map(|text| ("dropped", text)));
+    answers.extend(network(plan).map(|text| ("network", text)));
     answers.push(("data", data(plan)));
     answers.push(("based on", basis(plan)));
     answers.extend(made_it(plan).map(|text| ("made it", text)));
@@ -111,6 +108,20 @@ fn erased(plan: &Plan) -> String {
     text
 }
 
+fn kept(plan: &Plan) -> String {
+    let saved: Vec<&SavedData> =
+        plan.devices.values().filter_map(|device| device.data.as_ref()).collect();
+    let saved: Vec<&SavedData> =
+        saved.into_iter().filter(|data| !data.folders.is_empty()).collect();
+    let boot = "a copy of each boot partition";
+    let folder = "in the run's folder; copy off first what else you need";
+    if saved.is_empty() {
+        return format!("{boot}, {folder}");
+    }
+    let size: ByteCount = saved.iter().map(|data| data.size()).sum();
+    format!("{boot}, and data of {}, up to {size}, {folder}", many(saved.len(), "device"))
+}
+
 /// What becomes of lines of `config.txt`, the most frequent first.
 fn kept_as(plan: &Plan) -> Option<String> {
     let variables = plan.devices.values().flat_map(|device| &device.variables);
@@ -138,6 +149,22 @@ fn dropped(plan: &Plan) -> Option<String> {
     });
     let told: Vec<String> = told.collect();
     (!told.is_empty()).then(|| format!("lines of config.txt: {}{more}", told.join("; ")))
+}
+
+/// How devices will reach the network: what becomes of what they have now. Nothing where that is what balenaOS does by
+/// itself.
+fn network(plan: &Plan) -> Option<String> {
+    let networks = || plan.devices.values().map(|device| &device.network);
+    if networks().all(NetworkPlan::is_plain) {
+        return None;
+    }
+    let is_alone = plan.devices.len() == 1;
+    let told = counted(plan, networks().flat_map(|network| network.words(is_alone)))?;
+    let wifi = match networks().any(|network| network.wifi) {
+        true => "; passphrases of Wi-Fi rest on the boot partition from write-job on",
+        false => "",
+    };
+    Some(format!("{told}{wifi}"))
 }
 
 /// Things with the number of devices that have them, where not all do.

@@ -3,7 +3,7 @@
 use crate::grid::columns;
 use crate::outlook::{age, names, outlook};
 use crate::words::{Tone, many, paint, paragraph, plain};
-use crate::{Style, limits, steps};
+use crate::{Style, limits, network, steps};
 use jiff::Timestamp;
 use migos_inventory::DeviceId;
 use migos_playbooks::estimate::Prediction;
@@ -35,6 +35,9 @@ pub fn plan_text(plan: &Plan, style: Style, around: &Around<'_>) -> String {
         text += &columns(style, plan.stages.iter().map(|stage| stage_row(plan, stage)).collect());
         text += &limits::whole_run(plan, style);
         text += &steps::text(plan, style);
+        if let (1, Some((id, device))) = (plan.devices.len(), plan.devices.first_key_value()) {
+            text += &network::text(id, &device.network, style);
+        }
     }
     text += &refused(plan, style);
     text += &remarks(plan, style);
@@ -294,7 +297,8 @@ mod tests {
                no way back but a new card: Raspbian and all data on the card are lost from here on
           12  ‼ commit           make MIGOS permanent
           13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB unpacked
-          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
+          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks, on the image's balenaOS and the fleet's
+                                 release; late after 20m, lost after 2h
              The same happens to these, except
              2  kiosk-[061-062]  Pi 4B; debian 12  /boot/firmware  +arm_64bit=1  +enable_uart=1  -arm_64bit=0  image
                                                    raspberrypi4-64 180 MB
@@ -375,7 +379,8 @@ mod tests {
                no way back but a new card: Raspbian and all data on the card are lost from here on
           17  ‼ commit           make MIGOS permanent
           18  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB unpacked
-          19  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
+          19  · await-balena     wait until balena sees it well: in fleet acme/kiosks, on the image's balenaOS and the fleet's
+                                 release; late after 20m, lost after 2h
 
         What happens to kiosk-[061-062] (2 devices: Pi 4B, debian 12, kernel 6.6.20-v8)
                /boot/firmware is mounted read-only: remounted only while writing
@@ -404,7 +409,8 @@ mod tests {
                no way back but a new card: Raspbian and all data on the card are lost from here on
           12  ‼ commit           make MIGOS permanent
           13  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64, 1.9 GB unpacked
-          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
+          14  · await-balena     wait until balena sees it well: in fleet acme/kiosks, on the image's balenaOS and the fleet's
+                                 release; late after 20m, lost after 2h
 
         Nothing was changed to make this plan; devices that are not in it, or set aside, stay as they are.
         Run it with: migos-fleet migrate kiosks.yaml --plan plan.json

@@ -90,6 +90,7 @@ fn device(name: &str, board: &str) -> DevicePlan {
             flash: Span::seconds(600),
             measured: false,
         },
+        data: None,
         erased: Erased {
             card: ByteCount(15_900_000_000),
             used: ByteCount(if north { 1_900_000_000 } else { 6_100_000_000 }),
@@ -97,7 +98,9 @@ fn device(name: &str, board: &str) -> DevicePlan {
         },
         boot_files: BTreeMap::new(),
         variables: BTreeMap::new(),
+        identity: Default::default(),
         dropped: Vec::new(),
+        network: Default::default(),
         warnings: Vec::new(),
         overruled: Vec::new(),
         no_lifeboat: false,
@@ -198,6 +201,8 @@ pub(crate) fn plan() -> Plan {
             lost: Span::seconds(7200),
             poll: Span::seconds(20),
             heartbeat: Arrival::heartbeat_default(),
+            release: Default::default(),
+            stable: Span::default(),
         },
         dead_man: DeadMan {
             contact: Span::seconds(600),

@@ -10,6 +10,7 @@ use migos_playbooks::plan::{Boot, Class, DevicePlan, Plan};
 use migos_playbooks::policy::Prove;
 use migos_playbooks::step::{Action, Reversal, Step, When};
 use std::collections::BTreeSet;
+pub(crate) use words::built_in_undo;
 use words::{StepWords, words};
 
 /// Columns that the names of a kind's devices may take.
@@ -345,7 +346,7 @@ fn lines(plan: &Plan, n: usize, step: &Step, words: &StepWords, style: Style) ->
     let room = width.saturating_sub(indent + undo).clamp(30, most);
     let mut text = String::new();
     for (index, what) in wrapped(&words.what, room).into_iter().enumerate() {
-        text += &match (index, words.undo) {
+        text += &match (index, words.undo.as_str()) {
             (0, "") => format!("{head}{what}\n"),
             (0, undo) => format!("{head}{what:<room$}  undo: {undo}\n"),
             _ => format!("{:indent$}{what}\n", ""),
@@ -360,7 +361,7 @@ const ROOMY: usize = 80;
 /// The same, one below the other.
 fn narrow(n: usize, step: &Step, words: &StepWords, style: Style) -> String {
     let title = format!("{:>2}  {} {}: {}", n + 1, words.mark, step.id.0, words.what);
-    let undo = match words.undo {
+    let undo = match words.undo.as_str() {
         "" => String::new(),
         undo => paragraph(style, 4, &format!("undo: {undo}")),
     };

@@ -209,7 +209,8 @@ mod tests {
                                  committed within 30m
           11  · await-commit     wait until MIGOS has made itself permanent
           12  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi3, 1.9 GB unpacked
-          13  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
+          13  · await-balena     wait until balena sees it well: in fleet acme/kiosks, on the image's balenaOS and the fleet's
+                                 release; late after 20m, lost after 2h
 
         What happens to kiosk-[061-062] (2 devices: Pi 4B, debian 12, kernel 6.6.20-v8)
            1  · check            compare identity and boot files with the plan
@@ -236,7 +237,8 @@ mod tests {
           13  ‼ commit           make MIGOS permanent
           14  ‼ await-flash      write balenaOS to the card: balenaOS 6.0.24 for raspberrypi4-64, 1.9 GB unpacked
           15  · dismiss          close the bastion to it again: bastion.example.org
-          16  · await-balena     wait until balena sees it well: in fleet acme/kiosks; late after 20m, lost after 2h
+          16  · await-balena     wait until balena sees it well: in fleet acme/kiosks, on the image's balenaOS and the fleet's
+                                 release; late after 20m, lost after 2h
         "###);
     }
 }

@@ -5,7 +5,7 @@ use crate::grid::table;
 use crate::next::{change, to_do};
 use crate::states::{board, cause, ended, label, own_time, progress, rank, site, tally_words};
 use crate::words::{Tone, counts, duration, line, plain};
-use migos_events::{History, Outcome, Tally};
+use migos_events::{History, Outcome, Progress, Tally};
 use migos_inventory::{DeviceId, fold};
 use migos_playbooks::plan::{DevicePlan, Plan};
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ fn by_device(plan: &Plan, history: &History, style: Style) -> String {
             site(plan, id),
             label(plan, id, &progress.state),
             own_time(&progress, history.elapsed).map(duration).unwrap_or_default(),
-            uuid.or_else(|| cause(plan, id, &progress)).unwrap_or_default(),
+            uuid.or_else(|| cause(plan, id, &progress)).unwrap_or_default() + &remark(&progress),
         ]
     };
     let header = ["device", "board", "site", "result", "time", "balena uuid, or cause"];
@@ -69,7 +69,7 @@ fn by_class(plan: &Plan, history: &History, style: Style) -> String {
     let mut rows: BTreeMap<Row, Vec<&DeviceId>> = BTreeMap::new();
     for (id, device) in &plan.devices {
         let progress = progress(history, id);
-        let cause = cause(plan, id, &progress).unwrap_or_default();
+        let cause = cause(plan, id, &progress).unwrap_or_default() + &remark(&progress);
         let state = label(plan, id, &progress.state);
         rows.entry((rank(&progress.state), state, class_words(device), cause))
             .or_default()
@@ -83,6 +83,12 @@ fn by_class(plan: &Plan, history: &History, style: Style) -> String {
     };
     let header = ["result", "number", "class", "devices", "longest", "cause"];
     table(style, &header, &[1, 4], rows.into_iter().map(row).collect())
+}
+
+/// What is left to do on balena for a device that has arrived, to be added to a cell.
+pub(crate) fn remark(progress: &Progress) -> String {
+    let remark = progress.remark.as_ref();
+    remark.map(|remark| format!(" arrived, but: {}", plain(remark))).unwrap_or_default()
 }
 
 fn class_words(device: &DevicePlan) -> String {

@@ -5,6 +5,7 @@ use crate::grid::{columns, table};
 use crate::words::{Tone, many, paint, plain};
 use migos_inventory::{DataChoice, Device, DeviceId, Fleet, Login, fold};
 use migos_playbooks::facts::{Facts, FactsByDevice, Network, Probed};
+use migos_playbooks::plan::NetworkPlan;
 
 /// The selected devices of an inventory, one a row, and all of them folded.
 pub fn inventory_table(fleet: &Fleet, selection: &[DeviceId], style: Style) -> String {
@@ -19,9 +20,10 @@ pub fn inventory_table(fleet: &Fleet, selection: &[DeviceId], style: Style) -> S
 
 fn device_row(device: &Device) -> Vec<String> {
     let groups: Vec<_> = device.groups.iter().map(|group| group.as_str()).collect();
-    let data = match device.data {
-        Some(DataChoice::None) => "none",
-        None => "not said",
+    let data = match &device.data {
+        Some(DataChoice::None) => "none".to_owned(),
+        Some(DataChoice::Keep(data)) => format!("keeps {}", many(data.paths.len(), "path")),
+        None => "not said".to_owned(),
     };
     vec![
         device.id.to_string(),
@@ -29,7 +31,7 @@ fn device_row(device: &Device) -> Vec<String> {
         groups.join(", "),
         device.site.as_ref().map(ToString::to_string).unwrap_or_default(),
         device.balena_fleet.as_ref().map(ToString::to_string).unwrap_or_default(),
-        data.to_owned(),
+        data,
         device.hold.as_ref().map(|hold| plain(&hold.0)).unwrap_or_default(),
     ]
 }
@@ -93,7 +95,7 @@ fn network_words(network: &Network) -> String {
     if network.wireless {
         words += ", wireless";
     }
-    if !network.fixed.is_empty() {
+    if NetworkPlan::of(&network.configuration).is_ok_and(|plan| plan.has_fixed_address()) {
         words += ", fixed address";
     }
     words
@@ -151,6 +153,7 @@ devices:
         };
         Probed::Facts(Box::new(Facts {
             largest: Vec::new(),
+            data: Default::default(),
             clock: None,
             card_errors: Default::default(),
             watchdogs: Default::default(),
@@ -184,13 +187,8 @@ devices:
     #[test]
     fn a_probe_as_a_table_tells_also_who_did_not_answer() {
         let wired = Network { interface: Some("eth0".into()), ..Network::default() };
-        let fixed = vec!["static ip_address=10.1.4.42/24".to_owned()];
-        let wireless = Network {
-            interface: Some("wlan0".into()),
-            wireless: true,
-            fixed,
-            ..Network::default()
-        };
+        let wireless =
+            Network { interface: Some("wlan0".into()), wireless: true, ..Network::default() };
         let refused = Probed::Unusable {
             reason: "sudo asks for a password".into(),
             remedy: "set ssh.sudo_password".into(),
@@ -208,11 +206,10 @@ devices:
         );
         insta::assert_snapshot!(table, @r###"
          device      model                       system                 kernel         boot free   network
-        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
          kiosk-001   Pi 3 Model B Plus Rev 1.3   Raspbian 10 (buster)   5.10.103-v7+      203 MB   eth0
-         kiosk-002   Pi 3 Model B Plus Rev 1.3   Raspbian 10 (buster)   5.10.103-v7+      203 MB   wlan0, wireless, fixed
-                                                                                                   address
-        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         kiosk-002   Pi 3 Model B Plus Rev 1.3   Raspbian 10 (buster)   5.10.103-v7+      203 MB   wlan0, wireless
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────
         2 of 5 devices answered
 
         No facts

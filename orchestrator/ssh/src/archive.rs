@@ -1,7 +1,7 @@
 //! A file on this computer that is there whole or not at all.
 
 use migos_engine::port::{Packed, TransportError};
-use migos_payload::digest::Hasher;
+use migos_payload::digest::{Hasher, Sha256};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,16 @@ impl Archive {
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         self.file.write_all(bytes).await.map_err(|error| local(&self.path, &error))
+    }
+
+    /// What has been written so far.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The digest of what has been written so far.
+    pub(crate) fn sha256(&self) -> Sha256 {
+        self.hasher.clone().finish()
     }
 
     /// Gives it its name once it is on the disk.

@@ -27,7 +27,7 @@ const PLACE_WAITS: [u64; 7] = [10, 20, 50, 100, 200, 500, 1000];
 /// The largest packet that every server takes (RFC 4253, section 6.1).
 const PACKET: usize = 32 << 10;
 
-/// How much of standard error is kept; the rest is read and forgotten.
+/// How much of the end of standard error is kept; the rest is read and forgotten.
 const KEPT_ERRORS: usize = 64 << 10;
 
 /// A command and what goes with it.
@@ -49,7 +49,11 @@ pub(crate) enum Output<'a> {
     /// Into the answer; more bytes than these are an error.
     Kept(usize),
     /// Into a file on this computer.
-    Archive(&'a mut Archive),
+    Archive {
+        archive: &'a mut Archive,
+        /// Told the bytes that have come so far.
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+    },
 }
 
 /// Standard input.
@@ -139,7 +143,7 @@ async fn converse(
     // An archive comes in a steady stream; any other answer may take its time.
     let answer = match output {
         Output::Kept(_) => timeouts.answer,
-        Output::Archive(_) => timeouts.progress,
+        Output::Archive { .. } => timeouts.progress,
     };
     let pace = Pace::within(meter.clone());
     let feeding = feed(command.password, command.input, writer, &pace);
@@ -178,15 +182,16 @@ async fn converse(
                     too_long |= data.len() > room;
                     stdout.extend(&data[..data.len().min(room)]);
                 }
-                Output::Archive(archive) => {
+                Output::Archive { archive, progress } => {
                     // What is not taken off the channel is not sent by the device.
                     meter.take(data.len()).await;
                     archive.write(&data).await?;
+                    progress(archive.size());
                 }
             },
             Some(ChannelMsg::ExtendedData { data, .. }) => {
-                let room = KEPT_ERRORS.saturating_sub(stderr.len());
-                stderr.extend(&data[..data.len().min(room)]);
+                stderr.extend(&data[..]);
+                stderr.drain(..stderr.len().saturating_sub(KEPT_ERRORS));
             }
             Some(ChannelMsg::WindowAdjusted { new_size }) => pace.window_is(new_size),
             Some(ChannelMsg::ExitStatus { exit_status }) => end = Some(Ok(exit_status)),

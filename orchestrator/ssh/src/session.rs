@@ -11,12 +11,16 @@ use crate::{quote, send};
 use bytes::Bytes;
 use migos_contract as contract;
 use migos_engine::bandwidth::Meter;
-use migos_engine::port::{self, Content, Guest, Packed, Sent, Tier, TransportError};
+use migos_engine::port::{
+    self, Content, Guest, OwnOrder, Packed, Ran, Saved, Sent, Tier, TransportError,
+};
 use migos_payload::digest::Sha256;
+use migos_payload::size::ByteCount;
 use migos_playbooks::facts::{self, Identity, Tree};
 use migos_playbooks::plan::FirmwareKind;
 use russh::Disconnect;
 use russh::keys::PublicKey;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -183,6 +187,12 @@ impl port::Session for Session {
         self.verb(Verb::Update, &[what], Input::Nothing).await.map(drop)
     }
 
+    async fn run(&self, order: &OwnOrder) -> Result<Ran, TransportError> {
+        let seconds = order.limit.as_secs().max(1).to_string();
+        let args = [&*order.key, &*seconds, &*order.device, &*order.run, &*order.command];
+        parse_ran(&text(self.verb(Verb::Run, &args, Input::Nothing).await?))
+    }
+
     async fn arm(&self) -> Result<(), TransportError> {
         self.verb(Verb::Arm, &[], Input::Nothing).await.map(drop)
     }
@@ -208,13 +218,54 @@ impl port::Session for Session {
 
     async fn pack(&self, path: &str, to: &Path) -> Result<Packed, TransportError> {
         let mut archive = Archive::create(to).await?;
-        let output = Output::Archive(&mut archive);
+        let output = Output::Archive { archive: &mut archive, progress: &|_| () };
         let packed = match self.answer(Verb::Pack, &[path], Input::Nothing, output).await {
             Ok(answer) => self.accept(Verb::Pack, &[path], answer).map(drop),
             Err(error) => Err(error),
         };
         match packed {
             Ok(()) => archive.finish().await,
+            Err(error) => {
+                archive.discard().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn sizes(
+        &self,
+        paths: &[String],
+    ) -> Result<BTreeMap<String, Option<ByteCount>>, TransportError> {
+        let args: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let answer = text(self.verb(Verb::Sizes, &args, Input::Nothing).await?);
+        facts::parse_sizes(&answer).map_err(|error| garbled(Verb::Sizes.name(), error))
+    }
+
+    async fn save(
+        &self,
+        path: &str,
+        exclude: &[String],
+        to: &Path,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Saved, TransportError> {
+        let mut archive = Archive::create(to).await?;
+        let args: Vec<&str> =
+            std::iter::once(path).chain(exclude.iter().map(String::as_str)).collect();
+        let output = Output::Archive { archive: &mut archive, progress };
+        let told = match self.answer(Verb::Save, &args, Input::Nothing, output).await {
+            Ok(answer) => {
+                let said = answer.said.clone();
+                let accepted = self.accept(Verb::Save, &args, answer);
+                accepted.and_then(|_| parse_saved(&said))
+            }
+            Err(error) => Err(error),
+        };
+        let told = told.and_then(|(sha256, changed)| match archive.sha256() == sha256 {
+            true => Ok(changed),
+            false => Err(garbled(Verb::Save.name(), "what arrived is not what was sent")),
+        });
+        match told {
+            Ok(changed) => Ok(Saved { packed: archive.finish().await?, changed }),
             Err(error) => {
                 archive.discard().await;
                 Err(error)
@@ -300,6 +351,30 @@ impl port::Session for Session {
     }
 }
 
+/// The exit code of a command and what it printed; blank lines before tell only that it goes on.
+fn parse_ran(answer: &str) -> Result<Ran, TransportError> {
+    let bad = || garbled(Verb::Run.name(), "no exit code");
+    let (first, output) = answer.trim_start().split_once('\n').ok_or_else(bad)?;
+    let code = match first.strip_prefix("code ").ok_or_else(bad)? {
+        "-" => None,
+        code => Some(code.parse().map_err(|_| bad())?),
+    };
+    Ok(Ran { code, output: output.to_owned() })
+}
+
+/// The digest that the device has made of what it sent, and whether files changed meanwhile.
+fn parse_saved(said: &str) -> Result<(Sha256, bool), TransportError> {
+    let bad = || garbled(Verb::Save.name(), format!("no digest: {said}"));
+    let (sha256, how) =
+        said.strip_prefix("saved ").and_then(|rest| rest.split_once(' ')).ok_or_else(bad)?;
+    let changed = match how {
+        "whole" => false,
+        "changed" => true,
+        _ => return Err(bad()),
+    };
+    Ok((sha256.parse().map_err(|_| bad())?, changed))
+}
+
 /// One line for each path, in order.
 fn parse_sums(answer: &str, paths: &[&str]) -> Result<Vec<Option<Sha256>>, TransportError> {
     let bad = |message: String| garbled(Verb::Sums.name(), message);
@@ -346,6 +421,29 @@ mod tests {
         ] {
             let error = parse_sums(&answer, &["/a"]).unwrap_err();
             assert!(matches!(error, TransportError::Garbled { verb: "sums", .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_told_by_its_digest() {
+        let digest = Sha256::of(b"abc");
+        assert_eq!(parse_saved(&format!("saved {digest} whole")), Ok((digest, false)));
+        assert_eq!(parse_saved(&format!("saved {digest} changed")), Ok((digest, true)));
+        for said in ["", "saved", "saved x whole", &format!("saved {digest}"), "tar: killed"] {
+            let error = parse_saved(said).unwrap_err();
+            assert!(matches!(error, TransportError::Garbled { verb: "save", .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_exit_code_of_a_command_comes_before_what_it_printed() {
+        let ran = |code, output: &str| Ok(Ran { code, output: output.to_owned() });
+        assert_eq!(parse_ran("code 0\n"), ran(Some(0), ""));
+        assert_eq!(parse_ran("\n\ncode 3\na\n\nb\n"), ran(Some(3), "a\n\nb\n"));
+        assert_eq!(parse_ran("code -\nkilled\n"), ran(None, "killed\n"));
+        for answer in ["", "\n", "code", "code x\n", "3\n"] {
+            let error = parse_ran(answer).unwrap_err();
+            assert!(matches!(error, TransportError::Garbled { verb: "run", .. }), "{error:?}");
         }
     }
 }

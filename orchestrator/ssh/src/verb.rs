@@ -35,6 +35,8 @@ pub enum Verb {
     Remove,
     /// WHAT: newer firmware from the packages of the device's release.
     Update,
+    /// KEY SECONDS DEVICE RUN COMMAND: a command of the user's own.
+    Run,
     /// Reboot with the one-shot flag.
     Arm,
     /// TIER: reboot without it.
@@ -45,6 +47,10 @@ pub enum Verb {
     Backup,
     /// PATH: a folder as a tar archive.
     Pack,
+    /// PATH...: what files and folders take.
+    Sizes,
+    /// PATH \[PATTERN...\]: a file or folder as a compressed tar archive, but for names of these patterns.
+    Save,
     /// OWNER SECONDS: the device is taken.
     Lock,
     /// OWNER: the device is given back.
@@ -57,7 +63,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 19] = [
+    pub const ALL: [Verb; 22] = [
         Verb::Probe,
         Verb::Identity,
         Verb::Read,
@@ -68,11 +74,14 @@ impl Verb {
         Verb::Settle,
         Verb::Remove,
         Verb::Update,
+        Verb::Run,
         Verb::Arm,
         Verb::Reboot,
         Verb::Tree,
         Verb::Backup,
         Verb::Pack,
+        Verb::Sizes,
+        Verb::Save,
         Verb::Lock,
         Verb::Unlock,
         Verb::Admit,
@@ -92,11 +101,14 @@ impl Verb {
             Verb::Settle => "settle",
             Verb::Remove => "remove",
             Verb::Update => "update",
+            Verb::Run => "run",
             Verb::Arm => "arm",
             Verb::Reboot => "reboot",
             Verb::Tree => "tree",
             Verb::Backup => "backup",
             Verb::Pack => "pack",
+            Verb::Sizes => "sizes",
+            Verb::Save => "save",
             Verb::Lock => "lock",
             Verb::Unlock => "unlock",
             Verb::Admit => "admit",
@@ -117,11 +129,14 @@ impl Verb {
             Verb::Settle => script!("prelude.sh", "writing.sh", "settle.sh"),
             Verb::Remove => script!("prelude.sh", "writing.sh", "remove.sh"),
             Verb::Update => script!("prelude.sh", "update.sh"),
+            Verb::Run => script!("prelude.sh", "run.sh"),
             Verb::Arm => script!("prelude.sh", "arm.sh"),
             Verb::Reboot => script!("prelude.sh", "reboot.sh"),
             Verb::Tree => script!("prelude.sh", "listing.sh", "tree.sh"),
             Verb::Backup => script!("prelude.sh", "writing.sh", "listing.sh", "backup.sh"),
             Verb::Pack => script!("prelude.sh", "pack.sh"),
+            Verb::Sizes => script!("prelude.sh", "sizes.sh"),
+            Verb::Save => script!("prelude.sh", "save.sh"),
             Verb::Lock => script!("prelude.sh", "writing.sh", "alone.sh", "owner.sh", "lock.sh"),
             Verb::Unlock => {
                 script!("prelude.sh", "writing.sh", "alone.sh", "owner.sh", "unlock.sh")
@@ -240,6 +255,14 @@ mod tests {
             assert!(line.ends_with(" migos-probe/1 \"$SSH_CONNECTION\""), "{line}");
             let line = command_line(rise, Verb::Probe, &["a.b:443"]);
             assert!(line.ends_with(" migos-probe/1 \"$SSH_CONNECTION\" 'a.b:443'"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_probe_reads_every_file_that_networks_are_translated_from() {
+        let words: Vec<&str> = Verb::Probe.script().split([' ', '\n', ';']).collect();
+        for pattern in migos_payload::network::FILES {
+            assert!(words.contains(pattern), "the probe does not read {pattern}");
         }
     }
 

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 /// Bytes of a sector.
 pub(crate) const SECTOR: usize = 512;
 /// The first row of the partition table, and the signature behind the table (master boot record).
-const TABLE: usize = 446;
-const ROW: usize = 16;
-const SIGNATURE: [u8; 2] = [0x55, 0xaa];
+pub(crate) const TABLE: usize = 446;
+pub(crate) const ROW: usize = 16;
+pub(crate) const SIGNATURE: [u8; 2] = [0x55, 0xaa];
 /// Partition types whose file system is FAT.
 const FAT: [u8; 6] = [0x01, 0x04, 0x06, 0x0b, 0x0c, 0x0e];
 

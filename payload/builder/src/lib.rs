@@ -45,7 +45,10 @@ pub use build::{BuildError, Built, Order, Room, build};
 pub use cache::{Cache, CacheError};
 pub use card::{CardError, write_card};
 pub use elf::ElfError;
-pub use image::{PrepareError, Told, prepare as prepare_image};
+pub use image::{
+    Content, LayoutError, Look, LookError, Partition, PrepareError, Told, look as look_into_image,
+    prepare as prepare_image,
+};
 pub use inspect::{Generation, Initrd, InspectError, Inspected, Stock, inspect};
 pub use kernel::KernelError;
 pub use pack::{PackError, pack};

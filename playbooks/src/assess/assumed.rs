@@ -6,7 +6,7 @@ use crate::facts::{Facts, Probed};
 use crate::planner::Situation;
 use crate::policy::Policy;
 use migos_contract::{Chunks, Compression, boot_path};
-use migos_inventory::{DataChoice, Device, DeviceId, Fleet, FleetSlug};
+use migos_inventory::{DataChoice, Device, DeviceId, Fleet, FleetSlug, OnBalena};
 use migos_payload::board::{Architecture, BoardType};
 use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
@@ -76,6 +76,7 @@ pub(super) struct Assumed {
     pub(super) fleet: Fleet,
     pub(super) payloads: BTreeMap<Sha256, Manifest>,
     pub(super) images: BTreeMap<String, ImageManifest>,
+    keyfiles: BTreeMap<String, Sha256>,
     balena: FleetView,
 }
 
@@ -91,12 +92,14 @@ impl Assumed {
         }
         let types = fleet.devices.values().flat_map(|device| device.images.keys());
         let images = types.map(|it| (it.clone(), image(it))).collect();
+        let keyfiles = fleet.devices.values().flat_map(|device| &device.keyfiles);
+        let keyfiles = keyfiles.map(|it| (it.clone(), Sha256::of(it.as_bytes()))).collect();
         let slugs = fleet.devices.values().filter_map(|device| device.balena_fleet.as_ref());
         let fleets = slugs.map(|slug| (slug.clone(), takes_every_pi(slug))).collect();
         let digest = |offer: &Offer| Sha256::of(offer.recipe.as_bytes());
         let payloads = look.offers.iter().map(|offer| (digest(offer), offer.manifest())).collect();
-        let balena = FleetView { fleets, migrated: BTreeMap::new() };
-        Assumed { fleet, payloads, images, balena }
+        let balena = FleetView { fleets, ..FleetView::default() };
+        Assumed { fleet, payloads, images, keyfiles, balena }
     }
 
     /// What the planner is asked about.
@@ -113,6 +116,7 @@ impl Assumed {
             facts_read: look.facts_read,
             payloads: &self.payloads,
             images: &self.images,
+            keyfiles: &self.keyfiles,
             experience: look.experience,
             balena: &self.balena,
             playbook: look.playbook,
@@ -124,6 +128,8 @@ impl Assumed {
 /// Decides for a device what nobody has decided yet, and names one image for it: of its own device type.
 fn settle(device: &mut Device, facts: Option<&Facts>) {
     device.data.get_or_insert(DataChoice::None);
+    // Where it goes after its arrival says nothing of the device.
+    device.on_balena = OnBalena::default();
     if device.balena_fleet.is_none() {
         device.balena_fleet = FleetSlug::new(NO_FLEET).ok();
     }

@@ -7,6 +7,9 @@
 //! without it was cut off. The probe reports what it read and judges nothing; all judging is done here
 //! and in [`requirement`](crate::requirement).
 //!
+//! The lines of network configuration hold passwords. Reading the text replaces them by stand-ins, so that facts never
+//! hold one; the text itself is kept nowhere.
+//!
 //! | key | value |
 //! | --- | --- |
 //! | `model` | the device tree's model string |
@@ -43,10 +46,11 @@
 //! | `route` | each line of `/proc/net/route` but the first |
 //! | `wireless` | each wireless interface |
 //! | `mac` | interface and its address |
-//! | `dhcpcd` | each line of `/etc/dhcpcd.conf` that is not blank or a comment |
-//! | `interfaces` | the same of `/etc/network/interfaces` and its folder |
-//! | `nm` | section headers and the keys `type`, `method`, `interface-name` of NetworkManager's keyfiles |
-//! | `nm.generated` | each YAML file of netplan |
+//! | `net.file` | a number, counted from 1, and the path of a file that may configure the network: [`FILES`](migos_payload::network::FILES) |
+//! | `net.line` | that number and each line of the file |
+//! | `net.active` | each running unit of those that may manage a network |
+//! | `net.client-id` | an interface and the DHCP client identifier that it sends, in hex, where that can be told |
+//! | `net.country` | the country whose rules the radio keeps: two letters |
 //! | `clock` | the device's time in seconds since 1970 |
 //! | `clock.synced` | `yes` or `no`: whether a time server keeps it right, as `timedatectl` says |
 //! | `card.errors`, `card.error` | how many lines of the kernel's log tell of errors of the card; the last 3 of them |
@@ -59,11 +63,13 @@
 //! | `folder` | folders of the root file system and what is in them in KiB, the largest first, down to a megabyte; nothing if that takes too long |
 
 mod condition;
+mod configuration;
 mod parse;
 mod write;
 
 pub use condition::{CardErrors, Clock, Extent, Watchdog, Watchdogs};
-pub use parse::{FactsError, parse, parse_identity, parse_tree};
+pub use configuration::config_text;
+pub use parse::{FactsError, parse, parse_identity, parse_sizes, parse_tree};
 pub use write::write;
 
 use crate::plan::Folder;
@@ -71,6 +77,7 @@ use jiff::Timestamp;
 use migos_inventory::DeviceId;
 use migos_payload::board::{BoardFacts, Revision};
 use migos_payload::digest::Sha256;
+use migos_payload::network::Found;
 use migos_payload::size::ByteCount;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +87,7 @@ use std::net::IpAddr;
 pub type FactsByDevice = BTreeMap<DeviceId, Probed>;
 
 /// The version of the form in which facts are saved.
-pub const FACTS_SCHEMA: u32 = 1;
+pub const FACTS_SCHEMA: u32 = 2;
 
 /// Facts as they are saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +176,9 @@ pub struct Facts {
     /// Which of the hosts that it was asked for it reaches, by `HOST:PORT`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reach: BTreeMap<String, bool>,
+    /// What the files and folders take that it was asked for, by path; `None` where it has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, Option<ByteCount>>,
 }
 
 impl Facts {
@@ -270,11 +280,16 @@ pub struct Network {
     pub wireless: bool,
     /// The interface's MAC address, or empty.
     pub mac: String,
-    /// Lines of configuration files that fix an address by hand.
-    pub fixed: Vec<String>,
+    /// What configures it, without secrets.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub configuration: Found,
     /// Where the probe's own connection arrived; `None` if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival: Option<Arrival>,
+}
+
+fn is_empty(found: &Found) -> bool {
+    *found == Found::default()
 }
 
 /// Where the controller's connection arrived on the device.

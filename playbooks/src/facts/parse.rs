@@ -3,6 +3,7 @@
 mod condition;
 mod folders;
 
+use super::configuration::configuration;
 use super::{
     Arrival, BootPartition, Disk, Facts, FileSystem, Firmware, Identity, Leaf, Network, OsRelease,
     Tree,
@@ -80,6 +81,7 @@ pub fn parse(text: &str) -> Result<Facts, FactsError> {
         watchdogs: condition::watchdogs(&lines),
         hat: lines.first("hat").filter(|name| !name.is_empty()).map(str::to_owned),
         reach: condition::reach(&lines),
+        data: BTreeMap::new(),
     })
 }
 
@@ -96,6 +98,24 @@ pub fn parse_identity(text: &str) -> Result<Identity, FactsError> {
         boot_id: lines.need("boot-id")?.to_owned(),
         sums: sums(&lines)?,
     })
+}
+
+/// Reads the text of the `sizes` verb: after the first line `migos-sizes 1` one line for each path, `size KIB path` or
+/// `size - path`; at the end `end ok`.
+///
+/// # Errors
+/// [`FactsError`].
+pub fn parse_sizes(text: &str) -> Result<BTreeMap<String, Option<ByteCount>>, FactsError> {
+    let lines = Lines::read(text, "migos-sizes 1")?;
+    let size = |line: &&str| {
+        let (size, path) = line.split_once(' ').ok_or_else(|| bad("size", line))?;
+        let size = match size {
+            "-" => None,
+            size => Some(ByteCount(number::<u64>(size, "size")?.saturating_mul(1024))),
+        };
+        Ok((path.to_owned(), size))
+    };
+    lines.all("size").iter().map(size).collect()
 }
 
 /// Reads the text of the `tree` verb: after the first line `migos-tree 1` one line for each file, `size digest
@@ -129,7 +149,7 @@ pub fn parse_tree(text: &str) -> Result<Tree, FactsError> {
 const TREE: &str = "migos-tree 1";
 
 /// The lines of an answer, by key.
-struct Lines<'a>(BTreeMap<&'a str, Vec<&'a str>>);
+pub(super) struct Lines<'a>(BTreeMap<&'a str, Vec<&'a str>>);
 
 impl<'a> Lines<'a> {
     fn read(text: &'a str, header: &'static str) -> Result<Self, FactsError> {
@@ -151,11 +171,11 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn all(&self, key: &str) -> &[&'a str] {
+    pub(super) fn all(&self, key: &str) -> &[&'a str] {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
 
-    fn first(&self, key: &str) -> Option<&'a str> {
+    pub(super) fn first(&self, key: &str) -> Option<&'a str> {
         self.all(key).first().copied()
     }
 
@@ -308,16 +328,10 @@ fn network(lines: &Lines<'_>) -> Network {
     let mac = lines.all("mac").iter().find_map(|value| {
         value.split_once(' ').filter(|(name, _)| is_ours(name)).map(|(_, mac)| mac.to_owned())
     });
-    let dhcpcd = lines.all("dhcpcd").iter().filter(|line| line.trim_start().starts_with("static "));
-    let interfaces = lines.all("interfaces").iter().filter(|line| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        matches!(words[..], ["iface", name, _, "static", ..] if name != "lo")
-    });
-    let nm = lines.all("nm").iter().filter(|line| line.trim() == "method=manual");
     Network {
         wireless: interface.as_deref().is_some_and(|name| lines.all("wireless").contains(&name)),
         mac: mac.unwrap_or_default(),
-        fixed: dhcpcd.chain(interfaces).chain(nm).map(|line| (*line).to_owned()).collect(),
+        configuration: configuration(lines, interface.as_deref()),
         arrival: arrival(lines),
         interface,
     }

@@ -1,6 +1,7 @@
 //! Writes the probe's text that facts were read from, as far as they hold it.
 
 use super::{BootPartition, Disk, Facts, FileSystem, Firmware, Network};
+use migos_payload::network::Found;
 use std::fmt::{Display, Write};
 
 /// The text of the `probe` verb that is read into these facts, and none other.
@@ -132,24 +133,21 @@ fn firmware(lines: &mut Lines, firmware: &Firmware) {
 }
 
 fn network(lines: &mut Lines, network: &Network) {
+    let found = &network.configuration;
     if let Some(name) = &network.interface {
         // A default route: destination 0, a gateway, up; the metric is of no matter where it is the only one.
         lines.add("route", format_args!("{name}\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000"));
-        if network.wireless {
-            lines.add("wireless", name);
-        }
-        if !network.mac.is_empty() {
-            lines.add("mac", format_args!("{name} {}", network.mac));
+        if found.interfaces.iter().all(|interface| interface.name != *name) {
+            if network.wireless {
+                lines.add("wireless", name);
+            }
+            if !network.mac.is_empty() {
+                lines.add("mac", format_args!("{name} {}", network.mac));
+                lines.add("virtual", name);
+            }
         }
     }
-    for line in &network.fixed {
-        let key = match line.split_ascii_whitespace().next() {
-            Some("static") => "dhcpcd",
-            Some("iface") => "interfaces",
-            _ => "nm",
-        };
-        lines.add(key, line);
-    }
+    configuration(lines, found);
     if let Some(arrival) = &network.arrival {
         let (address, interface) = (arrival.address, &arrival.interface);
         // A link's own addresses are no addresses without the link.
@@ -158,11 +156,40 @@ fn network(lines: &mut Lines, network: &Network) {
             _ => String::new(),
         };
         lines.add("connection", format_args!("{address}{link} 50022 {address}{link} 22"));
-        lines.add("address", format_args!("{interface} {address}"));
+        let owner = network.configuration.interfaces.iter().find(|it| it.name == *interface);
+        if owner.is_none() {
+            lines.add("address", format_args!("{interface} {address}"));
+        }
         if arrival.is_virtual {
             lines.add("virtual", interface);
         }
     }
+}
+
+fn configuration(lines: &mut Lines, found: &Found) {
+    for interface in &found.interfaces {
+        let name = &interface.name;
+        lines.add("mac", format_args!("{name} {}", interface.mac));
+        if interface.wireless {
+            lines.add("wireless", name);
+        }
+        for address in &interface.addresses {
+            lines.add("address", format_args!("{name} {address}"));
+        }
+    }
+    for (number, file) in (1..).zip(&found.files) {
+        lines.add("net.file", format_args!("{number} {}", file.path));
+        for line in file.text.split_terminator('\n') {
+            lines.add("net.line", format_args!("{number} {line}"));
+        }
+    }
+    for unit in &found.active {
+        lines.add("net.active", unit);
+    }
+    for (interface, id) in &found.client_ids {
+        lines.add("net.client-id", format_args!("{interface} {id}"));
+    }
+    lines.add_some("net.country", found.country.as_deref().unwrap_or_default());
 }
 
 fn condition(lines: &mut Lines, facts: &Facts) {
@@ -223,7 +250,8 @@ mod tests {
         throttled 0x50005\nconnection 192.168.1.1 50022 192.168.1.20 22\naddress eth0 192.168.1.20\n\
         virtual lo\nroute eth0\t00000000\t0101A8C0\t0003\t0\t0\t202\t00000000\t0\t0\t0\n\
         wireless eth0\nmac eth0 b8:27:eb:5f:c5:93\n\
-        dhcpcd static ip_address=192.168.1.20/24\ninterfaces iface eth0 inet static\nnm method=manual\n\
+        net.file 1 /etc/dhcpcd.conf\nnet.line 1 hostname\nnet.line 1 \nnet.line 1 # a comment\n\
+        net.file 2 /etc/network/interfaces\nnet.active dhcpcd\nnet.client-id eth0 01b827eb5fc593\nnet.country DE\n\
         clock 1700000000\nclock.synced yes\ncard.errors 7\ncard.error mmc0: timeout\n\
         ext4.errors mmcblk0p2 3\nwatchdog watchdog0 active 15 Broadcom BCM2835 Watchdog timer\n\
         watchdog watchdog1 inactive - \nwatchdog.systemd 20s\nwatchdog.daemon watchdog\nhat Sense HAT\n\
@@ -234,7 +262,7 @@ mod tests {
     fn what_is_written_is_read_into_the_same_facts() {
         let facts = parse(FULL).unwrap();
         assert_eq!(parse(&write(&facts)).unwrap(), facts);
-        assert_eq!((facts.largest.len(), facts.network.fixed.len()), (2, 3));
+        assert_eq!((facts.largest.len(), facts.network.configuration.files.len()), (2, 2));
     }
 
     #[test]

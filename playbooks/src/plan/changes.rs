@@ -53,6 +53,7 @@ pub fn changes(device: &DevicePlan, facts: &Facts) -> Vec<String> {
             changes.push(format!("{name}: {}", line_changes(was, is)));
         }
     }
+    changes.extend(device.network.changes(&facts.network.configuration));
     changes
 }
 

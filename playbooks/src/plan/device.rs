@@ -1,6 +1,6 @@
 //! What a plan says of one device.
 
-use super::{Finding, Handover};
+use super::{Finding, Handover, Identity, NetworkPlan};
 use crate::estimate::Estimate;
 use crate::facts::Facts;
 use crate::step::{Step, When};
@@ -43,15 +43,24 @@ pub struct DevicePlan {
     /// What is on its card, and will be gone.
     #[serde(default)]
     pub erased: Erased,
+    /// What is fetched from it before; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<SavedData>,
     /// The texts of its `config.txt` and `cmdline.txt`, as they were when the facts were read.
     #[serde(default)]
     pub boot_files: BTreeMap<String, String>,
     /// What its `config.txt` says of its hardware: configuration variables that it gets on balena, with their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
+    /// What it will be on balena, as far as the inventory says it.
+    #[serde(default, skip_serializing_if = "Identity::is_empty")]
+    pub identity: Identity,
     /// The lines of its `config.txt` that have no place in balenaOS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<Dropped>,
+    /// What becomes of its network.
+    #[serde(default, skip_serializing_if = "NetworkPlan::is_default")]
+    pub network: NetworkPlan,
     /// What the checks warn of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Finding>,
@@ -206,6 +215,33 @@ pub struct Erased {
     pub largest: Vec<Folder>,
 }
 
+/// What is fetched from a card before it is erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SavedData {
+    /// The files and folders, and what they take.
+    pub folders: Vec<Folder>,
+    /// Files and folders that it had none of when the facts were read; fetched if it has them by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<String>,
+    /// Patterns of names that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+}
+
+impl SavedData {
+    /// The paths of all that is fetched if it is there.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let there = self.folders.iter().map(|folder| folder.path.as_str());
+        there.chain(self.absent.iter().map(String::as_str))
+    }
+
+    /// What all of it takes on the card.
+    pub fn size(&self) -> ByteCount {
+        self.folders.iter().map(|folder| folder.size).sum()
+    }
+}
+
 /// A folder on a device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -223,11 +259,13 @@ impl DevicePlan {
             When::Always => true,
             When::OneShot => matches!(self.boot, Boot::OneShot { .. }),
             When::Update => matches!(self.boot, Boot::OneShot { update: Some(_), .. }),
+            When::Data => self.data.is_some(),
             When::Proof => matches!(self.boot, Boot::OneShot { proof: Some(_), .. }),
             When::Rewrite => matches!(self.boot, Boot::Rewrite { .. }),
             When::Ordered => self.handover.is_ordered(),
             When::CallHome => matches!(self.handover, Handover::CallHome { .. }),
             When::Unattended => self.handover == Handover::Unattended,
+            When::Moved => self.identity.move_to.is_some(),
         }
     }
 }

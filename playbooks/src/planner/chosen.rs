@@ -1,14 +1,14 @@
 //! What is chosen for one device, before it is judged.
 
 use super::{Situation, hours, how_it_commits};
-use crate::balena::BalenaFleet;
+use crate::balena::{BalenaFleet, SeenRelease};
 use crate::estimate::Estimate;
 use crate::facts::Facts;
-use crate::plan::{Class, Finding, Handover};
+use crate::plan::{Class, Destination, Finding, Handover, Identity, Pin};
 use crate::requirement::{self, Candidate, Switch, Verdict};
 use crate::window::Window;
 use jiff::Timestamp;
-use migos_inventory::Device;
+use migos_inventory::{Device, FleetSlug};
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::Manifest;
@@ -23,6 +23,9 @@ pub(super) struct Chosen<'a> {
     pub(super) payload: Option<(Sha256, &'a Manifest)>,
     pub(super) image: Option<&'a ImageManifest>,
     pub(super) fleet: Option<&'a BalenaFleet>,
+    /// The fleet that it is moved to.
+    destination: Option<&'a BalenaFleet>,
+    release: Option<&'a SeenRelease>,
     pub(super) switch: Switch<'a>,
     pub(super) handover: Option<Handover>,
     /// When it may start; or why that cannot be read.
@@ -42,6 +45,7 @@ impl<'a> Chosen<'a> {
         let payload = choose_payload(situation.payloads, facts);
         let image = choose_image(situation.images, device, facts);
         let slug = device.balena_fleet.as_ref();
+        let of_slug = |slug: &FleetSlug| situation.balena.fleets.get(slug);
         let mirror = image.and_then(|image| image_url(device, &image.device_type));
         let estimate = payload.zip(image).map(|((_, manifest), image)| {
             let measured = situation.experience.estimate(&Class::of(facts));
@@ -56,7 +60,9 @@ impl<'a> Chosen<'a> {
             api: &situation.fleet.settings.api,
             payload,
             image,
-            fleet: slug.and_then(|slug| situation.balena.fleets.get(slug)),
+            fleet: slug.and_then(of_slug),
+            destination: device.on_balena.move_to.as_ref().and_then(of_slug),
+            release: release(situation, device),
             switch: Switch {
                 strategy: policy.strategy,
                 prove: policy.prove,
@@ -80,9 +86,32 @@ impl<'a> Chosen<'a> {
             payload: self.payload.map(|(_, manifest)| manifest),
             image: self.image,
             fleet: self.fleet,
+            destination: self.destination,
+            release: self.release,
             api: self.api,
             switch: self.switch,
             handover: self.handover.as_ref(),
+        }
+    }
+
+    /// What it will be on balena; the checks refuse what cannot be.
+    pub(super) fn identity(&self) -> Identity {
+        let wanted = &self.device.on_balena;
+        let name = wanted.name.as_ref().map(|name| {
+            name.replace("{device}", self.device.id.as_str())
+                .replace("{hostname}", &self.facts.hostname)
+                .replace("{serial}", &self.facts.serial)
+        });
+        let pin = wanted.release.clone().zip(self.release);
+        let to = self.destination.filter(|to| self.fleet.is_some_and(|fleet| fleet.id != to.id));
+        Identity {
+            name: name.filter(|name| name != self.device.id.as_str()),
+            tags: wanted.tags.clone(),
+            environment: wanted.environment.clone(),
+            config: wanted.config.clone(),
+            pin: pin.map(|(commit, release)| Pin { commit, id: release.id }),
+            move_to: to.map(|to| Destination { slug: to.slug.clone(), id: to.id }),
+            system: wanted.system.clone(),
         }
     }
 
@@ -104,6 +133,13 @@ impl<'a> Chosen<'a> {
         verdicts.extend(hours.map(|verdict| (hours::CHECK, verdict)));
         verdicts
     }
+}
+
+/// The release that a device is pinned to: one of the fleet where it stays.
+fn release<'a>(situation: &Situation<'a>, device: &Device) -> Option<&'a SeenRelease> {
+    let wanted = &device.on_balena;
+    let fleet = wanted.move_to.as_ref().or(device.balena_fleet.as_ref())?;
+    situation.balena.releases.get(fleet)?.get(wanted.release.as_ref()?)
 }
 
 /// The payload for this board: of the userland's own architecture where there is one, since cards of

@@ -19,6 +19,7 @@ struct World {
     balena: FleetView,
     playbook: Playbook,
     policy: Policy,
+    keyfiles: BTreeMap<String, Sha256>,
 }
 
 const POLICY: &str = "policy: 1
@@ -67,7 +68,8 @@ fn world(size: usize) -> World {
             ("four.img".into(), image("raspberrypi4-64", "aarch64")),
         ]
         .into(),
-        balena: FleetView { fleets, migrated: BTreeMap::new() },
+        keyfiles: [("keys/lte".into(), Sha256::of(b"lte"))].into(),
+        balena: FleetView { fleets, ..FleetView::default() },
         experience: Experience::default(),
         playbook: Playbook::migrate().unwrap(),
         policy: Policy::parse("policy.yaml", POLICY).unwrap(),
@@ -88,6 +90,7 @@ impl World {
             facts: &self.facts,
             payloads: &self.payloads,
             images: &self.images,
+            keyfiles: &self.keyfiles,
             balena: &self.balena,
             playbook: &self.playbook,
             policy: &self.policy,

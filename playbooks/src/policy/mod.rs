@@ -248,6 +248,30 @@ pub struct Arrival {
     /// How often a migrated device tells balena that it is alive: the fleet's supervisor poll interval.
     #[serde(default = "Arrival::heartbeat_default")]
     pub heartbeat: Span,
+    /// Whether a device has to run its release to be well.
+    #[serde(default, skip_serializing_if = "ReleaseRule::is_required")]
+    pub release: ReleaseRule,
+    /// How long it must be well without a gap to have arrived.
+    #[serde(default, skip_serializing_if = "Span::is_zero")]
+    pub stable: Span,
+}
+
+/// Whether a device has to run the release that it should, where there is one, to be well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseRule {
+    /// It has to.
+    #[default]
+    Required,
+    /// It counts as well without, or with another.
+    Ignored,
+}
+
+impl ReleaseRule {
+    /// True if it has to.
+    pub fn is_required(&self) -> bool {
+        *self == ReleaseRule::Required
+    }
 }
 
 /// When MIGOS gives up and Raspbian returns, and when a reboot is forced.

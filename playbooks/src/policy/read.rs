@@ -1,8 +1,8 @@
 //! Reads a policy from YAML, strictly.
 
 use super::{
-    Arrival, Bandwidth, Budget, ClassRule, DeadMan, OnTrip, Order, Policy, Prove, Require, Share,
-    StagePolicy, Stragglers, Strategy, ToleratePolicy, Unsited,
+    Arrival, Bandwidth, Budget, ClassRule, DeadMan, OnTrip, Order, Policy, Prove, ReleaseRule,
+    Require, Share, StagePolicy, Stragglers, Strategy, ToleratePolicy, Unsited,
 };
 use crate::rate::Rate;
 use crate::span::Span;
@@ -46,7 +46,8 @@ const WINDOW: Keys = Keys { known: &["days", "from", "to", "zone"], refused: &[]
 const TOLERATE: Keys =
     Keys { known: &["failed", "unreachable", "refused", "stuck", "lost"], refused: &[] };
 const BUDGET: Keys = Keys { known: &["failed", "stuck", "lost"], refused: &[] };
-const ARRIVAL: Keys = Keys { known: &["late", "lost", "poll", "heartbeat"], refused: &[] };
+const ARRIVAL: Keys =
+    Keys { known: &["late", "lost", "poll", "heartbeat", "release", "stable"], refused: &[] };
 const DEAD_MAN: Keys = Keys { known: &["contact", "commit", "hung"], refused: &[] };
 
 /// From the reboot into balenaOS: expected after 2 to 5 minutes (balena's getting-started pages).
@@ -55,7 +56,11 @@ const ARRIVAL_DEFAULT: Arrival = Arrival {
     lost: Span::seconds(2 * 3600),
     poll: Span::seconds(15),
     heartbeat: Arrival::heartbeat_default(),
+    release: ReleaseRule::Required,
+    stable: Span::seconds(0),
 };
+const RELEASE: [(&str, ReleaseRule); 2] =
+    [("required", ReleaseRule::Required), ("ignored", ReleaseRule::Ignored)];
 const CLASS_DEFAULT: ClassRule = ClassRule { soak: Span::seconds(16 * 60), failures: 2 };
 const DEAD_MAN_DEFAULT: DeadMan = DeadMan {
     contact: Span::seconds(10 * 60),
@@ -390,9 +395,16 @@ fn arrival(keys: &Mapping<'_>, report: &mut Report) -> Arrival {
         lost: or(&keys, "lost", ARRIVAL_DEFAULT.lost, |field| span(field, report)),
         poll: or(&keys, "poll", ARRIVAL_DEFAULT.poll, |field| span(field, report)),
         heartbeat: or(&keys, "heartbeat", ARRIVAL_DEFAULT.heartbeat, |field| span(field, report)),
+        release: or(&keys, "release", ARRIVAL_DEFAULT.release, |field| {
+            field.one_of(&RELEASE, report)
+        }),
+        stable: or(&keys, "stable", ARRIVAL_DEFAULT.stable, |field| span(field, report)),
     };
     if arrival.heartbeat.0.is_zero() {
         field.refuse(report, "a device cannot tell all the time that it is alive");
+    }
+    if arrival.stable >= arrival.lost {
+        field.refuse(report, "a device would be lost before it has been well for long enough");
     }
     if arrival.lost <= arrival.late {
         field.refuse(report, "a device must be late before it is lost");

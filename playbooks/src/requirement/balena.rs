@@ -1,6 +1,10 @@
 //! What it will be on balena.
 
 use super::{Candidate, Verdict, pass, refuse};
+use crate::balena::{BalenaFleet, SeenRelease};
+use migos_inventory::{DataChoice, KeptData, KeptPath};
+use migos_payload::image::ImageManifest;
+use migos_payload::size::ByteCount;
 
 /// The oldest balenaOS that starts on a board's later revisions: board type, first such revision, version (balena
 /// documentation of these boards, and release notes of balena-raspberrypi). An older image has no firmware for them.
@@ -9,13 +13,34 @@ const FIRST_VERSIONS: [(u8, u32, [u32; 3]); 3] =
 
 /// The card is erased, so somebody must have decided about what is on it.
 pub(super) fn may_lose_its_data(case: &Candidate<'_>) -> Option<Verdict> {
-    match case.device.data {
-        Some(_) => pass("decided in the inventory"),
+    match &case.device.data {
+        Some(DataChoice::None) => pass("decided in the inventory"),
+        Some(DataChoice::Keep(kept)) => can_be_kept(case, kept),
         None => refuse(
             "nobody has decided about the data on its card, which is erased",
             "write `data: none` into the inventory if nothing on it is needed",
         ),
     }
+}
+
+/// Nothing is erased whose copy somebody counts on and will not get.
+fn can_be_kept(case: &Candidate<'_>, kept: &KeptData) -> Option<Verdict> {
+    let sizes = &case.facts.data;
+    if let Some(unknown) = kept.paths.iter().find(|kept| !sizes.contains_key(&kept.path)) {
+        return refuse(
+            format!("it is not known what {} takes, which is to be kept", unknown.path),
+            "read the facts again with this inventory",
+        );
+    }
+    let is_missed = |kept: &&KeptPath| !kept.optional && sizes.get(&kept.path) == Some(&None);
+    if let Some(missed) = kept.paths.iter().find(is_missed) {
+        return refuse(
+            format!("{} is to be kept, and it has none", missed.path),
+            "correct the path under `data:`, or write { path: …, optional: true }",
+        );
+    }
+    let there = kept.paths.iter().filter_map(|kept| sizes.get(&kept.path).copied().flatten());
+    pass(format!("{} are fetched first", there.sum::<ByteCount>()))
 }
 
 pub(super) fn has_a_fleet(case: &Candidate<'_>) -> Option<Verdict> {
@@ -80,7 +105,37 @@ fn version(text: &str) -> Option<[u32; 3]> {
 /// An aarch64 device may join a fleet of any Pi, an armv7hf device one of armv7hf or rpi, never the other
 /// way; balena's server does not check it (balena-sdk, models/os).
 pub(super) fn fits_the_fleet(case: &Candidate<'_>) -> Option<Verdict> {
-    let (image, fleet) = (case.image?, case.fleet?);
+    takes(case.fleet?, case.image?)
+}
+
+/// The same holds for the fleet where it stays.
+pub(super) fn may_be_moved(case: &Candidate<'_>) -> Option<Verdict> {
+    let slug = case.device.on_balena.move_to.as_ref()?;
+    match (case.destination, case.image) {
+        (Some(fleet), Some(image)) => takes(fleet, image),
+        (Some(_), None) => None,
+        (None, _) => refuse(
+            format!("balena has no fleet {slug}, or the token may not see it"),
+            "correct `on_balena: { move_to: ... }`, or use another token",
+        ),
+    }
+}
+
+pub(super) fn has_its_release(case: &Candidate<'_>) -> Option<Verdict> {
+    let wanted = &case.device.on_balena;
+    let commit = wanted.release.as_ref()?;
+    let fleet = wanted.move_to.as_ref().or(case.device.balena_fleet.as_ref())?;
+    let remedy = "correct `on_balena: { release: ... }`, or take it out to follow the fleet";
+    match case.release {
+        Some(SeenRelease { unfit: None, .. }) => pass(format!("{fleet}, release {commit}")),
+        Some(SeenRelease { unfit: Some(why), .. }) => {
+            refuse(format!("release {commit} of {fleet} {why}"), remedy)
+        }
+        None => refuse(format!("{fleet} has no release {commit}"), remedy),
+    }
+}
+
+fn takes(fleet: &BalenaFleet, image: &ImageManifest) -> Option<Verdict> {
     let rank = |architecture: &str| match architecture {
         "rpi" => Some(0),
         "armv7hf" => Some(1),
@@ -103,8 +158,9 @@ pub(super) fn fits_the_fleet(case: &Candidate<'_>) -> Option<Verdict> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{Sample, evidence, reasons};
+    use super::super::sample::{Sample, evidence, kiosks, reasons};
     use super::version;
+    use crate::balena::SeenRelease;
 
     #[test]
     fn undecided_data_is_refused() {
@@ -140,6 +196,34 @@ mod tests {
                 "a device of architecture armv7hf cannot join acme/kiosks, a fleet of architecture aarch64"
             ]
         );
+    }
+
+    #[test]
+    fn where_it_shall_stay_is_judged_as_where_it_arrives() {
+        let mut moved = Sample::buster().saying(
+            "on_balena: { move_to: acme/field, release: \"0123456789abcdef0123456789abcdef\" }\n",
+        );
+        assert_eq!(
+            reasons(&moved),
+            [
+                "balena has no fleet acme/field, or the token may not see it",
+                "acme/field has no release 0123456789abcdef0123456789abcdef"
+            ]
+        );
+        let mut field = kiosks();
+        field.architecture = "aarch64".into();
+        moved.destination = Some(field);
+        moved.release = Some(SeenRelease { id: 7, unfit: Some("is not final".into()) });
+        assert_eq!(
+            reasons(&moved),
+            [
+                "a device of architecture armv7hf cannot join acme/kiosks, a fleet of architecture aarch64",
+                "release 0123456789abcdef0123456789abcdef of acme/field is not final"
+            ]
+        );
+        moved.destination = Some(kiosks());
+        moved.release = Some(SeenRelease { id: 7, unfit: None });
+        assert!(reasons(&moved).is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod table;
 pub use reach::hosts;
 pub use table::CHECKS;
 
-use crate::balena::BalenaFleet;
+use crate::balena::{BalenaFleet, SeenRelease};
 use crate::facts::Facts;
 use crate::plan::{Class, Finding, Handover, Update};
 use crate::policy::{Allow, Prove, Strategy};
@@ -46,6 +46,10 @@ pub struct Candidate<'a> {
     pub image: Option<&'a ImageManifest>,
     /// Its balena fleet; `None` if balena has no such fleet.
     pub fleet: Option<&'a BalenaFleet>,
+    /// The fleet that it is moved to; `None` if it is not moved, or balena has no such fleet.
+    pub destination: Option<&'a BalenaFleet>,
+    /// The release that it is pinned to; `None` if it is not, or its fleet has no such release.
+    pub release: Option<&'a SeenRelease>,
     /// The API of balena that it will belong to.
     pub api: &'a str,
     /// How it may boot MIGOS, by the policy.

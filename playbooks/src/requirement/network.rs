@@ -2,48 +2,79 @@
 
 use super::{Candidate, Verdict, pass, refuse};
 use crate::facts::Network;
-use crate::plan::Handover;
+use crate::plan::{Handover, NetworkPlan};
+use migos_payload::keyfile;
+use migos_payload::network::{Untranslatable, translate};
 
-pub(super) fn is_on_ethernet(case: &Candidate<'_>) -> Option<Verdict> {
+pub(super) fn can_be_carried_over(case: &Candidate<'_>) -> Option<Verdict> {
     let network = &case.facts.network;
     let Some(interface) = &network.interface else {
         return refuse("it has no default route", "give it a route to balena");
     };
-    let ethernet = ["eth", "en", "usb"].iter().any(|beginning| interface.starts_with(beginning));
-    match (is_wireless(network), ethernet) {
-        (true, _) => None,
-        (false, true) => pass(interface.as_str()),
-        (false, false) => refuse_to_carry_over(interface),
+    if !is_hardware(network, interface) {
+        return refuse(
+            format!("it reaches the network through {interface}, which Raspbian makes"),
+            "MIGOS and balenaOS have only what is hardware; give it a default route through that, or leave it out",
+        );
+    }
+    match NetworkPlan::of(&network.configuration) {
+        Ok(plan) => match migos_cannot(network) {
+            Some(why) => refuse(
+                format!("MIGOS cannot come up on its network: {why}"),
+                "give it a wired network or plain Wi-Fi until it runs balenaOS, or leave it out",
+            ),
+            None if network.configuration.files.is_empty() => pass(format!("{interface}: DHCP")),
+            None => pass(plan.words(true).join("; ")),
+        },
+        Err(lines) => refuse(
+            untranslatable(&lines),
+            "change or remove the line if it is not needed, or leave the device out",
+        ),
     }
 }
 
-pub(super) fn is_not_on_wifi(case: &Candidate<'_>) -> Option<Verdict> {
-    let interface = case.facts.network.interface.as_ref()?;
-    match is_wireless(&case.facts.network) {
-        true => refuse_to_carry_over(interface),
-        false => pass(format!("{interface} is none")),
-    }
+/// False for what Raspbian makes: a tunnel, a bridge, a VLAN, a modem's link.
+fn is_hardware(network: &Network, interface: &str) -> bool {
+    network.configuration.interfaces.iter().any(|it| it.name == interface)
 }
 
-fn is_wireless(network: &Network) -> bool {
-    network.wireless || network.interface.as_ref().is_some_and(|name| name.starts_with("wl"))
+fn migos_cannot(network: &Network) -> Option<String> {
+    translate(&network.configuration).ok()?.migos_cannot
 }
 
-fn refuse_to_carry_over(interface: &str) -> Option<Verdict> {
-    refuse(
-        format!("it reaches the network through {interface}, not Ethernet"),
-        "this version carries over Ethernet with DHCP only; leave it out for now",
-    )
-}
-
-pub(super) fn has_its_address_from_dhcp(case: &Candidate<'_>) -> Option<Verdict> {
-    let Some(line) = case.facts.network.fixed.first() else {
-        return pass("no address is fixed by hand");
+/// The first line that cannot be carried over, and how many more there are.
+fn untranslatable(lines: &[Untranslatable]) -> String {
+    let Some(first) = lines.first() else { return "its network cannot be carried over".into() };
+    let place = match first.line {
+        Some(line) => format!("{}, line {line}", first.path),
+        None => first.path.clone(),
     };
-    refuse(
-        format!("its address is fixed by hand ({})", line.trim()),
-        "this version carries over Ethernet with DHCP only; leave it out for now",
-    )
+    let text = match first.text.trim() {
+        "" => String::new(),
+        text => format!(" ({text})"),
+    };
+    let more = match lines.len() - 1 {
+        0 => String::new(),
+        more => format!("; and {more} more like that"),
+    };
+    format!("{place}{text} cannot be carried over: {}{more}", first.why)
+}
+
+/// A keyfile of the inventory beside one of the device's own with the same name: only one of them would arrive.
+pub(super) fn has_keyfiles_that_fit(case: &Candidate<'_>) -> Option<Verdict> {
+    if case.device.keyfiles.is_empty() {
+        return None;
+    }
+    let own = NetworkPlan::of(&case.facts.network.configuration).ok()?.keyfiles;
+    let names: Vec<&str> = case.device.keyfiles.iter().map(|path| keyfile::name(path)).collect();
+    let taken = names.iter().find(|name| own.keys().any(|own| own.eq_ignore_ascii_case(name)));
+    match taken {
+        Some(name) => refuse(
+            format!("the keyfile {name} of the inventory has the name of a connection of its own"),
+            "give the inventory's keyfile another name",
+        ),
+        None => pass(names.join(", ")),
+    }
 }
 
 /// Who commits on a connection of its own must reach MIGOS where it reached Raspbian. Behind a router, or through a
@@ -87,19 +118,41 @@ pub(super) fn has_a_port_at_its_bastion(case: &Candidate<'_>) -> Option<Verdict>
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{Sample, reasons};
+    use super::super::sample::{Sample, evidence, reasons};
+    use super::*;
 
     #[test]
-    fn other_networks_than_dhcp_on_ethernet_are_refused() {
-        let wifi = Sample::buster().probe("route eth0", "route wlan0");
-        assert_eq!(reasons(&wifi), ["it reaches the network through wlan0, not Ethernet"]);
+    fn only_networks_that_raspbian_does_not_make_are_carried_over() {
         let tunnel = Sample::buster().probe("route eth0", "route tun0");
-        assert_eq!(reasons(&tunnel), ["it reaches the network through tun0, not Ethernet"]);
-        let fixed = Sample::buster().and("dhcpcd static ip_address=192.168.1.12/24");
+        assert_eq!(reasons(&tunnel), ["it reaches the network through tun0, which Raspbian makes"]);
+        let nowhere = Sample::buster().probe("route eth0", "route-of-old eth0");
+        assert_eq!(reasons(&nowhere), ["it has no default route"]);
+        assert_eq!(evidence(&Sample::buster(), "network"), "eth0: DHCP");
+    }
+
+    #[test]
+    fn what_cannot_be_carried_over_is_told_with_its_place() {
+        let line = |line, text: &str| Untranslatable {
+            path: "/etc/network/interfaces".into(),
+            line,
+            text: text.into(),
+            why: "bridges are not carried over".into(),
+        };
+        let place = "/etc/network/interfaces";
+        let why = "cannot be carried over: bridges are not carried over";
         assert_eq!(
-            reasons(&fixed),
-            ["its address is fixed by hand (static ip_address=192.168.1.12/24)"]
+            untranslatable(&[line(Some(4), "\tbridge_ports eth0"), line(None, "")]),
+            format!("{place}, line 4 (bridge_ports eth0) {why}; and 1 more like that")
         );
+        assert_eq!(untranslatable(&[line(None, "")]), format!("{place} {why}"));
+    }
+
+    #[test]
+    fn keyfiles_of_the_inventory_are_named() {
+        let added = Sample::buster().inventory("keyfiles: [keys/office, keys/lte]");
+        assert_eq!(reasons(&added), Vec::<String>::new());
+        assert_eq!(evidence(&added, "keyfiles"), "office, lte");
+        assert_eq!(evidence(&Sample::buster(), "keyfiles"), "");
     }
 
     fn reached_on(interface: &str, address: &str) -> Sample {

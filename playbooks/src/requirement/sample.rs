@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::{Candidate, Switch, Verdict, verdicts};
-use crate::balena::BalenaFleet;
+use crate::balena::{BalenaFleet, SeenRelease};
 use crate::facts;
 use crate::plan::ports;
 use crate::planner::how_it_commits;
@@ -26,6 +26,8 @@ pub(crate) struct Sample {
     pub(crate) payload: Option<Manifest>,
     pub(crate) image: Option<ImageManifest>,
     pub(crate) fleet: Option<BalenaFleet>,
+    pub(crate) destination: Option<BalenaFleet>,
+    pub(crate) release: Option<SeenRelease>,
     pub(crate) strategy: Strategy,
     pub(crate) allow_rewrite: Vec<String>,
     pub(crate) allow_update: Vec<String>,
@@ -72,6 +74,8 @@ fn judged(sample: &Sample) -> Vec<(&'static str, Verdict)> {
         payload: sample.payload.as_ref().filter(|manifest| manifest.fits(facts.revision)),
         image: sample.image.as_ref(),
         fleet: sample.fleet.as_ref(),
+        destination: sample.destination.as_ref(),
+        release: sample.release.as_ref(),
         api: &fleet.settings.api,
         switch: Switch {
             strategy: sample.strategy,
@@ -98,6 +102,8 @@ impl Sample {
             payload: Some(payload(Architecture::Armhf, &[0x08, 0x0d], "kernel7.img")),
             image: Some(image("raspberrypi3", "armv7hf")),
             fleet: Some(kiosks()),
+            destination: None,
+            release: None,
             strategy: Strategy::OneShot,
             allow_rewrite: Vec::new(),
             allow_update: Vec::new(),
@@ -114,6 +120,8 @@ impl Sample {
             payload: Some(payload(Architecture::Arm64, &[0x11], "kernel8.img")),
             image: Some(image("raspberrypi4-64", "aarch64")),
             fleet: Some(kiosks()),
+            destination: None,
+            release: None,
             strategy: Strategy::OneShot,
             allow_rewrite: Vec::new(),
             allow_update: Vec::new(),
@@ -151,6 +159,12 @@ impl Sample {
     pub(crate) fn without(mut self, line: &str) -> Sample {
         assert!(self.inventory.contains(line), "the sample has no {line:?}");
         self.inventory = self.inventory.replace(line, "");
+        self
+    }
+
+    /// The same, with these further keys in the inventory.
+    pub(crate) fn saying(mut self, lines: &str) -> Sample {
+        self.inventory += lines;
         self
     }
 
@@ -251,6 +265,7 @@ firmware.version May 14 2025 12:23:36
 throttled 0x0
 route eth0 00000000 0101A8C0 0003 0 0 202 00000000 0 0 0
 mac eth0 b8:27:eb:5f:c5:93
+net.active dhcpcd
 end ok
 ";
 
@@ -292,5 +307,6 @@ eeprom.build-timestamp 1673458852
 eeprom.capabilities 127
 route eth0 00000000 0101A8C0 0003 0 0 100 00000000 0 0 0
 mac eth0 dc:a6:32:00:00:01
+net.active NetworkManager
 end ok
 ";

@@ -63,9 +63,8 @@ pub const CHECKS: &[Check] = &[
     should("watchdog", FromAfar, "no watchdog but the Pi's own resets it", guard::is_not_watched),
     may("hat", OnSite, "no board on top cuts its power", guard::has_no_meddling_hat),
     may("clock", FromAfar, "its clock is right, and kept so", guard::has_the_time),
-    should("network", OnSite, "it has a default route through Ethernet", network::is_on_ethernet),
-    should("wifi", OnSite, "its default route is not through Wi-Fi", network::is_not_on_wifi),
-    should("fixed-address", OnSite, "its address is from DHCP", network::has_its_address_from_dhcp),
+    must("network", FromAfar, "it reaches the network in a way that MIGOS and balenaOS can be given", network::can_be_carried_over),
+    must("keyfiles", FromAfar, "the inventory's keyfiles do not clash with its own connections", network::has_keyfiles_that_fit),
     should("tunnel", FromAfar, "it is reached where MIGOS will be, too", network::is_reached_without_raspbian),
     must("bastion-port", FromAfar, "its bastion has a port for it", network::has_a_port_at_its_bastion),
     should("api-reach", FromAfar, "it reaches balena's API", reach::reaches_the_api),
@@ -75,6 +74,8 @@ pub const CHECKS: &[Check] = &[
     must("image", ByChoice, "there is an image for its board", balena::has_an_image),
     must("image-version", ByChoice, "the image is new enough for its board's revision", balena::is_not_too_new_for_the_image),
     must("architecture", ByChoice, "the fleet takes devices of the image's architecture", balena::fits_the_fleet),
+    must("move-to", ByChoice, "the fleet that it is moved to is there, and takes it", balena::may_be_moved),
+    must("release", ByChoice, "the release that it is pinned to is there, and final", balena::has_its_release),
 ];
 
 #[cfg(test)]
@@ -98,8 +99,8 @@ mod tests {
         let of = |mend| -> Vec<&str> {
             CHECKS.iter().filter(|check| check.mend == mend).map(|check| check.name).collect()
         };
-        insta::assert_snapshot!(of(OnSite).join(" "), @"system power throttled first-partition signed-boot card encrypted-root device-mapper card-size lifeboat card-errors hat network wifi fixed-address");
-        insta::assert_snapshot!(of(ByChoice).join(" "), @"payload kernel-restart data fleet image image-version architecture");
+        insta::assert_snapshot!(of(OnSite).join(" "), @"system power throttled first-partition signed-boot card encrypted-root device-mapper card-size lifeboat card-errors hat");
+        insta::assert_snapshot!(of(ByChoice).join(" "), @"payload kernel-restart data fleet image image-version architecture move-to release");
         assert_eq!(super::super::mend("login"), FromAfar, "judged elsewhere");
     }
 

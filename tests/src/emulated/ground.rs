@@ -102,6 +102,7 @@ impl Ground {
             devices: 1,
             seed: SEED,
             faults: Default::default(),
+            networks: Default::default(),
             pace: Pace::test(),
             dir: home.path().join("lab"),
             api_port: setup.api_port,

@@ -56,6 +56,13 @@ if [ -e /run/systemctl-fails ]; then
   echo "Failed to connect to bus" >&2
   exit 1
 fi
+if [ "$1" = is-active ]; then
+  shift
+  for unit; do
+    case $unit in dhcpcd) echo active ;; *) echo inactive ;; esac
+  done
+  exit 3
+fi
 printf '%s: %s\n' "$*" "$(cat /run/systemd/reboot-param 2>/dev/null)" >>/run/systemctl.log
 END
 # What comes after a session waits for the test, and tells it what was done.
@@ -85,6 +92,11 @@ cat >usr/local/bin/migos-ctl <<'END'
 cat >/run/migos-ctl.input
 [ "$1" != abort ] || { echo "the commit has been taken" >&2; exit 1; }
 echo '{"state":"ready","nonce":"'"${2-}"'","serial":"00000000765fc593","written":0,"total":7,"configured":false}'
+END
+cat >usr/local/bin/iw <<'END'
+#!/bin/sh
+[ "$*" = "reg get" ]
+printf 'global\ncountry DE: DFS-ETSI\n\t(2400 - 2483 @ 40), (N/A, 20), (N/A)\n\nphy#0\ncountry 99: DFS-UNSET\n'
 END
 cat >usr/local/bin/dpkg <<'END'
 #!/bin/sh
@@ -195,7 +207,8 @@ echo 2 >sys/$block/mmcblk0p2/partition
 ln -s ../../$block sys/class/block/mmcblk0
 ln -s ../../$block/mmcblk0p1 ../../$block/mmcblk0p2 sys/class/block/
 { head -c 440 /dev/zero; printf '\170\126\064\022\000\000'; } >dev/mmcblk0
-mkdir -p sys/devices/virtual/net/lo sys/class/net/lo sys/class/net/eth0 sys/class/net/wlan0/wireless
+mkdir -p sys/devices/virtual/net/lo sys/class/net/lo sys/class/net/eth0/device \
+  sys/class/net/wlan0/device sys/class/net/wlan0/wireless
 echo 00:00:00:00:00:00 >sys/class/net/lo/address
 echo b8:27:eb:00:00:01 >sys/class/net/eth0/address
 echo b8:27:eb:00:00:02 >sys/class/net/wlan0/address

@@ -119,6 +119,7 @@ impl Described {
             facts_read: READ,
             payloads: &self.payloads,
             images: &self.images,
+            keyfiles: &BTreeMap::new(),
             experience: &Experience::default(),
             balena: &self.balena,
             playbook: &Playbook::migrate().unwrap(),

@@ -98,6 +98,7 @@ firmware.version May 14 2025 12:23:36
 throttled 0x0
 route eth0 00000000 0101A8C0 0003 0 0 202 00000000 0 0 0
 mac eth0 b8:27:eb:5f:c5:93
+net.active dhcpcd
 reach api.balena-cloud.com:443 yes
 reach cloudlink.balena-cloud.com:443 yes
 connection 10.1.0.9 50000 10.1.4.1 22
@@ -148,6 +149,7 @@ eeprom.capabilities 127
 throttled 0x0
 route eth0 00000000 0101A8C0 0003 0 0 100 00000000 0 0 0
 mac eth0 dc:a6:32:00:00:01
+net.active NetworkManager
 reach api.balena-cloud.com:443 yes
 reach cloudlink.balena-cloud.com:443 yes
 connection 10.1.0.9 50000 10.1.4.1 22

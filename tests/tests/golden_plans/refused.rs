@@ -39,9 +39,12 @@ devices:
   kiosk-031: { hold: "screens being replaced, ask the site" }
   kiosk-032: { hold: "being moved" }
   odd-01: { serial: "0000000011111111" }
+  odd-37: { keyfiles: [keyfiles/migos-wifi-1] }
   odd-44: { balena: { fleet: acme/gone } }
   odd-45: { images: { raspberrypi4-64: images/old.img.gz } }
   odd-46: { balena: { fleet: acme/signs } }
+  odd-55: { on_balena: { move_to: acme/signs } }
+  odd-56: { on_balena: { release: 0123456789abcdef0123456789abcdef } }
   odd-47: { window: { days: daily, from: "03:00", to: "03:10", zone: UTC } }
 "#;
 
@@ -108,10 +111,22 @@ fn refusals() -> Vec<(&'static str, &'static str, Pi)> {
         ("odd-33", "network", three.is("route eth0", "route tun0")),
         (
             "odd-34,odd-35,odd-36",
-            "wifi",
-            three.is("route eth0", "route wlan0").and("wireless wlan0"),
+            "network",
+            three.and(
+                "net.active networking\nnet.file 1 /etc/network/interfaces\nnet.line 1 auto br0\n\
+                 net.line 1 iface br0 inet dhcp\nnet.line 1   bridge_ports eth0 eth1",
+            ),
         ),
-        ("odd-37", "fixed-address", three.and("dhcpcd static ip_address=192.168.1.12/24")),
+        (
+            "odd-37",
+            "keyfiles",
+            three.and(
+                "mac wlan0 b8:27:eb:00:00:02\nwireless wlan0\nnet.active dhcpcd\n\
+                 net.file 1 /etc/wpa_supplicant/wpa_supplicant.conf\nnet.line 1 country=DE\n\
+                 net.line 1 network={\nnet.line 1   ssid=\"shop\"\nnet.line 1   psk=\"correct horse\"\n\
+                 net.line 1 }",
+            ),
+        ),
         (
             "odd-38",
             "tunnel",
@@ -126,6 +141,8 @@ fn refusals() -> Vec<(&'static str, &'static str, Pi)> {
         ("odd-44", "fleet", three.clone()),
         ("odd-45", "image-version", four.is("revision c03111", "revision c03115")),
         ("odd-46", "architecture", three.clone()),
+        ("odd-55", "move-to", three.clone()),
+        ("odd-56", "release", three.clone()),
         ("odd-47", "window", three.clone()),
         ("odd-48", "image", four.is("revision c03111", "revision c04170")),
     ]

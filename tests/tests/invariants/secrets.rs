@@ -1,5 +1,6 @@
 //! The secrets of a run and of its lab, and where they are told.
 
+use migos_payload::network::Networks;
 use migos_tests::fleet::{Bench, Run};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ impl Secret {
 pub(crate) fn all_of(bench: &Bench, run: &Run) -> Vec<Secret> {
     let mut secrets = Vec::new();
     let mut keep = |name: String, text: &str| {
-        assert!(text.len() >= 16, "{name} is too short to be looked for");
+        assert!(text.len() >= 8, "{name} is too short to be looked for");
         secrets.push(Secret { name, text: text.to_owned() });
     };
     keep("token".into(), bench.home.read("lab/token").unwrap().trim());
@@ -48,6 +49,13 @@ pub(crate) fn all_of(bench: &Bench, run: &Run) -> Vec<Secret> {
     for (path, bytes) in files(&run.path().join("secrets")) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = String::from_utf8(bytes).unwrap();
+        if path.parent().unwrap().ends_with("networks") {
+            let networks: Networks = serde_json::from_str(&text).unwrap();
+            for (key, value) in passphrases(&networks) {
+                keep(format!("{name}: {key}"), &value);
+            }
+            continue;
+        }
         match serde_json::from_str::<BTreeMap<String, Value>>(&text) {
             Ok(values) => {
                 // The uuid is how everybody calls the device on balena. The nonce tells one job from
@@ -62,6 +70,21 @@ pub(crate) fn all_of(bench: &Bench, run: &Run) -> Vec<Secret> {
     }
     assert!(secrets.len() > 4, "the secrets are kept elsewhere");
     secrets
+}
+
+/// The passphrases and keys of networks, each once.
+fn passphrases(networks: &Networks) -> BTreeMap<String, String> {
+    let texts = networks.keyfiles.iter().map(|(name, text)| (name.as_str(), text));
+    let mut found = BTreeMap::new();
+    for (of, text) in texts.chain(networks.wifi.iter().map(|text| ("wpa_supplicant.conf", text))) {
+        for line in text.lines() {
+            let Some((key, value)) = line.trim().split_once('=') else { continue };
+            if ["psk", "password", "sae_password"].contains(&key) {
+                found.insert(value.trim_matches('"').to_owned(), format!("{of}, {key}"));
+            }
+        }
+    }
+    found.into_iter().map(|(value, place)| (place, value)).collect()
 }
 
 /// The names of those secrets that stand in these bytes.

@@ -4,13 +4,14 @@
 use migos_contract as contract;
 use migos_engine::journal::Journal;
 use migos_engine::port::{
-    BalenaApi, BalenaError, Content, Guest, KeyPair, Packed, Registration, Seed, Sent, Session,
-    Target, Tier, Transport, TransportError,
+    BalenaApi, BalenaError, Content, Guest, KeyPair, OwnOrder, Packed, Ran, Registration, Saved,
+    Seed, Sent, Session, Table, Target, Tier, Transport, TransportError,
 };
 use migos_events::{DeviceEvent, DeviceState, Event, History, Record, StepRef};
 use migos_inventory::{DeviceId, FleetSlug};
 use migos_payload::digest::Sha256;
-use migos_playbooks::balena::{BalenaFleet, DeviceUuid, Sighting};
+use migos_payload::size::ByteCount;
+use migos_playbooks::balena::{BalenaFleet, DeviceUuid, SeenRelease, Sighting};
 use migos_playbooks::facts::{Identity, Tree};
 use migos_playbooks::plan::FirmwareKind;
 use migos_playbooks::step::Action;
@@ -28,13 +29,15 @@ pub(crate) enum Verb {
     Send,
     Remove,
     Update,
+    Run,
     Arm,
     Reboot,
     Configure,
     Commit,
     Abort,
     Register,
-    SetVariables,
+    Describe,
+    Move,
     Withdraw,
     Admit,
     Dismiss,
@@ -85,7 +88,17 @@ impl Watch {
 /// Whether these records, which are all that is on the disk, permit this verb now.
 pub(crate) fn judge(records: &[Record], device: &DeviceId, verb: Verb) -> Result<(), String> {
     let history = History::replay(records).map_err(|error| error.to_string())?;
-    let state = history.devices.get(device).map_or(&DeviceState::Pending, |told| &told.state);
+    let told = history.devices.get(device);
+    let state = told.map_or(&DeviceState::Pending, |told| &told.state);
+    // Arrived, it is moved, and that alone.
+    let settles =
+        told.and_then(|told| told.last_step).is_some_and(|step| step.action == Action::Settle);
+    if *state == DeviceState::Migrated && settles {
+        return match verb {
+            Verb::Move | Verb::Describe => Ok(()),
+            _ => Err(format!("it has arrived, and is not to {verb:?}")),
+        };
+    }
     if !may(state, verb) {
         return Err(format!("the journal says that it is {state:?}"));
     }
@@ -105,6 +118,7 @@ fn may(state: &DeviceState, verb: Verb) -> bool {
     }
     let verbs: &[Verb] = match state {
         DeviceState::Running { step, done: false, .. } => match step.action {
+            Action::Run => &[Verb::Run],
             Action::UpdateFirmware => &[Verb::Update],
             Action::Backup => &[Verb::Backup],
             Action::ProveWrite
@@ -119,14 +133,19 @@ fn may(state: &DeviceState, verb: Verb) -> bool {
             Action::UpdateSeen => &[Verb::Reboot],
             Action::ProveGone => &[Verb::Reboot, Verb::Remove],
             Action::SendPayload | Action::SendImage => &[Verb::Send],
-            Action::Preregister | Action::Register => &[Verb::Register, Verb::SetVariables],
+            Action::Preregister | Action::Register => &[Verb::Register, Verb::Describe],
             Action::Admit => &[Verb::Admit],
             Action::Dismiss => &[Verb::Dismiss],
             // A reboot that hangs is forced.
             Action::AwaitCommit => &[Verb::Reboot],
             Action::Configure => &[Verb::Configure],
             Action::Commit => &[Verb::Commit],
-            Action::Check | Action::Lock | Action::AwaitFlash | Action::AwaitBalena => &[],
+            Action::Check
+            | Action::Lock
+            | Action::SaveData
+            | Action::AwaitFlash
+            | Action::AwaitBalena
+            | Action::Settle => &[],
         },
         DeviceState::Undoing { step: Some(step), .. } => match step.action {
             Action::Backup
@@ -141,6 +160,7 @@ fn may(state: &DeviceState, verb: Verb) -> bool {
             | Action::Arm
             | Action::Reboot
             | Action::AwaitMigos => &[Verb::Remove, Verb::Reboot, Verb::Abort],
+            Action::Run => &[Verb::Run],
             Action::RewriteConfig => &[Verb::Write],
             Action::Preregister | Action::Register => &[Verb::Withdraw],
             Action::Admit => &[Verb::Dismiss],
@@ -249,6 +269,11 @@ impl<S: Session> Session for WatchedSession<S> {
         self.real.update(firmware).await
     }
 
+    async fn run(&self, order: &OwnOrder) -> Result<Ran, TransportError> {
+        self.before(Verb::Run);
+        self.real.run(order).await
+    }
+
     async fn arm(&self) -> Result<(), TransportError> {
         self.before(Verb::Arm);
         self.real.arm().await
@@ -270,6 +295,23 @@ impl<S: Session> Session for WatchedSession<S> {
 
     async fn pack(&self, path: &str, to: &Path) -> Result<Packed, TransportError> {
         self.real.pack(path, to).await
+    }
+
+    async fn sizes(
+        &self,
+        paths: &[String],
+    ) -> Result<BTreeMap<String, Option<ByteCount>>, TransportError> {
+        self.real.sizes(paths).await
+    }
+
+    async fn save(
+        &self,
+        path: &str,
+        exclude: &[String],
+        to: &Path,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Saved, TransportError> {
+        self.real.save(path, exclude, to, progress).await
     }
 
     async fn lock(&self, owner: &str, lease: Duration) -> Result<(), TransportError> {
@@ -320,6 +362,15 @@ impl<S: Session> Session for WatchedSession<S> {
     }
 }
 
+impl<B> Watched<B> {
+    fn before_change_of(&self, uuid: &DeviceUuid, verb: Verb) {
+        let device = self.watch.seen().registered.get(uuid).cloned();
+        if let Some(device) = device {
+            self.watch.before(&device, verb);
+        }
+    }
+}
+
 impl<B: BalenaApi> BalenaApi for Watched<B> {
     async fn whoami(&self) -> Result<String, BalenaError> {
         self.real.whoami().await
@@ -331,6 +382,14 @@ impl<B: BalenaApi> BalenaApi for Watched<B> {
 
     async fn sightings(&self, fleets: &[FleetSlug]) -> Result<Vec<Sighting>, BalenaError> {
         self.real.sightings(fleets).await
+    }
+
+    async fn sightings_of(&self, devices: &[DeviceUuid]) -> Result<Vec<Sighting>, BalenaError> {
+        self.real.sightings_of(devices).await
+    }
+
+    async fn release(&self, fleet: u64, commit: &str) -> Result<Option<SeenRelease>, BalenaError> {
+        self.real.release(fleet, commit).await
     }
 
     async fn register(&self, registration: &Registration) -> Result<u64, BalenaError> {
@@ -347,21 +406,29 @@ impl<B: BalenaApi> BalenaApi for Watched<B> {
         Ok(id)
     }
 
-    async fn set_variables(
+    async fn set_values(
         &self,
         device: u64,
-        variables: &BTreeMap<String, String>,
+        table: Table,
+        values: &BTreeMap<String, String>,
     ) -> Result<(), BalenaError> {
         let name = self.watch.seen().ids.get(&device).cloned().unwrap();
-        self.watch.before(&name, Verb::SetVariables);
-        self.real.set_variables(device, variables).await
+        self.watch.before(&name, Verb::Describe);
+        self.real.set_values(device, table, values).await
+    }
+
+    async fn pin(&self, uuid: &DeviceUuid, release: u64) -> Result<(), BalenaError> {
+        self.before_change_of(uuid, Verb::Describe);
+        self.real.pin(uuid, release).await
+    }
+
+    async fn move_to(&self, uuid: &DeviceUuid, fleet: u64) -> Result<(), BalenaError> {
+        self.before_change_of(uuid, Verb::Move);
+        self.real.move_to(uuid, fleet).await
     }
 
     async fn withdraw(&self, uuid: &DeviceUuid) -> Result<bool, BalenaError> {
-        let device = self.watch.seen().registered.get(uuid).cloned();
-        if let Some(device) = device {
-            self.watch.before(&device, Verb::Withdraw);
-        }
+        self.before_change_of(uuid, Verb::Withdraw);
         self.real.withdraw(uuid).await
     }
 }

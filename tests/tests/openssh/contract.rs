@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use migos_ssh::verb::{Rise, Verb};
 use migos_tests::openssh::OpenSsh;
 use migos_tests::sshd::{Sshd, Userland};
-use migos_tests::verb_cases::{State, cases};
+use migos_tests::verb_cases::{Case, State, cases, with_gnu_tar};
 use migos_tests::verb_runner::{Device, Outcome, run};
 use std::fs::{self, File};
 use std::io;
@@ -40,7 +40,7 @@ impl Device for Server {
     const RISE: Rise = Rise::Login;
 
     fn fresh(&mut self, state: State) -> Result<()> {
-        for folder in ["/boot", "/var/lib/migos", "/run/systemd"] {
+        for folder in ["/boot", "/var/lib/migos", "/run/systemd", "/run/migos-run"] {
             empty(&self.sshd.path(folder))?;
         }
         fs::write(self.sshd.path("/run/systemctl.log"), "")?;
@@ -114,16 +114,20 @@ impl Device for Server {
 }
 
 fn keeps_the_contract(userland: Userland, read_only: bool) {
-    holds(Sshd::start(userland).unwrap(), read_only);
+    let cases = match userland {
+        Userland::Debian => [cases(), with_gnu_tar()].concat(),
+        Userland::Busybox => cases(),
+    };
+    holds(Sshd::start(userland).unwrap(), read_only, &cases);
 }
 
-fn holds(sshd: Sshd, read_only: bool) {
+fn holds(sshd: Sshd, read_only: bool, cases: &[Case]) {
     let openssh = OpenSsh::connect(&sshd).unwrap();
     if read_only {
         show_read_only(&sshd);
     }
     let mut server = Server { sshd, openssh, lock: None, read_only, later: 0 };
-    let failures: Vec<String> = cases()
+    let failures: Vec<String> = cases
         .iter()
         .filter_map(|case| run(&mut server, case).err())
         .map(|error| format!("{error:#}"))
@@ -146,7 +150,7 @@ fn the_scripts_keep_the_contract_under_bash() {
     let sshd = Sshd::start(Userland::Debian).unwrap();
     // By this name bash keeps to POSIX, as it does where it is the system's shell.
     symlink("/usr/bin/bash", sshd.path("/usr/local/bin/sh")).unwrap();
-    holds(sshd, false);
+    holds(sshd, false, &[cases(), with_gnu_tar()].concat());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::{Client, target};
 use migos_engine::port::{Root, Session as _, Target, Transport as _};
 use migos_payload::digest::Sha256;
 use migos_payload::size::ByteCount;
-use migos_playbooks::facts::{Arrival, Facts, parse};
+use migos_playbooks::facts::{Arrival, Facts, config_text, parse};
 use migos_tests::sshd::{Network, SUDO_PASSWORD, Sshd, Userland};
 use std::fs;
 
@@ -32,7 +32,12 @@ fn weird_files(server: &Sshd) {
     put("/boot/it's $(reboot) \"x\".txt", b"1234");
     put(
         "/etc/dhcpcd.conf",
-        b"# comment\n\n  hostname\ninterface eth0\nstatic ip_address=192.0.2.7/24\nauthtoken 1 s3cret\n",
+        b"# comment\n\n  hostname\nclientid\n duid \ninterface eth0\nstatic ip_address=192.0.2.7/24\r\nauthtoken 1 s3cret\n",
+    );
+    put("/var/lib/dhcpcd5/duid", b"00:01:00:01:28:5f:9a:01:b8:27:eb:00:00:01\n");
+    put(
+        "/etc/wpa_supplicant/wpa_supplicant.conf",
+        b"country=DE\nnetwork={\n\tssid=\"it's\"\n\tpsk=\"s3cret word\"\n\n}\nend ok\n\x00\n",
     );
     put(
         "/etc/network/interfaces",
@@ -41,10 +46,13 @@ fn weird_files(server: &Sshd) {
     put("/etc/network/interfaces.d/x", b"iface eth1 inet dhcp\n\twireless-key s3cret");
     put(
         "/etc/NetworkManager/system-connections/home net.nmconnection",
-        b"[connection]\nid=s3cret\ntype=wifi\ninterface-name = wlan0\n[wifi-security]\npsk=s3cret\n\
+        b"[connection]\nid=home\ntype=wifi\ninterface-name = wlan0\n[wifi-security]\npsk=s3cret\n\
           [ipv4]\nmethod = manual\naddress1=192.0.2.9/24",
     );
-    put("/etc/netplan/90-NM.yaml", b"password: s3cret");
+    put(
+        "/etc/netplan/90-NM.yaml",
+        b"network:\n  wifis:\n    wlan0:\n      access-points:\n        x: {password: s3cret}",
+    );
 }
 
 #[tokio::test]
@@ -52,7 +60,8 @@ async fn the_probe_of_a_whole_pi_is_understood() {
     let server = Sshd::start(Userland::Debian).unwrap();
     weird_files(&server);
     let (text, facts) = probe(&server).await;
-    assert!(!text.contains(SECRETS), "{text}");
+    assert!(text.contains(SECRETS), "the files are told as they are");
+    assert!(!serde_json::to_string(&facts).unwrap().contains(SECRETS), "facts hold no secret");
     assert_eq!(facts.model, "Raspberry Pi 3 Model B Plus Rev 1.3");
     assert_eq!(facts.revision.0, 0x00a0_20d3);
     assert_eq!(facts.serial, "00000000765fc593");
@@ -90,11 +99,15 @@ async fn the_probe_of_a_whole_pi_is_understood() {
     assert_eq!(facts.network.mac, "b8:27:eb:00:00:01");
     assert!(!facts.network.wireless);
     assert!(text.contains("\nwireless wlan0\n"));
-    assert_eq!(
-        facts.network.fixed,
-        ["static ip_address=192.0.2.7/24", "iface wlan0 inet static", "method=manual"]
-    );
-    assert!(text.contains("\nnm.generated /etc/netplan/90-NM.yaml\n"));
+    let found = &facts.network.configuration;
+    assert_eq!(found.active, ["dhcpcd".to_owned()].into());
+    assert_eq!(found.country.as_deref(), Some("DE"));
+    let duid = "0001000128 5f9a01b827eb000001".replace(' ', "");
+    let id = |mac: &str| format!("ff{mac}{duid}");
+    let ids = [("eth0".to_owned(), id("eb000001")), ("wlan0".to_owned(), id("eb000002"))];
+    assert_eq!(found.client_ids, ids.into());
+    let interfaces = found.interfaces.iter().map(|it| (it.name.as_str(), it.wireless));
+    assert_eq!(interfaces.collect::<Vec<_>>(), [("eth0", false), ("wlan0", true)]);
 }
 
 #[tokio::test]
@@ -136,7 +149,8 @@ async fn the_probe_needs_nothing_but_busybox() {
     let server = Sshd::start(Userland::Busybox).unwrap();
     weird_files(&server);
     let (text, facts) = probe(&server).await;
-    assert!(!text.contains(SECRETS), "{text}");
+    assert!(text.contains(SECRETS), "the files are told as they are");
+    assert!(!serde_json::to_string(&facts).unwrap().contains(SECRETS), "facts hold no secret");
     // What is told by programs that only a Pi has is left out; all else is there.
     assert_eq!((facts.userland.as_str(), facts.throttled), ("", None));
     assert_eq!(facts.firmware.date, "");
@@ -146,7 +160,31 @@ async fn the_probe_needs_nothing_but_busybox() {
     let boot = facts.boot.unwrap();
     assert_eq!(boot.sums["config.txt"], Sha256::of(WEIRD));
     assert_eq!(boot.files["overlays/a b.dtbo"], ByteCount(7));
-    assert_eq!(facts.network.fixed.len(), 3);
+    let found = &facts.network.configuration;
+    assert_eq!((found.files.len(), found.client_ids.len()), (6, 2));
+    assert_eq!((found.active.len(), found.country.as_deref()), (1, Some("DE")));
+}
+
+#[tokio::test]
+async fn the_probe_tells_files_of_the_network_as_they_are_read_later() {
+    for userland in [Userland::Debian, Userland::Busybox] {
+        let server = Sshd::start(userland).unwrap();
+        weird_files(&server);
+        let session = Client::new().session(&server).await;
+        let text = session.probe(&[]).await.unwrap();
+        let mut told = 0;
+        for file in text.split('\n').filter_map(|line| line.strip_prefix("net.file ")) {
+            let (number, path) = file.split_once(' ').unwrap();
+            let key = format!("net.line {number} ");
+            let lines = text.split('\n').filter_map(|line| line.strip_prefix(&key));
+            let lines: String = lines.map(|line| format!("{line}\n")).collect();
+            let read = session.read(path, 1 << 16).await.unwrap().unwrap();
+            assert_eq!(lines, config_text(&read), "{path}, {userland:?}");
+            told += 1;
+        }
+        assert_eq!(told, 6, "{userland:?}: {text}");
+        session.close().await;
+    }
 }
 
 #[tokio::test]

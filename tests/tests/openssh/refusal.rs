@@ -30,8 +30,20 @@ async fn a_boot_partition_that_is_not_fat_is_refused() {
     let (payload, image, fleet) = (None, None, None);
     let handover = Some(&Handover::Attended);
     let (facts, facts_read, api) = (&facts, None, "");
-    let alone =
-        Candidate { device, facts, facts_read, payload, image, fleet, api, switch, handover };
+    let (destination, release) = (None, None);
+    let alone = Candidate {
+        device,
+        facts,
+        facts_read,
+        payload,
+        image,
+        fleet,
+        destination,
+        release,
+        api,
+        switch,
+        handover,
+    };
     let found = findings(&alone);
     let refusal = found.iter().find(|finding| finding.reason.contains("vfat")).unwrap();
     assert_eq!(refusal.reason, "/boot is ext4, not vfat: the firmware cannot boot from it");

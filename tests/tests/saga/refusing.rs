@@ -3,10 +3,12 @@
 
 use migos_contract as contract;
 use migos_engine::port::{
-    Content, Guest, KeyPair, Packed, Seed, Sent, Session, Target, Tier, Transport, TransportError,
+    Content, Guest, KeyPair, OwnOrder, Packed, Ran, Saved, Seed, Sent, Session, Target, Tier,
+    Transport, TransportError,
 };
 use migos_inventory::DeviceId;
 use migos_payload::digest::Sha256;
+use migos_payload::size::ByteCount;
 use migos_playbooks::facts::{Identity, Tree};
 use migos_playbooks::plan::FirmwareKind;
 use migos_ssh::Ssh;
@@ -164,6 +166,11 @@ impl Session for RefusingSession {
         self.real.update(firmware).await
     }
 
+    async fn run(&self, order: &OwnOrder) -> Result<Ran, TransportError> {
+        self.before("run").await?;
+        self.real.run(order).await
+    }
+
     async fn arm(&self) -> Result<(), TransportError> {
         self.before("arm").await?;
         self.real.arm().await
@@ -186,6 +193,23 @@ impl Session for RefusingSession {
     async fn pack(&self, path: &str, to: &Path) -> Result<Packed, TransportError> {
         self.before("pack").await?;
         self.real.pack(path, to).await
+    }
+
+    async fn sizes(
+        &self,
+        paths: &[String],
+    ) -> Result<BTreeMap<String, Option<ByteCount>>, TransportError> {
+        self.real.sizes(paths).await
+    }
+
+    async fn save(
+        &self,
+        path: &str,
+        exclude: &[String],
+        to: &Path,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Saved, TransportError> {
+        self.real.save(path, exclude, to, progress).await
     }
 
     async fn lock(&self, owner: &str, lease: Duration) -> Result<(), TransportError> {

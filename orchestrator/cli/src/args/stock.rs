@@ -2,25 +2,49 @@
 
 use super::Format;
 use clap::{Args as ClapArgs, Subcommand};
+use migos_inventory::Settings;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
+    /// Get a balenaOS image from balena, checked and prepared while it comes
+    Fetch(ImageFetch),
     /// Make of a balenaOS image what is sent: chunks that are verified one by one, and a manifest beside them
     Prepare(ImagePrepare),
-    /// Tell what an image is, by its manifest
+    /// Tell what an image is, by its manifest and by what is in it: version, device type, partitions
     Inspect {
         /// The image
         file: PathBuf,
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
-    /// Check size and digest of images against their manifests
+    /// Check size, digest and device type of images against their manifests
     Verify {
         /// The images
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ImageFetch {
+    /// The balena device type, such as raspberrypi4-64
+    pub(crate) device_type: String,
+    /// The version, such as 6.0.24 or 6.0.24+rev1; the latest is never one for development
+    #[arg(long, value_name = "VERSION", default_value = "latest")]
+    pub(crate) version: String,
+    /// The file to write, or the folder to write it into
+    #[arg(short, long, value_name = "FILE|DIR", default_value = "images/")]
+    pub(crate) output: PathBuf,
+    /// The API to ask
+    #[arg(long, value_name = "URL", default_value = Settings::BALENA_CLOUD)]
+    pub(crate) api: String,
+    /// The certificates of the API's own authority, as PEM, besides those that this computer trusts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The environment variable that holds a token; public images need none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) token_env: Option<String>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -30,7 +54,7 @@ pub(crate) struct ImagePrepare {
     /// The file to write; its manifest stands beside it
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Its balena device type [default: what device-type.json in the image says]
+    /// Its balena device type, which the image may not contradict [default: what device-type.json in the image says]
     #[arg(long, value_name = "SLUG")]
     pub(crate) device_type: Option<String>,
     /// Its architecture: rpi, armv7hf or aarch64 [default: what device-type.json in the image says]

@@ -49,10 +49,16 @@ pub(super) async fn run(
 /// What balena sees of the fleets, by one question; or why it could not be asked.
 async fn look(inventory: &LoadedInventory) -> Result<Result<Vec<Sighting>, BalenaError>, Failure> {
     let settings = &inventory.fleet.settings;
-    let balena = wire::balena(&settings.api, &inventory.base, settings.token.as_ref())?;
+    let balena = wire::balena(
+        &settings.api,
+        &inventory.base,
+        settings.token.as_ref(),
+        settings.ca.as_deref(),
+    )?;
     let selected = inventory.selection.iter().filter_map(|id| inventory.fleet.devices.get(id));
-    let slugs: BTreeSet<FleetSlug> =
-        selected.filter_map(|device| device.balena_fleet.clone()).collect();
+    let fleets =
+        selected.flat_map(|device| [device.balena_fleet.clone(), device.on_balena.move_to.clone()]);
+    let slugs: BTreeSet<FleetSlug> = fleets.flatten().collect();
     let slugs: Vec<FleetSlug> = slugs.into_iter().collect();
     Ok(balena.sightings(&slugs).await)
 }

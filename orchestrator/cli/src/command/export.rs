@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tar::{Builder, Header};
 
-/// The only folder that goes along: the transcripts. `secrets` and `backups` stay.
+/// The only folder that goes along: the transcripts. `secrets`, `backups` and `data` stay.
 const FOLDER: &str = "devices";
 
 pub(super) fn run(

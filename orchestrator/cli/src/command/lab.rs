@@ -9,7 +9,8 @@ use crate::args::{self, Global, Inventory, Migrate, Planning};
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
 use crate::signals::Signals;
-use migos_lab::{Faults, Lab, LabOptions, Pace, parse_faults};
+use migos_lab::{Faults, Lab, LabOptions, Pace, mixed_networks, parse_faults};
+use std::collections::BTreeMap;
 
 /// Starts a fleet and keeps it running until Ctrl-C.
 pub(super) async fn up(args: &args::Lab, global: &Global, printer: Printer) -> Result<u8, Failure> {
@@ -60,6 +61,7 @@ async fn migrate_all(lab: Lab, global: &Global, printer: Printer) -> Result<u8, 
         planning: Planning {
             inventory: Inventory { inventory: lab.inventory(), limit: None },
             policy: None,
+            playbook: None,
             payload: None,
             facts: None,
             boot_strategy: None,
@@ -80,9 +82,14 @@ async fn migrate_all(lab: Lab, global: &Global, printer: Printer) -> Result<u8, 
 }
 
 async fn start(args: &args::Lab) -> Result<Lab, Failure> {
+    let networks = match args.networks {
+        true => mixed_networks(args.devices, args.place.seed),
+        false => BTreeMap::new(),
+    };
     let options = LabOptions {
         devices: args.devices,
         seed: args.place.seed,
+        networks,
         faults: faults(&args.place)?,
         pace: Pace::lab(),
         dir: args.place.dir.clone(),

@@ -37,6 +37,8 @@ pub(super) async fn run(args: &Migrate, global: &Global, printer: Printer) -> Re
     }
     let until = args.until.as_deref();
     let until = until.map(|stage| stage_named(&prepared.plan, stage)).transpose()?;
+    // A value that cannot be read is told before anything begins.
+    wire::provisions(&prepared.plan, &prepared.sources, None)?;
     if !args.yes {
         prompt::confirm(&prepared.plan)?;
     }
@@ -84,6 +86,7 @@ async fn saved(
     })?;
     let plan = plan.check().or_fail(Kind::Internal)?;
     let token = inventory.fleet.settings.token.as_ref();
-    let balena = wire::balena(&plan.api, &inventory.base, token)?;
+    let balena =
+        wire::balena(&plan.api, &inventory.base, token, inventory.fleet.settings.ca.as_deref())?;
     Ok(Prepared { plan, sources, stock, balena })
 }

@@ -2,6 +2,7 @@
 
 mod assess;
 mod campaign;
+mod cleanup;
 mod control;
 mod doctor;
 mod export;
@@ -11,6 +12,7 @@ mod lab;
 mod migrate;
 mod payload;
 mod plan;
+mod playbook;
 mod policy;
 mod probe;
 mod report;
@@ -62,8 +64,10 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
             report::run(run.as_deref(), format, output.as_deref(), &global, printer)
         }
         Command::Undo { run, limit } => undo::run(&run, limit.as_deref(), &global, printer).await,
-        Command::Image { command } => image::run(command, printer),
+        Command::Cleanup(wanted) => cleanup::run(&wanted, &global, printer).await,
+        Command::Image { command } => image::run(command, printer).await,
         Command::Policy { command } => policy::run(command, &global, printer),
+        Command::Playbook { command } => playbook::run(command, printer),
         Command::Payload { command } => payload::run(command, printer),
         Command::Run { command: RunCommand::Export { run, output } } => {
             export::run(&run, output.as_deref(), &global, printer)

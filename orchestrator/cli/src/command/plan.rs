@@ -12,12 +12,11 @@ use migos_engine::ledger::Ledger;
 use migos_engine::port::{BalenaApi, BalenaError, Clock};
 use migos_engine::run::write_whole;
 use migos_engine::simulation::predict;
-use migos_inventory::{DeviceId, FleetSlug};
+use migos_inventory::{Device, DeviceId, FleetSlug};
 use migos_playbooks::balena::{FleetView, Heartbeat, MigratedBefore};
 use migos_playbooks::estimate::Experience;
 use migos_playbooks::plan::{CheckedPlan, SetAside};
 use migos_playbooks::planner::{Situation, plan, verdicts};
-use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::Strategy;
 use migos_playbooks::requirement::Verdict;
 use migos_report::{Around, checks_text, plan_html, plan_text};
@@ -127,13 +126,17 @@ pub(super) async fn prepare(
         };
     }
     policy.allow.extend(args.allow.iter().copied());
+    let playbook = input::playbook(&inventory, args.playbook.as_deref())?;
     let Gathered { stock, sources, images } = Gathered::of(&inventory, args.payload.as_deref())?;
     let settings = &inventory.fleet.settings;
-    let balena = wire::balena(&settings.api, &inventory.base, settings.token.as_ref())?;
+    let balena = wire::balena(
+        &settings.api,
+        &inventory.base,
+        settings.token.as_ref(),
+        settings.ca.as_deref(),
+    )?;
     let selected = inventory.selection.iter().filter_map(|id| inventory.fleet.devices.get(id));
-    let slugs: BTreeSet<FleetSlug> =
-        selected.filter_map(|device| device.balena_fleet.clone()).collect();
-    let view = look_at_balena(&balena, &slugs, global).await?;
+    let view = look_at_balena(&balena, selected.collect(), global).await?;
 
     let facts = match &args.facts {
         Some(path) => input::facts(path)?,
@@ -150,8 +153,9 @@ pub(super) async fn prepare(
         experience: &experience(global)?,
         payloads: &stock.manifests(),
         images: &images,
+        keyfiles: &stock.keyfile_digests(),
         balena: &view,
-        playbook: &Playbook::migrate().or_fail(Kind::Internal)?,
+        playbook: &playbook,
         policy: &policy,
     };
     let verdicts = detail.and_then(|device| verdicts(&situation, device));
@@ -178,16 +182,20 @@ fn experience(global: &Global) -> Result<Experience, Failure> {
 /// The fleets, and what became of devices that earlier runs migrated.
 async fn look_at_balena(
     balena: &Balena,
-    slugs: &BTreeSet<FleetSlug>,
+    selected: Vec<&Device>,
     global: &Global,
 ) -> Result<FleetView, Failure> {
     balena.whoami().await.map_err(|error| unusable(&error))?;
     let mut view = FleetView::default();
-    for slug in slugs {
+    let fleets = selected
+        .iter()
+        .flat_map(|device| [device.balena_fleet.as_ref(), device.on_balena.move_to.as_ref()]);
+    for slug in fleets.flatten().collect::<BTreeSet<&FleetSlug>>() {
         if let Some(fleet) = balena.fleet(slug).await.map_err(|error| unusable(&error))? {
             view.fleets.insert(slug.clone(), fleet);
         }
     }
+    find_releases(balena, &selected, &mut view).await?;
     let ledger = Ledger::of(&global.runs).read().or_fail(Kind::NotStarted)?;
     if ledger.is_empty() || view.fleets.is_empty() {
         return Ok(view);
@@ -207,6 +215,26 @@ async fn look_at_balena(
         view.migrated.insert(serial, before);
     }
     Ok(view)
+}
+
+/// Looks for the releases that devices shall be pinned to, in the fleets where they stay.
+async fn find_releases(
+    balena: &Balena,
+    selected: &[&Device],
+    view: &mut FleetView,
+) -> Result<(), Failure> {
+    let wanted = selected.iter().filter_map(|device| {
+        let wanted = &device.on_balena;
+        let fleet = wanted.move_to.as_ref().or(device.balena_fleet.as_ref())?;
+        Some((fleet, wanted.release.as_ref()?))
+    });
+    for (slug, commit) in wanted.collect::<BTreeSet<_>>() {
+        let Some(fleet) = view.fleets.get(slug) else { continue };
+        let found = balena.release(fleet.id, commit).await.map_err(|error| unusable(&error))?;
+        let of_fleet = view.releases.entry(slug.clone()).or_default();
+        of_fleet.extend(found.map(|release| (commit.clone(), release)));
+    }
+    Ok(())
 }
 
 fn unusable(error: &BalenaError) -> Failure {

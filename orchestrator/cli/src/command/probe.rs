@@ -8,9 +8,11 @@ use crate::wire;
 use migos_engine::port::Clock;
 use migos_engine::probe::probe_all;
 use migos_engine::run::write_whole;
+use migos_inventory::DataChoice;
 use migos_playbooks::facts::{FACTS_SCHEMA, FactsFile, Probed};
 use migos_playbooks::requirement::hosts;
 use migos_report::probe_table;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Devices probed at a time, unless the command line says otherwise.
@@ -49,11 +51,15 @@ pub(super) async fn facts(
     global: &Global,
     printer: Printer,
 ) -> Result<FactsFile, Failure> {
-    let mut targets = Vec::new();
+    let (mut targets, mut data) = (Vec::new(), BTreeMap::new());
     for id in &inventory.selection {
         match inventory.fleet.devices.get(id) {
             Some(device) if device.hold.is_none() => {
                 targets.push(wire::target(&inventory.base, id, &device.login)?);
+                if let Some(DataChoice::Keep(kept)) = &device.data {
+                    let paths = kept.paths.iter().map(|kept| kept.path.clone());
+                    data.insert(id.clone(), paths.collect());
+                }
             }
             _ => {}
         }
@@ -62,7 +68,7 @@ pub(super) async fn facts(
     printer.say(&format!("probing {} devices, {parallel} at a time", targets.len()));
     let read = wire::SystemClock.now();
     let hosts = hosts(&inventory.fleet.settings.api);
-    let facts = probe_all(&ssh, targets, &hosts, parallel as usize).await;
+    let facts = probe_all(&ssh, targets, &hosts, &data, parallel as usize).await;
     let answered = facts.values().filter(|probed| matches!(probed, Probed::Facts(_))).count();
     printer.say(&format!("{answered} of {} devices answered", facts.len()));
     Ok(FactsFile { schema: FACTS_SCHEMA, read, devices: facts })

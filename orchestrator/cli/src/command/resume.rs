@@ -27,7 +27,10 @@ pub(super) async fn run(args: &Resume, global: &Global, printer: Printer) -> Res
     let lock = locked(&run, args.take_over).await?;
     let records = input::records(&run)?;
     let history = History::replay(&records).or_fail(Kind::Internal)?;
-    if history.ended == Some(Outcome::Finished) && history.tally().lost == 0 {
+    if history.ended == Some(Outcome::Finished)
+        && history.tally().lost == 0
+        && history.unsettled().next().is_none()
+    {
         printer.say(&format!("run {name} has finished; there is nothing to resume"));
         return finish(&run, &plan, &history, Outcome::Finished, printer);
     }
@@ -37,7 +40,8 @@ pub(super) async fn run(args: &Resume, global: &Global, printer: Printer) -> Res
     let wishes = Wishes { until, forgive, change: None };
     let sources = Sources::load(&run)?;
     let stock = Stock::again(&plan, &sources)?;
-    let balena = wire::balena(&plan.api, &sources.base, sources.token.as_ref())?;
+    let balena =
+        wire::balena(&plan.api, &sources.base, sources.token.as_ref(), sources.ca.as_deref())?;
     carry_out(
         Ready { run, lock, plan, sources, stock, balena, take_back: Vec::new(), wishes },
         global,

@@ -16,7 +16,7 @@ use migos_balena::Balena;
 use migos_engine::bandwidth::Meters;
 use migos_engine::control::Control;
 use migos_engine::dispatcher::{Dispatch, dispatch};
-use migos_engine::executor::{Observer, SeenOnBalena, World};
+use migos_engine::executor::{Observer, Provisions, SeenOnBalena, World};
 use migos_engine::journal::Journal;
 use migos_engine::ledger::Ledger;
 use migos_engine::port::{Target, Transport};
@@ -67,6 +67,7 @@ pub(super) async fn carry_out(
         .map_err(|error| Failure::at(Kind::Internal, "the journal contradicts itself", &error))?;
 
     let before = rollout.history().clone();
+    let change = before.change.as_ref().or(wishes.change.as_ref()).map(|change| change.id.clone());
     let rollout = rollout.taking_back(take_back).wishing(wishes);
 
     let style = printer.err_style();
@@ -97,6 +98,12 @@ pub(super) async fn carry_out(
     let secrets = run.secrets().or_fail(Kind::Internal)?;
     let entropy = wire::SystemEntropy::open()?;
     let run_key = secrets.run_key(&entropy).or_fail(Kind::Internal)?;
+    let keyfiles = stock.keyfiles_of(&plan);
+    // Who gives devices back hands nothing out.
+    let provisions = match control {
+        Some(_) => wire::provisions(&plan, &sources, change)?,
+        None => Provisions::default(),
+    };
     let world = World {
         run: run.id().clone(),
         backups: run.backups().or_fail(Kind::Internal)?,
@@ -108,11 +115,13 @@ pub(super) async fn carry_out(
         bastions,
         payloads: stock.payloads,
         images: stock.images,
+        keyfiles,
         secrets,
         clock: Arc::new(wire::SystemClock),
         entropy: Arc::new(entropy),
         observer,
         seen: SeenOnBalena::default(),
+        provisions,
     };
     let (orders_to, orders) = mpsc::channel(64);
     let work = dispatch(Dispatch {

@@ -52,8 +52,9 @@ pub(super) async fn run(
         return Ok(0);
     }
     let sources = Sources::load(&run)?;
-    let stock = Stock { payloads: BTreeMap::new(), images: BTreeMap::new() };
-    let balena = wire::balena(&plan.api, &sources.base, sources.token.as_ref())?;
+    let stock = Stock::default();
+    let balena =
+        wire::balena(&plan.api, &sources.base, sources.token.as_ref(), sources.ca.as_deref())?;
     let wishes = Wishes::default();
     let ready = Ready { run, lock, plan, sources, stock, balena, take_back, wishes };
     carry_out(ready, global, printer).await

@@ -60,6 +60,9 @@ pub(crate) struct Sources {
     pub(crate) base: PathBuf,
     /// Where the balena token is.
     pub(crate) token: Option<SecretSource>,
+    /// The certificates of the API's own authority, as the inventory has their path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<String>,
     /// The payloads' files.
     pub(crate) payloads: BTreeMap<Sha256, PathBuf>,
     /// The images' files.

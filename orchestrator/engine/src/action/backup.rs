@@ -1,7 +1,7 @@
 //! Back up the boot partition: a copy on the device, an archive in the run's folder, and the list of all that
 //! was there, which an undo is held against.
 
-use super::Failure;
+use super::{Failure, carry};
 use crate::executor::{BOOT_BACKUP, Device};
 use crate::port::{BalenaApi, Session, Transport};
 use crate::run::write_whole;
@@ -12,6 +12,7 @@ use std::path::PathBuf;
 pub(super) async fn perform<T: Transport, B: BalenaApi>(
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
+    carry::perform(device).await?;
     // What was there before anything was written is known once and for all.
     if recorded(device)?.is_some() {
         return Ok(Learned::default());

@@ -10,12 +10,15 @@ mod await_commit;
 mod await_flash;
 mod await_migos;
 mod backup;
+mod carry;
 mod check;
 mod commit;
 mod configure;
 mod dismiss;
 mod lock;
 mod mirror;
+mod networks;
+mod own;
 mod preregister;
 mod prove_arm;
 mod prove_gone;
@@ -26,8 +29,10 @@ mod reboot;
 mod register;
 mod release;
 mod rewrite_config;
+mod save_data;
 mod send_image;
 mod send_payload;
+mod settle;
 mod update_firmware;
 mod update_reboot;
 mod update_seen;
@@ -39,7 +44,7 @@ pub(crate) use release::bring_back;
 use crate::executor::Device;
 use crate::port::{BalenaApi, BalenaError, Transport, TransportError};
 use migos_events::Learned;
-use migos_playbooks::step::Action;
+use migos_playbooks::step::{Action, Step};
 
 /// Why an action, or its undo, did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,16 +103,18 @@ impl From<BalenaError> for Failure {
 
 /// Performs an action.
 pub(crate) async fn perform<T: Transport, B: BalenaApi>(
-    action: Action,
+    step: &Step,
     device: &mut Device<T, B>,
 ) -> Result<Learned, Failure> {
-    match action {
+    match step.action {
         Action::Check => check::perform(device).await,
         Action::Lock => lock::perform(device).await,
+        Action::Run => own::perform(step, device).await,
         Action::UpdateFirmware => update_firmware::perform(device).await,
         Action::UpdateReboot => update_reboot::perform(device).await,
         Action::UpdateSeen => update_seen::perform(device).await,
         Action::Backup => backup::perform(device).await,
+        Action::SaveData => save_data::perform(device).await,
         Action::ProveWrite => prove_write::perform(device).await,
         Action::ProveArm => prove_arm::perform(device).await,
         Action::ProveSeen => prove_seen::perform(device).await,
@@ -131,16 +138,18 @@ pub(crate) async fn perform<T: Transport, B: BalenaApi>(
         Action::AwaitFlash => await_flash::perform(device).await,
         Action::Dismiss => dismiss::perform(device).await,
         Action::AwaitBalena => Ok(Learned::default()),
+        Action::Settle => settle::perform(device).await,
     }
 }
 
 /// Takes an action back.
 pub(crate) async fn undo<T: Transport, B: BalenaApi>(
-    action: Action,
+    step: &Step,
     device: &mut Device<T, B>,
 ) -> Result<(), Failure> {
-    match action {
+    match step.action {
         Action::Lock => lock::undo(device).await,
+        Action::Run => own::undo(step, device).await,
         Action::UpdateReboot => update_reboot::undo(device).await,
         Action::Backup => backup::undo(device).await,
         Action::ProveWrite => prove_write::undo(device).await,
@@ -161,6 +170,7 @@ pub(crate) async fn undo<T: Transport, B: BalenaApi>(
         Action::Check
         | Action::UpdateFirmware
         | Action::UpdateSeen
+        | Action::SaveData
         | Action::ProveSeen
         | Action::ProveGone
         | Action::Configure
@@ -169,6 +179,7 @@ pub(crate) async fn undo<T: Transport, B: BalenaApi>(
         | Action::AwaitCommit
         | Action::AwaitFlash
         | Action::Dismiss
-        | Action::AwaitBalena => Ok(()),
+        | Action::AwaitBalena
+        | Action::Settle => Ok(()),
     }
 }

@@ -1,12 +1,11 @@
 //! Write the job: what MIGOS needs to come up, and the ramdisk's kernel command line.
 
-use super::Failure;
 use super::configure::configuration;
+use super::{Failure, networks};
 use crate::executor::{Device, IMAGE};
 use crate::port::{BalenaApi, Session, Transport};
 use migos_contract::{
-    self as contract, DeadMan, Image, JOB_SCHEMA, Job, Network, Restore, Strategy, boot_path,
-    job_path,
+    self as contract, DeadMan, Image, JOB_SCHEMA, Job, Restore, Strategy, boot_path, job_path,
 };
 use migos_events::Learned;
 use migos_payload::digest::Sha256;
@@ -26,6 +25,7 @@ pub(super) async fn write<T: Transport, B: BalenaApi>(
     permit_ends: u64,
 ) -> Result<(), Failure> {
     let unwritten = |error| Failure::Failed(format!("failed to write the job: {error}"));
+    let networks = networks::found_again(device).await?;
     let job = serde_json::to_vec_pretty(&job(device, permit_ends)?).map_err(unwritten)?;
     let cmdline = format!("{} migos.job={}\n", device.plan().cmdline, device.secrets.nonce);
     let authorized = format!("{}\n", device.world.run_key.public_line);
@@ -43,14 +43,17 @@ pub(super) async fn write<T: Transport, B: BalenaApi>(
     let mut secret = |name: &str, content| {
         files.push((format!("{folder}/{}/{name}", boot_path::JOB), content));
     };
+    if let Some(wifi) = &networks.wifi {
+        secret(job_path::WIFI, wifi.clone().into_bytes());
+    }
     match device.plan().handover {
         Handover::Attended => {}
         Handover::CallHome { .. } => {
             secret(job_path::CALL_HOME_KEY, device.call_home_key().dropbear.clone());
         }
         Handover::Unattended => {
-            let configuration = serde_json::to_vec(&configuration(device)?).map_err(unwritten)?;
-            secret(job_path::CONFIGURATION, configuration);
+            let configuration = serde_json::to_vec(&configuration(device, networks)?);
+            secret(job_path::CONFIGURATION, configuration.map_err(unwritten)?);
         }
     }
     let session = device.raspbian().await?;
@@ -131,7 +134,7 @@ fn job<T: Transport, B: BalenaApi>(
             commit_seconds: dead_man.commit.0.as_secs(),
         },
         host_name: plan.hostname.clone(),
-        network: Network::default(),
+        network: plan.network.migos.clone(),
         no_lifeboat: plan.no_lifeboat,
     })
 }

@@ -17,6 +17,7 @@ use migos_payload::image::ImageManifest;
 use migos_playbooks::facts::Identity;
 use migos_playbooks::plan::{Boot, DevicePlan, Handover};
 use migos_playbooks::step::{Action, Step};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -46,6 +47,8 @@ pub struct Device<T: Transport, B: BalenaApi> {
     pub(crate) may_have_left: bool,
     /// True if an earlier controller had begun the step that is now performed again.
     pub(crate) taken_up: bool,
+    /// What this task has fetched of the device's data already, by path.
+    pub(crate) saved: BTreeSet<String>,
     /// True while the device is locked for this run.
     pub(crate) locked: bool,
     /// True while steps are being taken back.
@@ -132,6 +135,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             learned,
             may_have_left: false,
             taken_up: false,
+            saved: BTreeSet::new(),
             locked: false,
             taking_back: false,
             settled: None,
@@ -165,6 +169,20 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
     /// The payload's folder on the boot partition.
     pub(crate) fn boot_folder(&self) -> String {
         format!("{}/{}", self.plan.boot_path, boot_path::FOLDER)
+    }
+
+    /// The values that it takes along to balena; `None` while they have not been read.
+    pub(crate) fn carried(&self) -> Result<Option<BTreeMap<String, String>>, Failure> {
+        let kept = self.world.secrets.values(&self.id);
+        kept.map_err(|error| Failure::Failed(format!("failed to use what it takes along: {error}")))
+    }
+
+    /// Keeps the values that it takes along to balena.
+    pub(crate) fn carry(&self, values: &BTreeMap<String, String>) -> Result<(), Failure> {
+        let kept = self.world.secrets.keep_values(&self.id, values);
+        kept.map_err(|error| {
+            Failure::Failed(format!("failed to keep what it takes along: {error}"))
+        })
     }
 
     pub(crate) fn was_seen_on_balena(&self) -> bool {

@@ -41,6 +41,8 @@ pub struct World<T: Transport, B: BalenaApi> {
     pub payloads: BTreeMap<Sha256, Arc<VerifiedPayload>>,
     /// The images of the plan.
     pub images: BTreeMap<Sha256, Content>,
+    /// The texts of the keyfiles that the inventory adds to a device, by their names.
+    pub keyfiles: BTreeMap<DeviceId, BTreeMap<String, String>>,
     /// The run's secrets.
     pub secrets: Secrets,
     /// The key that the controller logs in to MIGOS with.
@@ -53,6 +55,19 @@ pub struct World<T: Transport, B: BalenaApi> {
     pub observer: Arc<dyn Observer>,
     /// Devices that balena has heard of since they were registered.
     pub seen: SeenOnBalena,
+    /// What devices get besides what the plan says.
+    pub provisions: Provisions,
+}
+
+/// What devices get on balena and in their `config.json`, and what does not stand in a plan.
+#[derive(Default)]
+pub struct Provisions {
+    /// The name of the change request that the run belongs to.
+    pub change: Option<String>,
+    /// The certificates of the API's own authority, as PEM.
+    pub ca: Option<String>,
+    /// Values of environment variables that come from this computer; they may be secrets.
+    pub environment: BTreeMap<DeviceId, BTreeMap<String, String>>,
 }
 
 /// Who is told what happens, while it happens.

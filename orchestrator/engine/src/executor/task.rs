@@ -107,6 +107,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         let from = match state {
             DeviceState::Running { step, done, .. } => step.n + usize::from(*done),
             DeviceState::InMigos => self.plan().commit_step(),
+            DeviceState::Migrated => self.plan().settle_step(),
             DeviceState::Undoing { then, .. } => return self.take_back(then).await,
             _ => 0,
         };
@@ -135,6 +136,11 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
                 }
                 // Asked for once more, the step is not permitted any more: the device is recalled.
                 Performed::BrokenOff => {}
+                // It has arrived, and so it stays.
+                Performed::Failed(failure) if step.action == Action::Settle => {
+                    let message = failure.message().to_owned();
+                    return self.link.say(Said::Unsettled(n, message)).await;
+                }
                 Performed::Failed(Failure::Stuck(message)) => {
                     return self.link.say(Said::Stuck(message)).await;
                 }
@@ -200,7 +206,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         let mut tries = 1;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let tried = timeout(left, action::perform(step.action, &mut self.device)).await;
+            let tried = timeout(left, action::perform(step, &mut self.device)).await;
             let failure = match tried {
                 Ok(Ok(learned)) => {
                     self.device.learned.add(&learned);
@@ -244,7 +250,7 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
         self.device.taking_back = true;
         for step in steps {
             self.link.ask(Said::AskUndo(step)).await?;
-            if let Err(given_up) = self.undo(step.action).await {
+            if let Err(given_up) = self.undo(step).await {
                 let why = match given_up {
                     GivenUp::Dark(_) if *then != Then::Rest && self.link.is_closing() => {
                         self.link.note(LEFT_DARK.to_owned()).await;
@@ -312,13 +318,15 @@ impl<T: Transport, B: BalenaApi> Task<T, B> {
     }
 
     /// Takes a step back, and waits for a device that does not answer.
-    async fn undo(&mut self, action: Action) -> Result<(), GivenUp> {
+    async fn undo(&mut self, step: StepRef) -> Result<(), GivenUp> {
+        let action = step.action;
+        let Some(step) = self.plan().steps.get(step.n).cloned() else { return Ok(()) };
         let mut undo = TakingBack::begin(UndoPatience::of(action, self.plan()), now());
         let mut pause = super::Patience::default();
         loop {
             let closing = self.link.is_closing();
             let limit = undo.limit(now(), closing)?;
-            let tried = timeout(limit, action::undo(action, &mut self.device)).await;
+            let tried = timeout(limit, action::undo(&step, &mut self.device)).await;
             let failure = match tried {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(failure)) => failure,

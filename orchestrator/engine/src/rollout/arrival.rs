@@ -11,6 +11,7 @@ impl Turn<'_> {
     pub(super) fn balena_away(&mut self, message: String) {
         self.rollout.unwell = Some(format!("balena is away: {message}"));
         self.rollout.well_since.clear();
+        self.rollout.arriving_since.clear();
         if !self.rollout.history.balena_away {
             self.say(Event::BalenaAway { message });
         }
@@ -29,9 +30,15 @@ impl Turn<'_> {
         for Seen { device, uuid, sight } in seen {
             // Not for a device that has not asked to be awaited: the state machine refuses that.
             let is_new = *self.rollout.state(&device) != DeviceState::Migrated;
-            if let (Sight::Well { os_version, .. }, true) = (&sight, is_new) {
-                let os_version = os_version.clone();
-                self.say_of(&device, DeviceEvent::Migrated { uuid, os_version });
+            match &sight {
+                Sight::Well { os_version, .. } if is_new && self.is_stable(&device) => {
+                    let os_version = os_version.clone();
+                    self.say_of(&device, DeviceEvent::Migrated { uuid, os_version });
+                }
+                Sight::Well { .. } => {}
+                Sight::Unwell(_) | Sight::Silent => {
+                    self.rollout.arriving_since.remove(&device);
+                }
             }
             unseen.remove(&device);
             if *self.rollout.state(&device) == DeviceState::Migrated {
@@ -44,6 +51,17 @@ impl Turn<'_> {
             self.watch(device, &Sight::Silent);
         }
         self.judge_arrivals(&others);
+    }
+
+    /// True once an arriving device has been well for as long as the policy asks for.
+    fn is_stable(&mut self, device: &DeviceId) -> bool {
+        let now = self.now.run;
+        if !matches!(self.rollout.state(device), DeviceState::Arriving | DeviceState::Late) {
+            // The state machine says whether it may have arrived at all.
+            return true;
+        }
+        let since = *self.rollout.arriving_since.entry(device.clone()).or_insert(now);
+        now.saturating_sub(since) >= self.rollout.plan.arrival.stable.0
     }
 
     fn migrated(&self) -> impl Iterator<Item = &DeviceId> {
@@ -90,6 +108,7 @@ impl Turn<'_> {
             .collect();
         for (device, state, since) in waiting {
             let what = match (state, unwell.get(&device)) {
+                _ if self.rollout.arriving_since.contains_key(&device) => continue,
                 (DeviceState::Arriving, _) if since >= late => DeviceEvent::Late,
                 (DeviceState::Late, why) if since >= lost.saturating_sub(late) => match why {
                     // A device that answers is not lost.

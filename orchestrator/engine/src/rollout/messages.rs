@@ -55,6 +55,8 @@ pub enum Said {
     UndoDone(StepRef),
     /// All that had to be taken back is.
     Undone,
+    /// The step, which comes after the device's arrival, is not done.
+    Unsettled(usize, String),
     /// A remark for people.
     Noted(String),
     /// It needs hands.

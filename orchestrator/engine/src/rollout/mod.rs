@@ -9,6 +9,7 @@ mod class;
 mod gate;
 mod hours;
 mod messages;
+mod settle;
 mod stage;
 mod straggler;
 
@@ -62,6 +63,10 @@ pub struct Rollout {
     seen_at: Option<Duration>,
     /// Since when each migrated device has been seen well, without a gap, by this controller.
     well_since: BTreeMap<DeviceId, Well>,
+    /// Since when each arriving device has been seen well, without a gap, by this controller.
+    arriving_since: BTreeMap<DeviceId, Duration>,
+    /// Migrated devices that this controller has settled, or tried to.
+    settling: BTreeSet<DeviceId>,
     /// Since when a migrated device has not been seen well.
     unwell_since: BTreeMap<DeviceId, Duration>,
     /// The stage whose check has been asked and has not answered.
@@ -110,6 +115,8 @@ impl Rollout {
             unwell: None,
             seen_at: None,
             well_since: BTreeMap::new(),
+            arriving_since: BTreeMap::new(),
+            settling: BTreeSet::new(),
             unwell_since: BTreeMap::new(),
             checking: None,
             look_first,
@@ -304,6 +311,10 @@ impl Turn<'_> {
             },
             Said::Failed(n, cause) => match step(n) {
                 Some(step) => DeviceEvent::StepFailed { step, cause },
+                None => return,
+            },
+            Said::Unsettled(n, message) => match step(n) {
+                Some(step) => DeviceEvent::Unsettled { step, message },
                 None => return,
             },
             Said::CameBack(n, cause) => match step(n) {

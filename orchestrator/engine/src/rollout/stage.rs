@@ -40,7 +40,7 @@ impl Turn<'_> {
                         self.close(Outcome::Stopped, Event::Stopped { reason, undo: false });
                         true
                     }
-                    None => self.judge_one_class() || self.work_on_stage(),
+                    None => self.settle_one() || self.judge_one_class() || self.work_on_stage(),
                 }
             }
         }
@@ -298,6 +298,16 @@ impl Turn<'_> {
             self.launch(device, progress.unwrap_or_default());
         }
         true
+    }
+
+    /// True if the limits let another device of this one's stage and site fly.
+    pub(super) fn may_fly(&self, id: &DeviceId) -> bool {
+        let (plan, flying) = (&self.rollout.plan, self.flying());
+        let index = self.rollout.stages.get(id).copied();
+        let stage = index.and_then(|index| Some((plan.stages.get(index)?, index)));
+        flying.len() < plan.parallel as usize
+            && stage.is_some_and(|(stage, index)| self.has_room_in(stage, index, &flying))
+            && Sites::of(plan, &flying).have_room(id)
     }
 
     fn flying(&self) -> Vec<&DeviceId> {

@@ -2,6 +2,7 @@
 //! Whole rollouts on a virtual clock.
 
 mod any_input;
+mod settling;
 
 use super::*;
 use crate::sample;
@@ -79,6 +80,7 @@ impl World {
                             self.asking(&device, step.n + usize::from(*done))
                         }
                         DeviceState::InMigos => Task::Asking(self.plan.commit_step()),
+                        DeviceState::Migrated => self.asking(&device, self.plan.settle_step()),
                         DeviceState::Undoing { .. } => {
                             Task::Undoing(progress.touched.iter().copied().collect())
                         }

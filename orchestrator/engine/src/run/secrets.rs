@@ -3,8 +3,10 @@
 use super::file::{FileError, read_text, write_whole};
 use crate::port::{Entropy, Seed};
 use migos_inventory::DeviceId;
+use migos_payload::network::Networks;
 use migos_playbooks::balena::DeviceUuid;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::DirBuilder;
 use std::io;
@@ -49,12 +51,15 @@ struct Stored {
 
 impl Secrets {
     pub(super) fn open(path: &Path) -> Result<Secrets, FileError> {
-        match DirBuilder::new().mode(0o700).create(path) {
-            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                Err(FileError::Write { path: path.to_owned(), source })
+        for folder in [path.to_owned(), path.join(NETWORKS)] {
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(FileError::Write { path: folder, source });
+                }
+                _ => {}
             }
-            _ => Ok(Secrets { path: path.to_owned() }),
         }
+        Ok(Secrets { path: path.to_owned() })
     }
 
     /// The seed of the key that the controller logs in to MIGOS with.
@@ -69,6 +74,56 @@ impl Secrets {
         let seed = random(entropy);
         write_whole(&path, hex(&seed).as_bytes(), 0o600)?;
         Ok(Seed(seed))
+    }
+
+    /// The uuid of every device that secrets were made for, and the device.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn uuids(&self) -> Result<BTreeMap<DeviceUuid, DeviceId>, FileError> {
+        let failed = |source| FileError::Read { path: self.path.clone(), source };
+        let mut found = BTreeMap::new();
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
+            let Some(device) = name.and_then(|name| DeviceId::new(name).ok()) else { continue };
+            let damaged = |source| FileError::Damaged { path: path.clone(), source };
+            let stored: Stored = serde_json::from_str(&read_text(&path)?).map_err(damaged)?;
+            found.insert(stored.uuid, device);
+        }
+        Ok(found)
+    }
+
+    /// The values that a device takes along to balena; `None` while none are kept.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn values(&self, device: &DeviceId) -> Result<Option<BTreeMap<String, String>>, FileError> {
+        let path = self.values_path(device);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let damaged = |source| FileError::Damaged { path: path.clone(), source };
+        serde_json::from_str(&read_text(&path)?).map(Some).map_err(damaged)
+    }
+
+    /// Keeps the values that a device takes along to balena.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn keep_values(
+        &self,
+        device: &DeviceId,
+        values: &BTreeMap<String, String>,
+    ) -> Result<(), FileError> {
+        let path = self.values_path(device);
+        let damaged = |source| FileError::Damaged { path: path.clone(), source };
+        write_whole(&path, &serde_json::to_vec_pretty(values).map_err(damaged)?, 0o600)
+    }
+
+    /// No device's other secrets end so.
+    fn values_path(&self, device: &DeviceId) -> PathBuf {
+        self.path.join(format!("{device}.values"))
     }
 
     /// The secrets of one device; made at the first call, and the same ever after.
@@ -102,7 +157,36 @@ impl Secrets {
             device_key: stored.device_key,
         })
     }
+
+    /// Keeps the networks of one device, with their passphrases, in place of any that were kept before.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn keep_networks(&self, device: &DeviceId, networks: &Networks) -> Result<(), FileError> {
+        let path = self.networks_path(device);
+        let text = serde_json::to_vec_pretty(networks);
+        let text = text.map_err(|source| FileError::Damaged { path: path.clone(), source })?;
+        write_whole(&path, &text, 0o600)
+    }
+
+    /// The networks that were kept.
+    ///
+    /// # Errors
+    /// [`FileError`], also where none were kept.
+    pub fn networks(&self, device: &DeviceId) -> Result<Networks, FileError> {
+        let path = self.networks_path(device);
+        let text = read_text(&path)?;
+        serde_json::from_str(&text).map_err(|source| FileError::Damaged { path, source })
+    }
+
+    /// No device has a name with a slash, so nothing else has this one.
+    fn networks_path(&self, device: &DeviceId) -> PathBuf {
+        self.path.join(NETWORKS).join(format!("{device}.json"))
+    }
 }
+
+/// The folder of the networks.
+const NETWORKS: &str = "networks";
 
 fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
     let mut bytes = [0; N];
@@ -143,6 +227,22 @@ mod tests {
         fn fill(&self, buffer: &mut [u8]) {
             buffer.fill_with(|| self.0.fetch_add(1, Ordering::Relaxed));
         }
+    }
+
+    #[test]
+    fn networks_are_kept_for_their_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets");
+        let (secrets, kiosk) = (Secrets::open(&path).unwrap(), DeviceId::new("kiosk-001").unwrap());
+        assert!(secrets.networks(&kiosk).is_err(), "none were kept");
+        for psk in ["first", "second"] {
+            let keyfiles = [("wifi-1".to_owned(), format!("psk={psk}"))].into();
+            let networks = Networks { keyfiles, ..Networks::default() };
+            secrets.keep_networks(&kiosk, &networks).unwrap();
+            assert_eq!(Secrets::open(&path).unwrap().networks(&kiosk).unwrap(), networks);
+        }
+        let kept = path.join("networks/kiosk-001.json");
+        assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -22,7 +22,7 @@ const FIRST_START: Duration = Duration::from_secs(3 * 60);
 fn on_bench(action: Action) -> Duration {
     Duration::from_secs(match action {
         Action::UpdateFirmware => 300,
-        Action::SendImage => 180,
+        Action::SendImage | Action::SaveData => 180,
         Action::AwaitFlash => 240,
         Action::AwaitCommit => 120,
         Action::UpdateReboot | Action::ProveArm | Action::ProveReturn | Action::AwaitMigos => 60,
@@ -64,7 +64,7 @@ impl Pace {
 /// A part of a device's way that is estimated as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// An update of the firmware, or the proof of one-shot boot: as on a bench.
+    /// An update of the firmware, the proof of one-shot boot, data that is fetched: as on a bench.
     Extra,
     /// While Raspbian runs.
     Staging,
@@ -82,6 +82,8 @@ impl Phase {
             Action::UpdateFirmware
             | Action::UpdateReboot
             | Action::UpdateSeen
+            | Action::SaveData
+            | Action::Run
             | Action::ProveWrite
             | Action::ProveArm
             | Action::ProveSeen

@@ -60,6 +60,7 @@ pub(super) fn taken_up(plan: &CheckedPlan, progress: &Progress) -> Work {
     match &progress.state {
         DeviceState::Running { step, done, .. } => Work::Forwards(step.n + usize::from(*done)),
         DeviceState::InMigos => Work::Forwards(plan.commit_step()),
+        DeviceState::Migrated => Work::Forwards(plan.settle_step()),
         DeviceState::Undoing { then, .. } => Work::Back(to_be_taken_back(progress, then)),
         _ => Work::Forwards(0),
     }
@@ -93,6 +94,11 @@ impl Permitted<'_> {
         if action == Action::AwaitFlash && body.behaviour.contradicts > 0 {
             let said = Said::Contradicted("Raspbian answers, though it was told to commit".into());
             return vec![(takes, Next::Ends(Some(said)))];
+        }
+        if action == Action::Settle {
+            let said = failure(body, action).map(|cause| Said::Unsettled(self.n, cause.message));
+            let next = said.map_or(Next::Done(self.n), |said| Next::Ends(Some(said)));
+            return vec![(takes, next)];
         }
         if let Some(cause) = failure(body, action) {
             return vec![(takes / 2, self.failed(cause))];

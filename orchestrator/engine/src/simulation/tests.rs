@@ -30,6 +30,8 @@ fn plan(devices: usize, change: impl FnOnce(&mut Plan)) -> CheckedPlan {
         lost: Span::seconds(2 * 3600),
         poll: Span::seconds(15),
         heartbeat: Span::seconds(600),
+        release: Default::default(),
+        stable: Span::default(),
     };
     for device in plan.devices.values_mut() {
         device.estimate.to_commit = Span::seconds(9 * 60);

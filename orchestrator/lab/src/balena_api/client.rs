@@ -19,6 +19,7 @@ pub struct DeviceClient {
     host: String,
     uuid: String,
     device_key: String,
+    runs_app: bool,
 }
 
 /// What came of a report.
@@ -86,7 +87,18 @@ impl DeviceClient {
             .map(|rest| rest.trim_end_matches('/'))
             .filter(|host| host.contains(':') && !host.contains('/'))
             .ok_or_else(|| DeviceClientError::Endpoint(api_endpoint.to_owned()))?;
-        Ok(Self { host: host.to_owned(), uuid: uuid.into(), device_key: device_key.into() })
+        Ok(Self {
+            host: host.to_owned(),
+            uuid: uuid.into(),
+            device_key: device_key.into(),
+            runs_app: true,
+        })
+    }
+
+    /// The same, on a device whose app never comes up.
+    #[must_use]
+    pub fn without_app(self) -> Self {
+        Self { runs_app: false, ..self }
     }
 
     /// One poll: asks for the target state, which is the heartbeat, then reports the device's own.
@@ -107,7 +119,7 @@ impl DeviceClient {
             304 => return Ok(Reported::Unregistered),
             _ => return Err(DeviceClientError::Refused { status, request: format!("GET {path}") }),
         };
-        let own = json!({
+        let mut own = json!({
             "status": "Idle",
             "os_version": os_version,
             "os_variant": "prod",
@@ -117,6 +129,9 @@ impl DeviceClient {
             "provisioning_state": "",
             "provisioning_progress": null,
         });
+        if let Some(apps) = target_app(&body, &self.uuid).filter(|_| self.runs_app) {
+            own["apps"] = apps;
+        }
         let body = Value::Object(Map::from_iter([(self.uuid.clone(), own)]));
         let (status, _) = self.send("PATCH", "/device/v3/state", Some(&body)).await?;
         match status {
@@ -169,6 +184,14 @@ fn parse(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
     let (head, body) = answer.split_at(end + 4);
     let status = std::str::from_utf8(head).ok()?.strip_prefix("HTTP/1.1 ")?.get(..3)?;
     Some((status.parse().ok()?, body.to_vec()))
+}
+
+/// The app as the device reports it once it runs.
+fn target_app(target: &[u8], uuid: &str) -> Option<Value> {
+    let target: Value = serde_json::from_slice(target).ok()?;
+    let (fleet, app) = target[uuid]["apps"].as_object()?.iter().next()?;
+    let commit = app["releases"].as_object()?.keys().next()?;
+    Some(json!({ fleet: { "release_uuid": commit } }))
 }
 
 /// The poll interval, and the rest of the configuration.

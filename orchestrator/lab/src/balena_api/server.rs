@@ -1,12 +1,12 @@
 //! Connections, bodies, and what goes wrong with them.
 
-use super::reply::{self, Reply};
+use super::reply::{self, Reply, Withheld};
 use super::route::{self, Asked};
 use super::state::State;
 use super::{Fault, lock};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HOST, HeaderName, RANGE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
@@ -18,11 +18,6 @@ use tokio::task::JoinSet;
 
 /// open-balena-api's limit for JSON bodies, in bytes.
 const LONGEST_BODY: usize = 512 * 1024;
-
-/// The answer that is never given: hyper closes the connection on it.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is withheld")]
-struct Withheld;
 
 /// Serves connections until it is dropped, and they with it.
 pub(super) async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
@@ -59,20 +54,18 @@ async fn respond(state: &Mutex<State>, request: Request<Incoming>) -> Result<Rep
     match lock(state).fault {
         Fault::Away => return Err(Withheld),
         Fault::RateLimited { seconds } => return Ok(reply::rate_limited(seconds)),
-        Fault::None | Fault::LostRegistrations => {}
+        Fault::None | Fault::NoMoves | Fault::LostRegistrations | Fault::CutDownloads { .. } => {}
     }
     let (head, body) = request.into_parts();
-    let bearer = head
-        .headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .map(str::to_owned);
+    let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let (bearer, range) = (bearer.map(str::to_owned), header(RANGE).map(str::to_owned));
+    let host = header(HOST).unwrap_or_default().to_owned();
     let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
         return Ok(reply::empty(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let url = head.uri.path_and_query().map_or("/", |whole| whole.as_str()).to_owned();
-    let asked = Asked { method: head.method, url, bearer, body: body.to_bytes() };
+    let asked = Asked { method: head.method, url, host, bearer, range, body: body.to_bytes() };
 
     let mut state = lock(state);
     let reply = route::answer(&mut state, &asked);

@@ -1,6 +1,11 @@
 //! Fleets, devices, keys and heartbeats.
 
+use super::query::Actor;
+use super::schema::Resource;
+use super::seed;
+use super::table::{Row, Tables, row};
 use super::{ApiConfig, Fault, FleetConfig};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -30,8 +35,18 @@ pub struct DeviceRecord {
     pub mac_address: Option<String>,
     /// The IP addresses it reported, separated by spaces.
     pub ip_address: Option<String>,
+    /// The version of the supervisor that it reported.
+    pub supervisor_version: Option<String>,
+    /// The release that it reported to run.
+    pub runs: Option<u64>,
+    /// The release that it is pinned to.
+    pub pinned: Option<u64>,
     /// Its configuration variables.
     pub variables: BTreeMap<String, String>,
+    /// Its environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The state of a device's heartbeat.
@@ -47,6 +62,18 @@ pub enum HeartbeatState {
     Offline,
 }
 
+impl HeartbeatState {
+    /// What the API says of a device as a whole.
+    fn overall_status(self) -> &'static str {
+        match self {
+            Self::Unknown => "configuring",
+            Self::Online => "operational",
+            Self::Timeout => "reduced-functionality",
+            Self::Offline => "disconnected",
+        }
+    }
+}
+
 impl fmt::Display for HeartbeatState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -57,19 +84,6 @@ impl fmt::Display for HeartbeatState {
         })
     }
 }
-
-/// The fields of a device that may be selected.
-pub(super) const DEVICE_FIELDS: &[&str] = &[
-    "id",
-    "uuid",
-    "device_name",
-    "note",
-    "api_heartbeat_state",
-    "is_connected_to_vpn",
-    "os_version",
-    "mac_address",
-    "ip_address",
-];
 
 /// Whose key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,30 +115,28 @@ pub(super) struct Device {
     pub(super) os_version: Option<String>,
     pub(super) mac_address: Option<String>,
     pub(super) ip_address: Option<String>,
-    /// Configuration variables by name, each with the id of its row.
-    pub(super) variables: BTreeMap<String, (u64, String)>,
+    pub(super) supervisor_version: Option<String>,
+    /// The release that it reported to run.
+    pub(super) runs: Option<u64>,
+    /// The release that it is to run whatever its fleet runs.
+    pub(super) pinned: Option<u64>,
+    /// When it was registered.
+    pub(super) created_at: String,
     /// When it last asked for its state with its own key.
     pub(super) last_poll: Option<Instant>,
-}
-
-impl Device {
-    /// Its configuration variables and their values.
-    pub(super) fn values(&self) -> BTreeMap<String, String> {
-        let value = |(name, (_, value)): (&String, &(u64, String))| (name.clone(), value.clone());
-        self.variables.iter().map(value).collect()
-    }
 }
 
 /// Everything the API remembers.
 pub(super) struct State {
     pub(super) config: ApiConfig,
     pub(super) devices: BTreeMap<u64, Device>,
+    /// All rows but those of devices.
+    pub(super) tables: Tables,
     pub(super) fault: Fault,
     keys: HashMap<String, Key>,
     started: Instant,
     devices_made: u64,
     keys_made: u64,
-    variables_made: u64,
 }
 
 impl State {
@@ -132,11 +144,11 @@ impl State {
         Self {
             keys: HashMap::from([(config.token.clone(), Key::User)]),
             devices: BTreeMap::new(),
+            tables: seed::tables(&config),
             fault: Fault::None,
             started: (config.now)(),
             devices_made: 0,
             keys_made: 0,
-            variables_made: 0,
             config,
         }
     }
@@ -183,25 +195,50 @@ impl State {
             os_version: None,
             mac_address: None,
             ip_address: None,
-            variables: BTreeMap::new(),
+            supervisor_version: None,
+            runs: None,
+            pinned: None,
+            created_at: self.date(),
             last_poll: None,
         };
         self.devices.insert(id, device);
         id
     }
 
-    /// Gives a device a configuration variable, in a new row; gives that row's id.
-    pub(super) fn set_variable(&mut self, device: u64, name: &str, value: &str) -> Option<u64> {
-        let row = self.variables_made + 1;
-        let variables = &mut self.devices.get_mut(&device)?.variables;
-        variables.insert(name.to_owned(), (row, value.to_owned()));
-        self.variables_made = row;
-        Some(row)
+    /// The present date as the API writes dates.
+    pub(super) fn date(&self) -> String {
+        let passed = (self.config.now)().saturating_duration_since(self.started);
+        let now = Timestamp::try_from(self.config.wall + passed).unwrap_or(Timestamp::UNIX_EPOCH);
+        format!("{now:.3}")
+    }
+
+    /// The configuration variables of a device.
+    pub(super) fn variables(&self, device: u64) -> BTreeMap<String, String> {
+        self.tables.pairs("device_config_variable", "name", device)
+    }
+
+    /// Changes fields of a device that [`super::rule`] lets a user change. A move forgets the pin.
+    pub(super) fn change_device(&mut self, id: u64, changes: &Row) {
+        let Some(device) = self.devices.get_mut(&id) else { return };
+        if let Some(name) = changes.get("device_name") {
+            name.as_str().unwrap_or_default().clone_into(&mut device.name);
+        }
+        if let Some(note) = changes.get("note") {
+            device.note = note.as_str().map(str::to_owned);
+        }
+        let fleet = changes.get("belongs_to__application").and_then(Value::as_u64);
+        if let Some(fleet) = fleet.filter(|fleet| *fleet != device.fleet) {
+            (device.fleet, device.pinned) = (fleet, None);
+        }
+        if let Some(release) = changes.get("is_pinned_on__release") {
+            device.pinned = release.as_u64();
+        }
     }
 
     /// Forgets a device and its keys.
     pub(super) fn remove_device(&mut self, id: u64) {
         self.devices.remove(&id);
+        self.tables.remove_of_device(id);
         self.keys.retain(|_, key| *key != Key::Device { device: id });
     }
 
@@ -213,6 +250,21 @@ impl State {
     /// The device of this uuid, to be changed.
     pub(super) fn device_mut(&mut self, uuid: &str) -> Option<&mut Device> {
         self.devices.values_mut().find(|device| device.uuid == uuid)
+    }
+
+    /// Takes in another fleet.
+    pub(super) fn add_fleet(&mut self, fleet: FleetConfig) {
+        seed::fleet(&mut self.tables, &fleet);
+        self.config.fleets.push(fleet);
+    }
+
+    /// The release that a device should run: the one that it is pinned to, or its fleet's.
+    pub(super) fn should_run(&self, device: &Device) -> Option<u64> {
+        let of_fleet = || {
+            let fleet = self.tables.row("application", device.fleet)?;
+            fleet.get("should_be_running__release")?.as_u64()
+        };
+        device.pinned.or_else(of_fleet)
     }
 
     /// The fleet of this id.
@@ -255,24 +307,67 @@ impl State {
             os_version: device.os_version.clone(),
             mac_address: device.mac_address.clone(),
             ip_address: device.ip_address.clone(),
-            variables: device.values(),
+            supervisor_version: device.supervisor_version.clone(),
+            runs: device.runs,
+            pinned: device.pinned,
+            variables: self.variables(device.id),
+            environment: self.tables.pairs("device_environment_variable", "name", device.id),
+            tags: self.tables.pairs("device_tag", "tag_key", device.id),
         };
         self.devices.values().map(record).collect()
     }
 
-    /// A device as a query answers it: [`DEVICE_FIELDS`].
-    pub(super) fn row(&self, device: &Device) -> Value {
-        json!({
-            "id": device.id,
-            "uuid": device.uuid,
-            "device_name": device.name,
-            "note": device.note,
-            "api_heartbeat_state": self.heartbeat(device).to_string(),
-            // A device has its VPN for as long as it asks.
-            "is_connected_to_vpn": self.heartbeat(device) == HeartbeatState::Online,
-            "os_version": device.os_version,
-            "mac_address": device.mac_address,
-            "ip_address": device.ip_address,
-        })
+    /// All rows of a resource that somebody may see.
+    pub(super) fn rows(&self, resource: &Resource, actor: Actor) -> Vec<Row> {
+        if resource.name == "device" {
+            let seen = self.devices.values().filter(|device| actor.sees(device));
+            return seen.map(|device| self.device_row(device)).collect();
+        }
+        let public = |application: &Value| {
+            let is_it = |row: &&Row| row.get("id") == Some(application);
+            let found = self.tables.rows("application").find(is_it);
+            found.and_then(|row| row.get("is_public")) == Some(&json!(true))
+        };
+        let is_seen = |row: &&Row| match actor {
+            Actor::User => true,
+            Actor::Device(_) => {
+                row.get("device").and_then(Value::as_u64).is_none_or(|id| actor.sees_device(id))
+            }
+            Actor::Anybody => match resource.name {
+                "application" => row.get("is_public") == Some(&json!(true)),
+                "release" => row.get("belongs_to__application").is_some_and(public),
+                "application_tag" => row.get("application").is_some_and(public),
+                _ => true,
+            },
+        };
+        self.tables.rows(resource.name).filter(is_seen).cloned().collect()
+    }
+
+    fn device_row(&self, device: &Device) -> Row {
+        let heartbeat = self.heartbeat(device);
+        // A device has its VPN for as long as it asks.
+        let vpn = heartbeat == HeartbeatState::Online;
+        let slug = |row: &&Row| row.get("slug") == Some(&json!(device.device_type));
+        let device_type = self.tables.rows("device_type").find(slug).and_then(|row| row.get("id"));
+        row([
+            ("id", json!(device.id)),
+            ("uuid", json!(device.uuid)),
+            ("device_name", json!(device.name)),
+            ("note", json!(device.note)),
+            ("api_heartbeat_state", json!(heartbeat.to_string())),
+            ("is_online", json!(vpn)),
+            ("is_connected_to_vpn", json!(vpn)),
+            ("overall_status", json!(heartbeat.overall_status())),
+            ("os_version", json!(device.os_version)),
+            ("supervisor_version", json!(device.supervisor_version)),
+            ("mac_address", json!(device.mac_address)),
+            ("ip_address", json!(device.ip_address)),
+            ("created_at", json!(device.created_at)),
+            ("belongs_to__application", json!(device.fleet)),
+            ("is_of__device_type", json!(device_type)),
+            ("is_running__release", json!(device.runs)),
+            ("is_pinned_on__release", json!(device.pinned)),
+            ("should_be_running__release", json!(self.should_run(device))),
+        ])
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use migos_contract::{
     Bastion, Chunks, Command, Configuration, DeadMan, Handover, Job, Part, State, Status,
-    Unattended, Unfetched,
+    Unattended, Unfetched, job_path,
 };
 use russh::keys::{PrivateKey, PublicKey};
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use crate::card::Content;
 use crate::device::VirtualPi;
 use crate::mounts::Hands;
 use crate::server::{Answer, Program, Run, Shell};
+use crate::site::Way;
 use crate::words;
 
 /// How long MIGOS stays when it does not even know how long it should.
@@ -51,6 +52,8 @@ pub(super) struct Control {
     host_key: Option<PrivateKey>,
     authorized: Vec<PublicKey>,
     call_home_key: Option<PrivateKey>,
+    /// How far the network leads that the job describes.
+    way: Way,
     configuration: Mutex<Option<Configuration>>,
     progress: watch::Sender<Progress>,
 }
@@ -69,6 +72,8 @@ impl Control {
             Ok(_) | Err(_) => Ok(None),
         };
         let card = pi.card();
+        let network = job.as_ref().map(|job| job.network.clone()).unwrap_or_default();
+        let wifi = folder.text(&card, job_path::WIFI).ok();
         let (replaced, trusted) = match (replaced, job) {
             (Ok(replaced), Ok(job)) => (replaced, job::check(&job, pi, &card).map(|()| job)),
             (Err(error), _) | (_, Err(error)) => (None, Err(error)),
@@ -109,6 +114,7 @@ impl Control {
             host_key: folder.host_key(&card),
             authorized: folder.authorized_keys(&card),
             call_home_key: folder.call_home_key(&card),
+            way: pi.site.for_migos(&network, wifi.as_deref()),
             folder,
             replaced,
             hands: hands.clone(),
@@ -125,6 +131,11 @@ impl Control {
 
     pub(super) fn host_key(&self) -> Option<PrivateKey> {
         self.host_key.clone()
+    }
+
+    /// How far MIGOS gets by its network.
+    pub(super) fn way(&self) -> Way {
+        self.way
     }
 
     /// The host to call, and the key for it, where nobody can call MIGOS.

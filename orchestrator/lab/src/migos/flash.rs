@@ -1,8 +1,9 @@
 //! Writing the card, past the point of no return.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use migos_contract::{Configuration, State};
+use migos_contract::State;
 use tokio::time::sleep;
 
 use super::control::Control;
@@ -35,7 +36,11 @@ pub(super) async fn flash(pi: &Arc<VirtualPi>, control: &Arc<Control>) -> Result
         }
     }
     control.hands.write(|card| {
-        finish(card, image, configuration);
+        let mut files = configuration.files;
+        if pi.faults.lost_keyfiles {
+            files.retain(|path, _| !path.starts_with("system-connections/"));
+        }
+        finish(card, image, files);
         Ok(())
     })?;
     control.hands.sync();
@@ -52,6 +57,6 @@ fn overwrite_raspbian(card: &mut Card) -> Result<(), String> {
 }
 
 /// The last piece is sector 0: with it the card is balenaOS.
-fn finish(card: &mut Card, image: Content, configuration: Configuration) {
-    card.medium = Medium::Flashed(Flashed { image, files: configuration.files });
+fn finish(card: &mut Card, image: Content, files: BTreeMap<String, String>) {
+    card.medium = Medium::Flashed(Flashed { image, files });
 }

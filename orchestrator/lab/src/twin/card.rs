@@ -88,6 +88,14 @@ fn root(told: &Told, pool: &Pool) -> Result<FileSystem, FsError> {
     ] {
         root.write(path, pool.keep(text.as_bytes()))?;
     }
+    // Below /run files are made at every start.
+    for (path, text) in told.network_files().iter().filter(|(path, _)| !path.starts_with("/run/")) {
+        let path = path.trim_start_matches('/');
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            root.make_folders(folder)?;
+        }
+        root.write(path, pool.keep(text.as_bytes()))?;
+    }
     root.leave_free(free * cluster);
     Ok(root)
 }

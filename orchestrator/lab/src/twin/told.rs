@@ -54,6 +54,22 @@ impl Told {
         self.all(key).map(|line| format!("{line}\n")).collect()
     }
 
+    /// The Ethernet or Wi-Fi address.
+    pub(crate) fn mac(&self) -> Option<&str> {
+        self.first("mac")?.split_once(' ').map(|(_, mac)| mac)
+    }
+
+    /// The files that set up its network, by path. Their secrets were never told.
+    pub(crate) fn network_files(&self) -> Vec<(String, String)> {
+        let file = |value: &str| {
+            let (number, path) = value.split_once(' ')?;
+            let own = |line| str::strip_prefix(line, number)?.strip_prefix(' ');
+            let lines = self.all("net.line").filter_map(own).map(|line| format!("{line}\n"));
+            path.starts_with('/').then(|| (path.to_owned(), lines.collect()))
+        };
+        self.all("net.file").filter_map(file).collect()
+    }
+
     /// The room on a file system, if it is one that can be.
     pub(crate) fn space(&self, key: &str) -> Option<Space> {
         let numbers: Vec<u64> =
@@ -101,6 +117,13 @@ mod tests {
         assert_eq!((told.space("root.space"), told.extent()), (None, None));
         let root = Mounted { source: "/dev/b", kind: "overlay", writable: false };
         assert_eq!((told.mounted("/"), told.mounted("/boot")), (Some(root), None));
+        let told = Told::read(
+            "migos-probe 1\nnet.file 1 /etc/a\nnet.line 1 x y\nnet.line 1 \nnet.file 11 /etc/b\n\
+             net.line 11  z\nnet.file 2 c\nend ok\n",
+        );
+        let files = [("/etc/a", "x y\n\n"), ("/etc/b", " z\n")];
+        let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        assert_eq!(told.network_files(), files);
         assert_eq!(told.lines().filter(|(key, _)| *key == "end").count(), 0);
     }
 }

@@ -7,7 +7,7 @@ use crate::raspbian::Raspbian;
 use crate::server::Answer;
 
 /// What is below a folder, by its path relative to it; folders have no content.
-type Entries = Vec<(String, Option<Content>)>;
+pub(super) type Entries = Vec<(String, Option<Content>)>;
 
 /// `tree PATH`
 pub(super) fn tree(system: &Raspbian, path: &str) -> Outcome {
@@ -78,7 +78,7 @@ fn text(entries: &Entries) -> Vec<u8> {
     format!("migos-tree 1\n{lines}end ok\n").into_bytes()
 }
 
-fn archive(entries: &Entries) -> std::io::Result<Vec<u8>> {
+pub(super) fn archive(entries: &Entries) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in entries {
         let mut header = tar::Header::new_gnu();

@@ -1,5 +1,6 @@
 //! Verbs that look: `probe`, `identity`.
 
+mod network;
 mod twin;
 
 use std::fmt::{Display, Write};
@@ -16,9 +17,6 @@ use crate::twin::Twin;
 
 /// Words by which the age of firmware is told, in the files that may carry them.
 const FIRMWARE_WORDS: [&str; 2] = ["tryboot.txt", "kernel_watchdog_timeout"];
-
-/// The wired interface, which the lab's devices are reached by.
-const WIRED: &str = "eth0";
 
 /// The interface that a device with [`DeviceFaults::tunnel`](crate::faults::DeviceFaults::tunnel) is reached by.
 const TUNNEL: &str = "wg0";
@@ -88,7 +86,7 @@ pub(super) fn probe(system: &Raspbian, connection: &str, hosts: &[&str]) -> Outc
     if !connection.is_empty() {
         lines.add("connection", connection);
     }
-    add_network(&mut lines, system);
+    network::add(&mut lines, system);
     let reached = if pi.faults.blocked { "no" } else { "yes" };
     for host in hosts {
         lines.add("reach", format_args!("{host} {reached}"));
@@ -204,35 +202,6 @@ fn add_files(lines: &mut Lines, boot: &FileSystem) {
 
 fn add_space(lines: &mut Lines, key: &str, Space { cluster, free, total }: Space) {
     lines.add(key, format_args!("{cluster} {free} {total}"));
-}
-
-fn add_network(lines: &mut Lines, system: &Raspbian) {
-    let pi = &system.pi;
-    let reached_by = if pi.faults.tunnel { TUNNEL } else { WIRED };
-    lines.add("address", "lo 127.0.0.1");
-    lines.add("address", format_args!("{reached_by} {}", system.address()));
-    lines.add("virtual", "lo");
-    if pi.faults.tunnel {
-        lines.add("virtual", TUNNEL);
-    }
-    // Interface, destination, gateway, flags, counts, metric, mask: 192.168.1.0/24 with
-    // 192.168.1.1.
-    lines.add(
-        "route",
-        format_args!("{WIRED}\t00000000\t0101A8C0\t0003\t0\t0\t202\t00000000\t0\t0\t0"),
-    );
-    lines.add(
-        "route",
-        format_args!("{WIRED}\t0001A8C0\t00000000\t0001\t0\t0\t202\t00FFFFFF\t0\t0\t0"),
-    );
-    if pi.model.wireless {
-        lines.add("wireless", "wlan0");
-    }
-    lines.add("mac", format_args!("{WIRED} {}", pi.model.mac(system.serial)));
-    let dhcpcd = text(system, "/etc/dhcpcd.conf").unwrap_or_default();
-    for line in dhcpcd.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        lines.add("dhcpcd", line);
-    }
 }
 
 fn text(system: &Raspbian, path: &str) -> Result<String, Answer> {

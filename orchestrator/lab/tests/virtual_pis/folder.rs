@@ -13,7 +13,15 @@ use migos_playbooks::policy::Policy;
 
 fn options(dir: &std::path::Path, devices: usize, faults: &str) -> LabOptions {
     let faults = parse_faults(faults).unwrap();
-    LabOptions { devices, seed: 3, faults, pace: Pace::test(), dir: dir.to_owned(), api_port: 0 }
+    LabOptions {
+        devices,
+        seed: 3,
+        faults,
+        networks: Default::default(),
+        pace: Pace::test(),
+        dir: dir.to_owned(),
+        api_port: 0,
+    }
 }
 
 #[tokio::test]

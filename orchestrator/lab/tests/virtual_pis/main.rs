@@ -7,6 +7,7 @@ mod faults;
 mod folder;
 mod hardware;
 mod migration;
+mod networks;
 mod operator;
 mod power;
 mod twins;

@@ -11,7 +11,7 @@ use migos_contract::{
     Restore, Status, Strategy, job_path,
 };
 use migos_lab::balena_api::DeviceRecord;
-use migos_lab::{Faults, Lab, LabOptions, Life, Pace, State, VirtualPi};
+use migos_lab::{Faults, Lab, LabOptions, Life, NetworkKind, Pace, State, VirtualPi};
 use migos_payload::archive::VerifiedPayload;
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
@@ -65,10 +65,29 @@ impl Operator {
     }
 
     pub(crate) async fn with_pace(devices: usize, faults: &str, pace: Pace) -> Self {
+        Self::start(devices, faults, BTreeMap::new(), pace).await
+    }
+
+    /// A lab where these devices have networks of these kinds.
+    pub(crate) async fn with_networks(
+        devices: usize,
+        networks: impl IntoIterator<Item = (&str, NetworkKind)>,
+        faults: &str,
+    ) -> Self {
+        let named = networks.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
+        Self::start(devices, faults, named, Pace::test()).await
+    }
+
+    async fn start(
+        devices: usize,
+        faults: &str,
+        networks: BTreeMap<String, NetworkKind>,
+        pace: Pace,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let faults: Faults = migos_lab::parse_faults(faults).unwrap();
-        let options =
-            LabOptions { devices, seed: 1, faults, pace, dir: dir.path().to_owned(), api_port: 0 };
+        let at = dir.path().to_owned();
+        let options = LabOptions { devices, seed: 1, faults, networks, pace, dir: at, api_port: 0 };
         let lab = Lab::start(options).await.unwrap();
         let key = Arc::new(load_secret_key(dir.path().join("operator_key"), None).unwrap());
         Self { lab, key, dir }
@@ -250,6 +269,8 @@ pub(crate) struct Trial {
     pub(crate) host_key: PrivateKey,
     pub(crate) run_key: Arc<PrivateKey>,
     pub(crate) job: Job,
+    /// The radio's networks and passwords.
+    pub(crate) wifi: Option<String>,
     pub(crate) prefix: String,
 }
 
@@ -290,6 +311,7 @@ impl Trial {
             host_key: PrivateKey::from(Ed25519Keypair::from_seed(&[3; 32])),
             run_key: Arc::new(PrivateKey::from(Ed25519Keypair::from_seed(&[4; 32]))),
             job,
+            wifi: None,
             prefix: format!("{}/migos", pi.release().boot_path()),
         }
     }
@@ -327,6 +349,10 @@ impl Trial {
             (selects, switch.as_bytes()),
         ] {
             pi_ssh.must("write", &[&path, "600", &bytes.len().to_string()], bytes).await;
+        }
+        if let Some(wifi) = &self.wifi {
+            let path = format!("{}/job/{}", self.prefix, job_path::WIFI);
+            pi_ssh.must("write", &[&path, "600", &wifi.len().to_string()], wifi.as_bytes()).await;
         }
     }
 

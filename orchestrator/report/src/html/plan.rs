@@ -3,13 +3,14 @@
 use super::markup::{Html, classed, element, folded, page, prose, table, text, tile, with};
 use super::timeline::{Band, Row, Span, legend, timeline};
 use crate::limits;
+use crate::network::parts;
 use crate::outlook::{age, answers, minute};
 use crate::plan::{Around, at_once, differs, groups, set_aside};
 use crate::steps::{Kind, kinds};
 use crate::words::{duration, many, plain};
 use migos_inventory::{DeviceId, fold};
 use migos_playbooks::estimate::{Journey, Prediction};
-use migos_playbooks::plan::{DevicePlan, Finding, Plan, SetAside};
+use migos_playbooks::plan::{DevicePlan, Finding, NetworkPlan, Plan, SetAside};
 use std::time::Duration;
 
 /// The plan as one HTML file.
@@ -218,6 +219,19 @@ pub(super) fn findings<'a>(
     vec![element("h2", title), table(&["devices", "why", "what to do"], rows)]
 }
 
+/// In a few words, with every line behind them.
+fn network(network: &NetworkPlan) -> Html {
+    let parts = parts(network);
+    if parts.is_empty() {
+        return text("DHCP");
+    }
+    let lines: String = parts
+        .iter()
+        .map(|part| format!("{}\n  {}\n", part.title, part.lines.join("\n  ")))
+        .collect();
+    folded(plain(&network.words(true).join("; ")), element("pre", lines))
+}
+
 fn every_device(plan: &Plan, prediction: Option<&Prediction>) -> Html {
     let mut rows = Vec::new();
     for stage in &plan.stages {
@@ -237,13 +251,23 @@ fn every_device(plan: &Plan, prediction: Option<&Prediction>) -> Html {
                 text(plain(&device.class.to_string())),
                 text(image.unwrap_or_default()),
                 text(device.erased.used),
+                network(&device.network),
                 text(at(|it| it.leaves).unwrap_or_default()),
                 text(at(|it| it.arrives).unwrap_or_default()),
             ]);
         }
     }
-    let header =
-        ["device", "site", "stage", "class", "image", "in use", "leaves Raspbian", "is well"];
+    let header = [
+        "device",
+        "site",
+        "stage",
+        "class",
+        "image",
+        "in use",
+        "network",
+        "leaves Raspbian",
+        "is well",
+    ];
     folded(many(plan.devices.len(), "device"), table(&header, rows))
 }
 

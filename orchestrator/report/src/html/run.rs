@@ -6,6 +6,7 @@ use super::timeline::{Band, Row, Span, legend, timeline};
 use crate::next::{change, to_do};
 use crate::outlook::minute;
 use crate::states::{board, cause, ended, label, own_time, progress, site, tally_words};
+use crate::summary::remark;
 use crate::words::{duration, plain};
 use crate::{RunLines, Style};
 use jiff::Timestamp;
@@ -297,7 +298,10 @@ fn every_device(
                     .filter(|tries| *tries > 0)
                     .map_or_else(String::new, |it| it.to_string()),
             ),
-            text(progress.uuid.as_ref().map(|uuid| plain(uuid.short())).unwrap_or_default()),
+            text(
+                progress.uuid.as_ref().map(|uuid| plain(uuid.short())).unwrap_or_default()
+                    + &remark(&progress),
+            ),
         ]
     };
     let header = [

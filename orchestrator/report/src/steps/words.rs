@@ -5,7 +5,8 @@ use migos_inventory::Bastion;
 use migos_payload::device_variables;
 use migos_payload::size::ByteCount;
 use migos_playbooks::plan::{Boot, DevicePlan, FirmwareKind, Handover, Plan, Proof, Update};
-use migos_playbooks::step::{Action, Reversal, Step};
+use migos_playbooks::policy::ReleaseRule;
+use migos_playbooks::step::{Action, OwnCommand, Reversal, Step};
 
 /// One step in words.
 #[derive(PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(crate) struct StepWords {
     pub(crate) what: String,
     /// The part of it that may be another from one device to the next, without paths.
     pub(super) brief: String,
-    pub(crate) undo: &'static str,
+    pub(crate) undo: String,
     /// Lines that are written to files.
     pub(crate) added: Vec<String>,
 }
@@ -24,7 +25,7 @@ pub(super) fn words(plan: &Plan, device: &DevicePlan, step: &Step) -> StepWords 
     let title = plain(&step.title);
     StepWords {
         mark: mark(step),
-        what: match detail(plan, device, step.action) {
+        what: match own(step).or_else(|| detail(plan, device, step.action)) {
             Some(detail) => format!("{title}: {detail}"),
             None => title,
         },
@@ -32,6 +33,12 @@ pub(super) fn words(plan: &Plan, device: &DevicePlan, step: &Step) -> StepWords 
         undo: undo(step),
         added: added(plan, device, step.action),
     }
+}
+
+/// The command of a step of the user's own.
+fn own(step: &Step) -> Option<String> {
+    let own = step.run.as_ref()?;
+    Some(format!("{}; for {} at most", one_line(&own.run), own.limit))
 }
 
 fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
@@ -50,6 +57,19 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
             format!("the packages {whose}, from the archives that it knows")
         }),
         Action::Backup => Some(format!("all of {boot}")),
+        Action::SaveData => device.data.as_ref().map(|data| {
+            let mut folders: Vec<String> = data.folders.iter().map(|it| plain(&it.path)).collect();
+            folders.extend(data.absent.iter().map(|path| format!("{} if it has it", plain(path))));
+            let left_out = match data.exclude.is_empty() {
+                true => String::new(),
+                false => format!(", without {}", plain(&data.exclude.join(", "))),
+            };
+            format!(
+                "{}{left_out}: up to {}, to `data` in the run's folder, where it stays",
+                folders.join(", "),
+                data.size()
+            )
+        }),
         Action::ProveWrite => Some(format!(
             "{boot}/tryboot.txt is config.txt with these lines added, {boot}/migos/probe.txt the kernel command line with one more word"
         )),
@@ -80,9 +100,7 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
             let (user, host, port) = (plain(&bastion.user), plain(&bastion.host), bastion.port);
             format!("{user}@{host}, port {port}; a key of its own may offer one port there, for a day")
         }),
-        Action::WriteJob if device.handover == Handover::Unattended => {
-            Some("with its config.json and key for balena, which rest on the card".to_owned())
-        }
+        Action::WriteJob => resting(device),
         Action::Release => Some(format!(
             "it does so once it has verified the image and reached {}; Raspbian returns by itself if it has not within {}",
             plan.api, plan.dead_man.commit
@@ -90,26 +108,49 @@ fn detail(plan: &Plan, device: &DevicePlan, action: Action) -> Option<String> {
         Action::Dismiss => bastion(device).map(|bastion| plain(&bastion.host)),
         Action::Preregister | Action::Register => {
             let host = plan.api.strip_prefix("https://").unwrap_or(&plan.api);
-            Some(format!("fleet {} at {host}", device.fleet))
+            Some(format!("fleet {} at {host}{}", device.fleet, identity(device)))
         }
         Action::AwaitFlash => image.map(|image| {
             let (os, kind, size) = (&image.os_version, &image.device_type, image.raw_size);
             format!("{} for {}, {size} unpacked", plain(os), plain(kind))
         }),
         Action::AwaitBalena => Some(format!(
-            "in fleet {}; late after {}, lost after {}",
-            device.fleet, plan.arrival.late, plan.arrival.lost
+            "in fleet {}, {}; late after {}, lost after {}",
+            device.fleet,
+            well(plan),
+            plan.arrival.late,
+            plan.arrival.lost
         )),
+        Action::Settle => {
+            let to = device.identity.move_to.as_ref()?;
+            let pin = device.identity.pin.as_ref();
+            let pin = pin.map(|pin| format!(", pinned to {}", plain(&pin.commit)));
+            Some(format!("fleet {}{}", to.slug, pin.unwrap_or_default()))
+        }
         Action::Check
+        | Action::Run
         | Action::UpdateReboot
         | Action::UpdateSeen
         | Action::ProveSeen
         | Action::ProveReturn
         | Action::ProveGone
-        | Action::WriteJob
         | Action::Configure
         | Action::Commit
         | Action::AwaitCommit => None,
+    }
+}
+
+/// The secrets that rest on the boot partition until the card is written.
+fn resting(device: &DevicePlan) -> Option<String> {
+    match (device.handover == Handover::Unattended, device.network.wifi) {
+        (true, true) => Some(
+            "with its config.json, its key for balena and its Wi-Fi passphrases, which rest on the card".to_owned(),
+        ),
+        (true, false) => {
+            Some("with its config.json and key for balena, which rest on the card".to_owned())
+        }
+        (false, true) => Some("with its Wi-Fi passphrases, which rest on the card".to_owned()),
+        (false, false) => None,
     }
 }
 
@@ -118,6 +159,10 @@ fn brief(plan: &Plan, device: &DevicePlan, action: Action) -> String {
         Action::SendPayload => plan.payloads.get(&device.payload).map_or_else(String::new, |it| {
             format!("MIGOS {} ({})", ByteCount(it.size()), device.payload.short())
         }),
+        Action::SaveData => device
+            .data
+            .as_ref()
+            .map_or_else(String::new, |data| format!("data of up to {}", data.size())),
         Action::SendImage if device.streamed.is_some() || device.mirror.is_some() => {
             detail(plan, device, action).unwrap_or_default()
         }
@@ -211,7 +256,49 @@ fn mark(step: &Step) -> &'static str {
     }
 }
 
-fn undo(step: &Step) -> &'static str {
+/// What a device is on balena besides its fleet, to be added to a sentence.
+fn identity(device: &DevicePlan) -> String {
+    let identity = &device.identity;
+    let number = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        count => Some(format!("{count} {what}s")),
+    };
+    let pin = identity.pin.as_ref().filter(|_| identity.move_to.is_none());
+    let parts = [
+        identity.name.as_ref().map(|name| format!("as {}", plain(name))),
+        number(identity.tags.len(), "tag"),
+        number(identity.environment.len() + identity.config.len(), "variable"),
+        pin.map(|pin| format!("pinned to {}", plain(&pin.commit))),
+    ];
+    parts.into_iter().flatten().map(|part| format!(", {part}")).collect()
+}
+
+/// What a device must show to be well.
+fn well(plan: &Plan) -> String {
+    let what = match plan.arrival.release {
+        ReleaseRule::Required => "on the image's balenaOS and the fleet's release",
+        ReleaseRule::Ignored => "on the image's balenaOS",
+    };
+    match plan.arrival.stable {
+        stable if stable.is_zero() => what.to_owned(),
+        stable => format!("{what} for {stable}"),
+    }
+}
+
+fn undo(step: &Step) -> String {
+    match &step.run {
+        Some(OwnCommand { undo: Some(undo), .. }) => one_line(undo),
+        Some(_) | None => built_in_undo(step).to_owned(),
+    }
+}
+
+/// A command on one line.
+fn one_line(command: &str) -> String {
+    plain(&command.trim().lines().map(str::trim).collect::<Vec<_>>().join("; "))
+}
+
+pub(crate) fn built_in_undo(step: &Step) -> &'static str {
     match step.reversal {
         Reversal::Undo => {}
         Reversal::Stays => return "none, it stays",
@@ -233,8 +320,10 @@ fn undo(step: &Step) -> &'static str {
         Action::Admit => "delete the key",
         // These have no undo of their own.
         Action::Check
+        | Action::Run
         | Action::UpdateFirmware
         | Action::UpdateSeen
+        | Action::SaveData
         | Action::ProveSeen
         | Action::ProveGone
         | Action::Release
@@ -243,6 +332,7 @@ fn undo(step: &Step) -> &'static str {
         | Action::AwaitCommit
         | Action::AwaitFlash
         | Action::Dismiss
-        | Action::AwaitBalena => "",
+        | Action::AwaitBalena
+        | Action::Settle => "",
     }
 }

@@ -121,23 +121,39 @@ for path in /sys/class/net/*; do
   if [ -e "$path/wireless" ] || [ -e "$path/phy80211" ]; then say wireless "$name"; fi
 done
 
-# From here on files may hold passwords: only lines that are known to hold none are told.
-plain() { grep -a -v -e "^[[:space:]]*$" -e "^[[:space:]]*#" "$1"; }
-if [ -f /etc/dhcpcd.conf ]; then
-  plain /etc/dhcpcd.conf | grep -a -v -i -e auth -e secret -e token | lines dhcpcd
+# These files may hold passwords. They are told as they are, and masked by who reads the answer.
+number=0
+for path in \
+  /etc/wpa_supplicant/*.conf /etc/dhcpcd.conf /etc/network/interfaces /etc/network/interfaces.d/* \
+  /etc/NetworkManager/system-connections/* /run/NetworkManager/system-connections/* \
+  /etc/netplan/*.yaml /lib/netplan/*.yaml /etc/systemd/network/* /etc/systemd/timesyncd.conf \
+  /etc/ppp/peers/* /etc/ppp/pap-secrets /etc/ppp/chap-secrets /etc/chatscripts/* /etc/wvdial.conf; do
+  [ -f "$path" ] || continue
+  number=$((number + 1))
+  say net.file "$number $path"
+  lines "net.line $number" <"$path"
+done
+managers="dhcpcd NetworkManager systemd-networkd networking wpa_supplicant ModemManager connman iwd"
+# One line for each unit, in their order.
+timeout 5 systemctl is-active $managers | {
+  set -- $managers
+  while read -r state; do
+    [ "$state" != active ] || say net.active "$1"
+    shift
+  done
+}
+# With `duid`, dhcpcd sends RFC 4361's identifier: ff, the last four bytes of the Ethernet address, and its DUID.
+identifier=$(grep -x -E "[[:space:]]*(duid|clientid)[[:space:]]*" /etc/dhcpcd.conf | tail -n 1 | tr -d "[:space:]")
+if [ "$identifier" = duid ] && ! grep -q "^[[:space:]]*iaid" /etc/dhcpcd.conf; then
+  duid=$(cat /var/lib/dhcpcd*/duid /etc/dhcpcd.duid | head -n 1 | tr -d ":[:space:]")
+  for path in /sys/class/net/*; do
+    [ -n "$duid" ] && [ -e "$path/device" ] || continue
+    iaid=$(text "$path/address" | cut -d : -f 3- | tr -d :)
+    [ -z "$iaid" ] || say net.client-id "${path##*/} ff$iaid$duid"
+  done
 fi
-for path in /etc/network/interfaces /etc/network/interfaces.d/*; do
-  [ -f "$path" ] || continue
-  plain "$path" | grep -a -E "^[[:space:]]*(auto|allow-[a-z]+|iface|source|source-directory|address|netmask|gateway|dns-[a-z]+)[[:space:]]" | lines interfaces
-done
-for path in /etc/NetworkManager/system-connections/* /run/NetworkManager/system-connections/*; do
-  [ -f "$path" ] || continue
-  grep -a -E -e "^[[:space:]]*\[[^]]*\][[:space:]]*$" -e "^[[:space:]]*(type|method|interface-name)[[:space:]]*=" "$path" |
-    sed "s/[[:space:]]*=[[:space:]]*/=/" | lines nm
-done
-for path in /etc/netplan/*.yaml; do
-  [ ! -f "$path" ] || say nm.generated "$path"
-done
+country=$(iw reg get | sed -n "s/^country \([A-Z][A-Z]\):.*/\1/p" | head -n 1)
+say net.country "${country:-$(sed -n "s/.*cfg80211.ieee80211_regdom=\([A-Z][A-Z]\).*/\1/p" /proc/cmdline)}"
 
 has() { command -v "$1" >/dev/null; }
 # HOST PORT HOST:PORT: no proxy is asked, for balenaOS will know none.

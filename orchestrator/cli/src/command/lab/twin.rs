@@ -8,7 +8,7 @@ use crate::printer::Printer;
 use crate::signals::Signals;
 use crate::wire;
 use migos_engine::port::Clock;
-use migos_inventory::{DataChoice, Device, DeviceId, Handover, WindowChoice};
+use migos_inventory::{Device, DeviceId, Handover, WindowChoice};
 use migos_lab::{Lab, Pace, Presence, TwinDevice, TwinOptions};
 use migos_playbooks::facts::{self, Facts, FactsFile, Probed};
 use migos_report::plain;
@@ -122,7 +122,8 @@ fn settings(device: &Device) -> Result<Vec<(String, String)>, Failure> {
     if let Some(hold) = &device.hold {
         settings.push(setting("hold", &quoted(&hold.0)?));
     }
-    if let Some(DataChoice::None) = device.data {
+    // A twin has none of the files, so there is nothing to keep.
+    if device.data.is_some() {
         settings.push(setting("data", "none"));
     }
     if let Some(device_type) = &device.device_type {
