@@ -63,7 +63,13 @@ request() {
 while :; do
   pause=1
   if answer=$(request GET "/device/v3/$uuid/state") && [ "${answer#HTTP/1.1 200}" != "$answer" ]; then
-    own="{\"$uuid\":{\"status\":\"Idle\",\"os_version\":\"$version\",\"os_variant\":\"prod\",\"mac_address\":\"$mac\",\"ip_address\":\"$address\"}}"
+    own="\"status\":\"Idle\",\"os_version\":\"$version\",\"os_variant\":\"prod\",\"supervisor_version\":\"17.4.0\""
+    own="$own,\"mac_address\":\"$mac\",\"ip_address\":\"$address\""
+    # The app that it should run, it runs.
+    app=$(printf '%s' "$answer" | sed -n 's/.*"apps":{"\([^"]*\)":.*/\1/p')
+    commit=$(printf '%s' "$answer" | sed -n 's/.*"releases":{"\([^"]*\)":.*/\1/p')
+    [ -z "$commit" ] || own="$own,\"apps\":{\"$app\":{\"release_uuid\":\"$commit\"}}"
+    own="{\"$uuid\":{$own}}"
     request PATCH /device/v3/state "$own" >/run/told
     interval=$(printf '%s' "$answer" | sed -n 's/.*"RESIN_SUPERVISOR_POLL_INTERVAL":"\([0-9]*\)".*/\1/p')
     [ "${interval:-0}" -lt 1000 ] || pause=$((interval / 1000))
