@@ -72,6 +72,20 @@ pub enum StageProgress {
     AtInstructions,
 }
 
+impl StageProgress {
+    /// What it is once there are devices to be migrated again: whether they stay well is seen anew.
+    fn gone_on(self) -> StageProgress {
+        match self {
+            StageProgress::Waiting => StageProgress::Waiting,
+            StageProgress::Started
+            | StageProgress::Soaking(_)
+            | StageProgress::SoakBroken(_)
+            | StageProgress::Checked
+            | StageProgress::AtInstructions => StageProgress::Started,
+        }
+    }
+}
+
 /// What has happened to one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
@@ -266,6 +280,7 @@ impl History {
                     let state = self.devices.get(device).map(|progress| &progress.state);
                     if matches!(state, Some(DeviceState::SetAside(_))) {
                         self.apply(device, &DeviceEvent::Readmitted, record)?;
+                        self.stage_progress = self.stage_progress.gone_on();
                     } else {
                         self.forgiven.insert(device.clone());
                     }

@@ -76,6 +76,10 @@ impl Turn<'_> {
         let plan = self.rollout.plan.clone();
         let index = self.rollout.history.stage;
         let Some(stage) = plan.stages.get(index) else {
+            let last = plan.stages.len().saturating_sub(1);
+            if self.left_over(&plan, index).next().is_some() {
+                return self.start_one(last) || self.tell_why_not(last);
+            }
             // balena may see the last device before its task has hung up.
             let is_over = self.all_at_rest();
             if is_over {
@@ -109,13 +113,24 @@ impl Turn<'_> {
         true
     }
 
+    /// Devices of the stages before this one that are still to start: their class was set aside then, and is not any
+    /// more; or they were recalled as stragglers.
+    fn left_over<'p>(
+        &self,
+        plan: &'p CheckedPlan,
+        index: usize,
+    ) -> impl Iterator<Item = &'p DeviceId> {
+        let earlier = plan.stages.iter().take(index).flat_map(|stage| &stage.devices);
+        earlier.filter(|id| *self.rollout.state(id) == DeviceState::Pending)
+    }
+
     /// The counts of the stage's devices by which its gate is judged: without those that a person has forgiven, and
-    /// in the last stage with the stragglers of all stages.
+    /// in the last stage with the stragglers of all stages and what is left over of earlier ones.
     fn stage_tally(&self, plan: &CheckedPlan, index: usize) -> Tally {
         let Some(stage) = plan.stages.get(index) else { return Tally::default() };
         let mut tally = self.rollout.history.judged(&stage.devices);
         if index + 1 == plan.stages.len() {
-            let awaited = self.stragglers().count();
+            let awaited = self.stragglers().count() + self.left_over(plan, index).count();
             tally.pending =
                 tally.pending.saturating_add(u32::try_from(awaited).unwrap_or(u32::MAX));
         }
@@ -248,12 +263,14 @@ impl Turn<'_> {
         true
     }
 
-    /// The devices that this stage may start, but for the limits: its own, then those that were away.
+    /// The devices that this stage may start, but for the limits: its own, then in the last what is left over of
+    /// earlier ones, and those that were away.
     fn waiting<'p>(&self, plan: &'p CheckedPlan, index: usize) -> Vec<&'p DeviceId> {
         let Some(stage) = plan.stages.get(index) else { return Vec::new() };
         let is_pending = |id: &&DeviceId| *self.rollout.state(id) == DeviceState::Pending;
         let mut waiting: Vec<&DeviceId> = stage.devices.iter().filter(is_pending).collect();
         if index + 1 == plan.stages.len() {
+            waiting.extend(self.left_over(plan, index));
             let due: BTreeSet<&DeviceId> = self.stragglers_that_are_due().collect();
             waiting.extend(
                 plan.stages.iter().flat_map(|it| &it.devices).filter(|id| due.contains(id)),
