@@ -147,7 +147,7 @@ fn a_device_whose_app_never_runs_needs_hands_and_says_why() {
 
 #[test]
 fn records_of_devices_that_never_arrived_are_cleaned_up_and_no_others() {
-    let bench = bench(2, "kiosk-001: [hangs-in-migos]", "");
+    let bench = bench(2, "kiosk-001: [one-shot-ignored]", "");
     let api = bench.lab().api();
     let ended = bench.migrate(&[]).unwrap().end().unwrap();
     assert_eq!(ended.code, Some(6), "{}", ended.stderr);
