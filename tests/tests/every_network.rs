@@ -1,11 +1,13 @@
-//! A fleet whose devices reach the network in all the ways that the lab knows: who can be carried over arrives.
+//! A fleet whose devices reach the network in all the ways that the lab knows: who can be carried over arrives, under its
+//! name, with its tags, and with its data kept.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use migos_inventory::DeviceId;
 use migos_lab::{NetworkKind, Pace, State, mixed_networks};
+use migos_payload::digest::Sha256;
 use migos_playbooks::plan::{Plan, SetAside};
-use migos_tests::fleet::{Bench, STRAIGHT};
+use migos_tests::fleet::{Bench, Run, STRAIGHT};
 use std::collections::BTreeMap;
 
 /// As many as every kind needs to have a board that fits it.
@@ -16,10 +18,39 @@ fn is_beyond_migos(kind: NetworkKind) -> bool {
     matches!(kind, NetworkKind::Vlan | NetworkKind::Cellular)
 }
 
+/// What the inventory says of names, tags and data.
+const IDENTITY: &str = "
+data: { keep: [/home/pi/photos] }
+on_balena: { name: \"{hostname}-of-acme\", tags: { owner: acme } }
+";
+
+fn photo(name: &str) -> String {
+    format!("what {name} has seen")
+}
+
+/// Under its name, with its tags and its old host name, and with its photos in the run's folder.
+fn assert_is_itself(bench: &Bench, run: &Run, name: &str) {
+    let devices = bench.lab().api().devices();
+    let record = devices.iter().find(|record| record.name == format!("{name}-of-acme"));
+    let record = record.unwrap_or_else(|| panic!("balena has no {name}"));
+    assert_eq!((&*record.tags["owner"], &*record.tags["migos.hostname"]), ("acme", name));
+    let folder = run.path().join("data").join(name);
+    let list = std::fs::read_to_string(folder.join("data.json")).unwrap();
+    let archive = std::fs::read(folder.join("01-photos.tar.gz")).unwrap();
+    assert!(list.contains(&Sha256::of(&archive).to_string()), "{name}: {list}");
+}
+
 #[test]
 fn a_fleet_with_every_kind_of_network_arrives_whole() {
     let networks = mixed_networks(DEVICES, 1);
     let bench = Bench::with_networks(DEVICES, "", networks.clone(), Pace::test()).unwrap();
+    let inventory = bench.home.read("lab/inventory.yaml").unwrap();
+    assert!(inventory.contains("\ndata: none\n"), "{inventory}");
+    let inventory = inventory.replacen("\ndata: none\n", IDENTITY, 1);
+    bench.home.write("lab/inventory.yaml", inventory).unwrap();
+    for pi in bench.lab().devices() {
+        pi.put_file("/home/pi/photos/1.jpg", photo(pi.name()).as_bytes()).unwrap();
+    }
     let ended = bench.migrate(&[]).unwrap().end().unwrap();
     let run = bench.home.only_run().unwrap();
     let plan = std::fs::read_to_string(run.path().join("plan.json")).unwrap();
@@ -41,6 +72,7 @@ fn a_fleet_with_every_kind_of_network_arrives_whole() {
         let planned = planned.unwrap_or_else(|| panic!("{kind:?}: {:?}", plan.set_aside.get(&id)));
         assert_eq!(planned.network.wifi, kind.needs_radio(), "{name} with {kind:?}");
         assert_eq!(pi.life().states, STRAIGHT, "{name} with {kind:?}: {}", ended.stderr);
+        assert_is_itself(&bench, &run, name);
     }
     assert_eq!(met.len(), NetworkKind::ALL.len());
     assert_eq!(ended.code, Some(6), "some are refused: {}", ended.stderr);
