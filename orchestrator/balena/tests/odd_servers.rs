@@ -190,3 +190,19 @@ async fn without_a_provisioning_key_the_operators_token_registers() {
         ]
     );
 }
+
+#[tokio::test]
+async fn only_seconds_say_when_to_come_again() {
+    // A date would need a clock that both sides share.
+    let date = "Retry-After: Mon, 30 Nov 2026 12:00:00 GMT\r\n";
+    for (header, expected) in [("Retry-After: 17\r\n", Some(17)), (date, None), ("", None)] {
+        let listener = listen().await;
+        let balena = balena(&listener);
+        let server = answers(listener, vec![answer("429 Too Many Requests", header, "")]);
+        let Err(BalenaError::Away { retry_after, .. }) = balena.whoami().await else {
+            panic!("{header:?} is no overload")
+        };
+        assert_eq!(retry_after, expected, "{header:?}");
+        server.await.unwrap();
+    }
+}
