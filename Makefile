@@ -60,10 +60,11 @@ packages:
 	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
 	fi
 
-# Formatting, lints and documentation, with warnings denied.
+# Formatting, lints and documentation, with warnings denied. `--all-targets` leaves out the tests that are run by name.
 check:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo clippy --release --workspace --test real --test emulated --test raspi3b -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
 # Bans, licences and sources of all dependencies.

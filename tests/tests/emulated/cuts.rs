@@ -41,7 +41,7 @@ fn before_the_commit_every_power_cut_ends_in_raspbian() {
     let grows = |action| {
         let mut from = None;
         move || {
-            if !is_recorded(&ground, |it| begins(it, action)) {
+            if !is_recorded(ground, |it| begins(it, action)) {
                 return false;
             }
             let written = card.written().unwrap();
@@ -50,16 +50,14 @@ fn before_the_commit_every_power_cut_ends_in_raspbian() {
     };
     cut("the payload is being sent", &mut grows(Action::SendPayload));
     cut("the image is being sent", &mut grows(Action::SendImage));
-    cut("tryboot.txt is written", &mut || {
-        is_recorded(&ground, |it| done(it, Action::WriteTryboot))
-    });
+    cut("tryboot.txt is written", &mut || is_recorded(ground, |it| done(it, Action::WriteTryboot)));
     cut("it shuts down with the flag set", &mut || pi.told_firmware().contains("tryboot"));
     // Whether it came up nobody knows: it is armed once more, and only once.
     cut("MIGOS comes up", &mut || {
-        pi.life().times_in_migos() == 1 && console_says(&ground, "migos:")
+        pi.life().times_in_migos() == 1 && console_says(ground, "migos:")
     });
 
-    let ended = ends(&ground, process, 6, "failed");
+    let ended = ends(ground, process, 6, "failed");
     assert!(ended.stderr.contains("Raspbian came back"), "{}", ended.stderr);
     assert_is_as_it_was(pi, &before);
     assert!(ground.balena().devices().is_empty());
