@@ -8,7 +8,7 @@ DENY_VERSION := 0.20.2
 # file systems as they are on images.
 PACKAGES := openssh-server openssh-client dropbear-bin openssl sudo dash busybox-static util-linux iproute2 \
 	apt dpkg kmod xz-utils zstd mtools dosfstools e2fsprogs fdisk gnupg gpgv debian-archive-keyring \
-	network-manager wpasupplicant python3-jsonschema tmux chromium-headless-shell poppler-utils fonts-dejavu-core
+	network-manager wpasupplicant python3-venv python3-jsonschema tmux chromium-headless-shell poppler-utils fonts-dejavu-core
 # What makes the cards of emulated Pis; QEMU itself is unpacked under target/, beside any other that is installed.
 EMULATION := mmdebstrap cpio device-tree-compiler
 # What links MIGOS's program for 32-bit Pis.
@@ -17,11 +17,16 @@ CROSS := gcc-arm-linux-gnueabi libc6-dev-armel-cross
 NODE := command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: test packages payloads programs emulated raspi3b watch-emulated check deny lab
+.PHONY: test fuzz packages payloads programs emulated raspi3b watch-emulated check deny lab
 
 # Needs root: the tests start a real sshd in a mount namespace of its own.
 test: packages
 	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo test --release --workspace
+
+# Readers of foreign text, tried for SECONDS each; TARGET="inventory" tries that one alone.
+SECONDS := 60
+fuzz:
+	FUZZ_TARGET="$(TARGET)" FUZZ_SECONDS="$(SECONDS)" cargo test --release --workspace --test fuzz
 
 # `--workspace` everywhere: with fewer packages their dependencies would be built again, with fewer features.
 # Builds payloads of Debian's packages, for 64 and 32 bits, and holds them against the model of the firmware.

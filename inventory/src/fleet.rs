@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::connection::Secrets;
 use crate::name::{DeviceId, FleetSlug, GroupName, Serial, SiteName};
 use crate::on_balena::OnBalena;
 use crate::yaml::Node;
@@ -23,6 +24,9 @@ pub struct Fleet {
     pub order: Vec<DeviceId>,
     /// The groups and their devices.
     pub groups: BTreeMap<GroupName, BTreeSet<DeviceId>>,
+    /// The passwords that stand in the inventory itself.
+    #[serde(skip)]
+    pub secrets: Secrets,
 }
 
 /// What holds for the whole inventory.
@@ -39,6 +43,9 @@ pub struct Settings {
     pub payloads: Option<String>,
     /// The policy of a rollout.
     pub policy: Option<PolicyChoice>,
+    /// The file that names the policy or has it written out, for messages.
+    #[serde(skip)]
+    pub policy_file: Option<String>,
     /// The path of a playbook, as written; the built-in one without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub playbook: Option<String>,
@@ -57,6 +64,8 @@ pub enum SecretSource {
     Env(String),
     /// The path of a file, as written.
     File(String),
+    /// An inventory of another tool has it, and it is kept nowhere else.
+    Inventory,
 }
 
 /// The policy an inventory asks for.
@@ -156,14 +165,56 @@ pub struct Login {
     pub port: u16,
     /// The user to log in as.
     pub user: String,
-    /// Path of the private key, as written.
-    pub identity: Option<String>,
+    /// Paths of private keys, as written; they are tried in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<String>,
+    /// Path of the certificate of one of the keys, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// True if the agent may be asked for these keys only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub identities_only: bool,
+    /// Which agent is asked for keys.
+    #[serde(default, skip_serializing_if = "Agent::is_running")]
+    pub agent: Agent,
+    /// Where the password is found, if the device asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretSource>,
     /// Path of the file of known host keys, as written.
     pub known_hosts: Option<String>,
     /// What to do about a host key that is not known yet.
     pub host_keys: HostKeys,
     /// Where the password for sudo is found, if sudo asks for one.
     pub sudo_password: Option<SecretSource>,
+    /// The hosts on the way, the first one first; none of them has hosts on its own way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jump: Vec<Login>,
+    /// A command whose input and output are the connection; `%h`, `%p` and `%r` in it stand for host, port and user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_command: Option<String>,
+    /// True if algorithms that only old servers need are allowed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub old_algorithms: bool,
+}
+
+/// Which SSH agent is asked for keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Agent {
+    /// The one that runs for this person, if one does.
+    #[default]
+    Running,
+    /// None.
+    None,
+    /// The one behind this socket; its path as written.
+    Socket(String),
+}
+
+impl Agent {
+    /// True for the one that runs for this person.
+    pub fn is_running(&self) -> bool {
+        *self == Agent::Running
+    }
 }
 
 impl Login {
@@ -171,6 +222,26 @@ impl Login {
     pub const DEFAULT_PORT: u16 = 22;
     /// The user Raspbian came with.
     pub const DEFAULT_USER: &str = "pi";
+
+    /// The login at a host of which nothing else is said.
+    pub fn at(host: &str) -> Self {
+        Login {
+            host: host.to_owned(),
+            port: Self::DEFAULT_PORT,
+            user: Self::DEFAULT_USER.to_owned(),
+            identities: Vec::new(),
+            certificate: None,
+            identities_only: false,
+            agent: Agent::default(),
+            password: None,
+            known_hosts: None,
+            host_keys: HostKeys::default(),
+            sudo_password: None,
+            jump: Vec::new(),
+            proxy_command: None,
+            old_algorithms: false,
+        }
+    }
 }
 
 /// What to do about a host key that is not known yet; a changed key is always refused.

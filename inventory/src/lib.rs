@@ -7,32 +7,51 @@
 //!    one per device. Whatever is wrong is collected, so that one look shows all of it.
 //! 3. `native::resolve` lays the layers over each other, device by device.
 //!
+//! [`load`] does so with several files, and with files of settings below them. [`Loaded`] remembers who said what: it
+//! explains a device's settings, and finds what is likely not meant. [`from_csv`] makes an inventory of a table.
+//!
 //! A [`Fleet`] then answers which devices a pattern means ([`Fleet::select`]), and [`fold`] writes
 //! many names the short way people read them.
 //!
 //! This crate opens no file and knows no clock, environment or terminal: text goes in, values and
 //! [`Problems`] come out.
 
+pub mod ansible;
+mod check;
+mod connection;
 mod fleet;
 mod fold;
+mod load;
+mod lookalike;
 mod name;
 mod native;
 mod near;
 mod on_balena;
+mod origin;
 mod problem;
 mod range;
+mod secretive;
 mod select;
+mod table;
 pub mod yaml;
 
+pub use ansible::{Entity, VariablesFile};
+pub use check::{Finding, FindingKind};
+pub use connection::{
+    AnsibleCfg, Ignored, Included, SecretUse, Secrets, SshConfig, Way, hops, settle,
+};
 pub use fleet::{
-    BadHours, Bastion, DataChoice, Device, Fleet, Handover, Hold, HostKeys, Hours, KeptData,
+    Agent, BadHours, Bastion, DataChoice, Device, Fleet, Handover, Hold, HostKeys, Hours, KeptData,
     KeptPath, Login, PolicyChoice, PortRange, Reach, SecretSource, Settings, Vars, WindowChoice,
 };
 pub use fold::fold;
+pub use load::{Form, Ground, Loaded, Source, form, load};
 pub use name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
 pub use native::{parse, parse_with};
 pub use near::nearest;
 pub use on_balena::{OnBalena, SystemSettings, ValueSource};
+pub use origin::{Hidden, Origin, Told};
 pub use problem::{Place, Problem, Problems, Report};
 pub use range::{MAX_DEVICES, RangeError};
 pub use select::{PatternError, select_from};
+pub use table::{ColumnUse, MadeInventory, from_csv};

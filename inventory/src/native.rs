@@ -1,32 +1,52 @@
 //! The native form of an inventory: `migos: 1` at the top, read strictly.
 //!
-//! What holds for a device comes from up to four layers, later ones winning: the top level,
-//! `defaults`, its groups, the device itself. The files here follow the text from outside in:
+//! What holds for a device comes from up to four levels, later ones winning: the top level,
+//! `defaults`, its groups, the device itself. There may be several files, which are laid over each other level by
+//! level, and files of settings below them. The files here follow the text from outside in:
 //! `document` reads the whole file, `settings` what holds once, `layer` what can be said at every
 //! level, `login` how to reach a device, `data` what is fetched from it, `bastion`
-//! the host it calls, `window` its hours; `resolve` lays the layers over each other and `unique`
-//! checks that no two devices are one.
+//! the host it calls, `window` its hours; `stack` lays the files over each other, `resolve` the levels, `unique`
+//! checks that no two devices are one, `saying` and `explain` tell who said what, and `vain` who said it for
+//! nothing.
 
 mod bastion;
 mod data;
 mod document;
+mod explain;
+mod folder;
 mod keyfiles;
 mod layer;
 mod login;
 mod mirror;
+mod of_ansible;
 mod on_balena;
 mod resolve;
+mod saying;
 mod settings;
+mod stack;
 mod unique;
+mod vain;
 mod window;
 
+pub(crate) use self::layer::device_type;
+pub(crate) use self::login::{host as host_name, user_name};
+
 use self::document::Document;
+use self::stack::Stack;
+use crate::ansible::Resolved;
+use crate::check::{self, Finding};
+use crate::connection::{Secrets, SshConfig};
 use crate::fleet::{BadHours, Fleet, Hours};
+use crate::name::DeviceId;
+use crate::origin::Told;
 use crate::problem::{Place, Problems, Report};
 use crate::yaml::{self, KeyPath, Node};
 
 /// The key that marks the native form; its value is the version of the form.
 const MARK: &str = "migos";
+
+/// Checks hours, and says what is wrong with them.
+pub(crate) type CheckHours<'a> = &'a dyn Fn(&Hours) -> Result<(), BadHours>;
 
 /// Reads an inventory in its native form; `file` is only a name for messages.
 ///
@@ -46,51 +66,150 @@ pub fn parse_with(
     hours: &dyn Fn(&Hours) -> Result<(), BadHours>,
 ) -> Result<Fleet, Problems> {
     let mut report = Report::new(file);
-    let root = yaml::load(text, &mut report);
-    // Of a file in another form, its differences from this one are not worth telling.
-    let native = match &root {
-        Some(root) => root.get(MARK).is_some(),
-        None => text.contains(MARK),
-    };
-    if !native {
-        return Err(not_native(file));
+    let mut documents = Documents::default();
+    documents.add_inventory(&Written { name: file, text, folder: None }, hours, &mut report);
+    let fleet = documents.fleet(&SshConfig::default(), &mut report);
+    report.into_result(fleet)
+}
+
+/// A text in the native form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written<'a> {
+    /// Its name in messages.
+    pub(crate) name: &'a str,
+    /// The text.
+    pub(crate) text: &'a str,
+    /// The folder that its paths start at, if it is not the one of the first inventory.
+    pub(crate) folder: Option<&'a str>,
+}
+
+/// What several files in the native form say, before it is laid over each other.
+#[derive(Default)]
+pub(crate) struct Documents {
+    inventories: Vec<Document>,
+    settings: Vec<Document>,
+    /// The passwords that stand in an inventory.
+    secrets: Secrets,
+}
+
+impl Documents {
+    /// Reads an inventory, which is heard before those that were added earlier.
+    pub(crate) fn add_inventory(
+        &mut self,
+        written: &Written<'_>,
+        hours: CheckHours<'_>,
+        report: &mut Report,
+    ) {
+        let document = read(written, hours, report, Document::read);
+        self.inventories.extend(document);
     }
-    match root {
-        Some(root) => read(&root, hours, report),
-        None => Err(report.into_problems()),
+
+    /// Takes what a resolved Ansible inventory says, which is heard before what was added earlier.
+    pub(crate) fn add_ansible(
+        &mut self,
+        resolved: &Resolved,
+        hours: CheckHours<'_>,
+        report: &mut Report,
+        remarks: &mut Report,
+    ) {
+        let documents = of_ansible::documents(resolved, report, remarks);
+        self.secrets = of_ansible::secrets(resolved);
+        documents.iter().for_each(|document| window::check(document, hours, report));
+        self.inventories.extend(documents);
+    }
+
+    /// Reads a file of settings, which is heard before those that were added earlier, and after all inventories.
+    pub(crate) fn add_settings(
+        &mut self,
+        written: &Written<'_>,
+        hours: CheckHours<'_>,
+        report: &mut Report,
+    ) {
+        let document = read(written, hours, report, Document::read_settings);
+        self.settings.extend(document);
+    }
+
+    /// Lays all that was read over each other.
+    pub(crate) fn fleet(&self, config: &SshConfig, report: &mut Report) -> Fleet {
+        let stack = self.stack();
+        stack.refuse_too_many(report);
+        let fleet = resolve::fleet(&stack, config, report);
+        let fleet = Fleet { secrets: self.secrets.clone(), ..fleet };
+        unique::check(&stack, &fleet, report);
+        // Devices may be missing only because their lines could not be read.
+        if fleet.devices.is_empty()
+            && report.is_clean()
+            && let Some(first) = self.inventories.first()
+        {
+            report.turn_to(&first.file);
+            report.add_with_hint(
+                Place::START,
+                &KeyPath::root(),
+                "the inventory names no device",
+                "list devices under `devices:`, or in a group: `groups: { lab: { devices: [pi-1] } }`",
+            );
+        }
+        fleet
+    }
+
+    /// Tells all settings of a device, where they are from and what they hide; nothing if there is no such device.
+    pub(crate) fn explain(&self, id: &DeviceId, config: &SshConfig) -> Vec<Told> {
+        explain::device(&self.stack(), id, config)
+    }
+
+    /// What is likely not meant in what was read, and in the fleet it has come to.
+    pub(crate) fn check(&self, fleet: &Fleet, config: &SshConfig) -> Vec<Finding> {
+        let stack = self.stack();
+        let mut found = vain::look(&stack);
+        found.extend(check::fleet(fleet, &|id| explain::device(&stack, id, config), &|name| {
+            vain::group_origin(&stack, name)
+        }));
+        found
+    }
+
+    fn stack(&self) -> Stack<'_> {
+        Stack::new(&self.inventories, &self.settings)
     }
 }
 
 fn read(
-    root: &Node,
-    hours: &dyn Fn(&Hours) -> Result<(), BadHours>,
-    mut report: Report,
-) -> Result<Fleet, Problems> {
-    let document = Document::read(root, &mut report);
-    window::check(&document, hours, &mut report);
-    let fleet = resolve::fleet(&document, &mut report);
-    unique::check(&document, &fleet, &mut report);
-    // Devices may be missing only because their lines could not be read.
-    if fleet.devices.is_empty() && report.is_clean() {
-        report.add_with_hint(
-            Place::START,
-            &KeyPath::root(),
-            "the inventory names no device",
-            "list devices under `devices:`, or in a group: `groups: { lab: { devices: [pi-1] } }`",
-        );
+    written: &Written<'_>,
+    hours: CheckHours<'_>,
+    report: &mut Report,
+    read: fn(&Node, &mut Report) -> Document,
+) -> Option<Document> {
+    report.turn_to(written.name);
+    let mut own = Report::new(written.name);
+    let root = yaml::load(written.text, &mut own);
+    // Of a file in another form, its differences from this one are not worth telling.
+    if !is_native(written.text, root.as_ref()) {
+        refuse_other_form(report);
+        return None;
     }
-    report.into_result(fleet)
+    report.append(own);
+    let mut document = read(&root?, report);
+    if let Some(folder) = written.folder {
+        folder::start_paths(&mut document, folder);
+    }
+    window::check(&document, hours, report);
+    Some(document)
 }
 
-fn not_native(file: &str) -> Problems {
-    let mut report = Report::new(file);
+/// Whether a text is in the native form; a text that cannot be read to its end is told by a line of its own.
+pub(crate) fn is_native(text: &str, root: Option<&Node>) -> bool {
+    match root {
+        Some(root) => root.get(MARK).is_some(),
+        None => text.lines().any(|line| line.trim_start_matches('\u{feff}').starts_with("migos:")),
+    }
+}
+
+fn refuse_other_form(report: &mut Report) {
     report.add_with_hint(
         Place::START,
         &KeyPath::root(),
-        "`migos: 1` is missing, and this version reads only inventories in the native form",
-        "write `migos: 1` as the first line, then the devices under `groups:` and `devices:`",
+        "`migos: 1` is missing, so this is no file in the native form",
+        "write `migos: 1` as the first line",
     );
-    report.into_problems()
 }
 
 #[cfg(test)]

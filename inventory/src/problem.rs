@@ -1,13 +1,14 @@
 //! What is wrong with a file, where, and what to do about it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::yaml::KeyPath;
 
 /// A place in a text: line and column, both counted from 1, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Place {
     /// Line, from 1.
     pub line: usize,
@@ -36,6 +37,14 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
+}
+
+impl Problem {
+    /// All of it on one line, the hint in brackets.
+    pub fn on_one_line(&self) -> String {
+        self.to_string().replacen("\n  hint: ", " (", 1)
+            + if self.hint.is_some() { ")" } else { "" }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -70,17 +79,44 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Collects the problems of one file while it is read.
+/// Collects the problems of one file, or of several that are read one after the other.
 #[derive(Debug)]
 pub struct Report {
-    file: String,
+    file: Arc<str>,
+    /// Every file of the report, in the order in which they were turned to.
+    files: Vec<Arc<str>>,
     problems: Vec<Problem>,
 }
 
 impl Report {
     /// Starts an empty report about `file`, which is only a name for messages.
     pub fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), problems: Vec::new() }
+        let file: Arc<str> = file.into();
+        Self { files: vec![file.clone()], file, problems: Vec::new() }
+    }
+
+    /// Turns to another file: what is noted from here on is about that one.
+    pub fn turn_to(&mut self, file: &str) {
+        self.file = match self.files.iter().find(|known| &***known == file) {
+            Some(known) => known.clone(),
+            None => file.into(),
+        };
+        if !self.files.contains(&self.file) {
+            self.files.push(self.file.clone());
+        }
+    }
+
+    /// The file that is read now.
+    pub fn file(&self) -> Arc<str> {
+        self.file.clone()
+    }
+
+    /// Names a line for a message about the file that is read now: `line 3`, or `line 3 of a.yaml`.
+    pub fn line_of(&self, file: &str, place: Place) -> String {
+        match *self.file == *file {
+            true => format!("line {}", place.line),
+            false => format!("line {} of {file}", place.line),
+        }
     }
 
     /// Notes a problem.
@@ -101,8 +137,13 @@ impl Report {
 
     fn push(&mut self, place: Place, path: &KeyPath, message: String, hint: Option<String>) {
         let Place { line, column } = place;
-        let (file, path) = (self.file.clone(), path.to_string());
+        let (file, path) = (self.file.to_string(), path.to_string());
         self.problems.push(Problem { file, line, column, path, message, hint });
+    }
+
+    /// Takes over the problems of another report.
+    pub fn append(&mut self, other: Report) {
+        self.problems.extend(other.problems);
     }
 
     /// Whether nothing was wrong so far.
@@ -110,9 +151,11 @@ impl Report {
         self.problems.is_empty()
     }
 
-    /// The problems in file order; those of one place in the order in which they were found.
+    /// The problems, file by file and in file order; those of one place in the order in which they were found.
     pub fn into_problems(mut self) -> Problems {
-        self.problems.sort_by_key(|problem| (problem.line, problem.column));
+        let files = self.files;
+        let number = |name: &str| files.iter().position(|file| &**file == name);
+        self.problems.sort_by_key(|problem| (number(&problem.file), problem.line, problem.column));
         Problems(self.problems)
     }
 
@@ -139,6 +182,21 @@ mod tests {
         kiosks.yaml:2:1: no devices
         kiosks.yaml:9:4: devices.kiosk-042.serial: no serial
           hint: add one
+        ");
+    }
+
+    #[test]
+    fn problems_of_several_files_come_file_by_file() {
+        let mut report = Report::new("b.yaml");
+        report.add(Place { line: 9, column: 1 }, &KeyPath::root(), "first file");
+        report.turn_to("a.yaml");
+        report.add(Place { line: 3, column: 1 }, &KeyPath::root(), "second file");
+        report.turn_to("b.yaml");
+        report.add(Place { line: 2, column: 1 }, &KeyPath::root(), "first again");
+        insta::assert_snapshot!(report.into_problems(), @r"
+        b.yaml:2:1: first again
+        b.yaml:9:1: first file
+        a.yaml:3:1: second file
         ");
     }
 

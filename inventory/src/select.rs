@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regex_lite::Regex;
 use thiserror::Error;
 
 use crate::fleet::Fleet;
@@ -18,14 +19,6 @@ pub enum PatternError {
     /// Nothing is written.
     #[error("the pattern is empty")]
     Empty,
-    /// Grammar that a later version may have.
-    #[error("`{part}`: {what} are not supported in patterns yet")]
-    NotSupported {
-        /// The part of the pattern.
-        part: String,
-        /// What is not supported.
-        what: &'static str,
-    },
     /// A bad range.
     #[error("`{part}` cannot be written out as names")]
     Range {
@@ -34,11 +27,33 @@ pub enum PatternError {
         /// What is wrong with it.
         source: RangeError,
     },
+    /// A bad regular expression.
+    #[error("`{part}` is not a regular expression: {why}")]
+    Expression {
+        /// The part of the pattern.
+        part: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A range in a glob could be a set of characters as well.
+    #[error("`{part}`: globs together with ranges are not supported")]
+    GlobWithRange {
+        /// The part of the pattern.
+        part: String,
+    },
     /// A group without devices.
     #[error("the group `{group}` has no devices")]
     EmptyGroup {
         /// The group.
         group: String,
+    },
+    /// A position that a group does not have.
+    #[error("`{part}` names positions that are not there: it has {count} devices")]
+    NoPosition {
+        /// The part of the pattern.
+        part: String,
+        /// How many devices there are to choose from.
+        count: usize,
     },
     /// Nothing has such a name.
     #[error("`{part}` matches no device and no group")]
@@ -47,6 +62,12 @@ pub enum PatternError {
         part: String,
         /// The name that was likely meant.
         near: Option<String>,
+    },
+    /// Every part means something, and together they mean nothing.
+    #[error("`{pattern}` leaves no device")]
+    Nothing {
+        /// The whole pattern.
+        pattern: String,
     },
 }
 
@@ -61,10 +82,18 @@ impl PatternError {
             }
             Self::EmptyGroup { .. } => "list its devices in the inventory".to_owned(),
             Self::Range { source, .. } => source.hint().to_owned(),
-            Self::NotSupported { .. } => {
-                "write names, groups, ranges such as kiosk-[001:010] or globs such as kiosk-*, \
-                 separated by commas"
+            Self::Expression { .. } => {
+                "write it as in ~kiosk-0[1-3].*, and quote it for the shell".to_owned()
+            }
+            Self::GlobWithRange { .. } => {
+                "write a regular expression, such as ~kiosk-[0-9]+, or two patterns".to_owned()
+            }
+            Self::NoPosition { .. } => {
+                "positions count from 0, and from the end with a minus: north[0:2], north[-1]"
                     .to_owned()
+            }
+            Self::Nothing { .. } => {
+                "`a:&b` keeps what is in both, and `a:!b` takes the devices of b away".to_owned()
             }
         }
     }
@@ -73,8 +102,10 @@ impl PatternError {
 impl Fleet {
     /// The devices a pattern means, in the order of the inventory; no pattern means all of them.
     ///
-    /// A pattern is a list of device names, group names, names with ranges (`kiosk-[001:010]`) and
-    /// globs (`kiosk-*`, which match groups too), separated by commas or colons.
+    /// The grammar is Ansible's: device names, group names, globs (`kiosk-*`) and regular expressions (`~kiosk-0.*`,
+    /// from the beginning of a name), which match groups too, separated by commas or colons; positions in what is before
+    /// the brackets (`north[0:2]`, both ends within, `north[-1]`), in the order of the inventory; `&b` keeps what is in b,
+    /// `!b` takes it away, after all other parts wherever they stand. Besides, names with ranges (`kiosk-[001:010]`).
     ///
     /// # Errors
     /// Every part has to match something.
@@ -114,35 +145,65 @@ impl<'a> Names<'a> {
         if parts.is_empty() {
             return Err(PatternError::Empty);
         }
+        let marked = |mark: char| parts.iter().filter_map(move |part| part.strip_prefix(mark));
+        let mut plain = parts.iter().filter(|part| !part.starts_with(['&', '!'])).peekable();
         let mut selected = BTreeSet::new();
-        for part in parts {
+        if plain.peek().is_none() {
+            selected.extend(self.order);
+        }
+        for part in plain {
             selected.extend(self.matches(part)?);
+        }
+        for part in marked('&') {
+            let kept: BTreeSet<_> = self.matches(part)?.into_iter().collect();
+            selected.retain(|id| kept.contains(id));
+        }
+        for part in marked('!') {
+            for id in self.matches(part)? {
+                selected.remove(id);
+            }
+        }
+        if selected.is_empty() {
+            return Err(PatternError::Nothing { pattern: pattern.to_owned() });
         }
         Ok(self.order.iter().filter(|id| selected.contains(*id)).cloned().collect())
     }
 
-    fn matches(&self, part: &str) -> Result<BTreeSet<&'a DeviceId>, PatternError> {
-        let refuse = |what| Err(PatternError::NotSupported { part: part.to_owned(), what });
-        match part.chars().next() {
-            Some('&') => return refuse("intersections (`&`)"),
-            Some('!') => return refuse("exclusions (`!`)"),
-            Some('~') => return refuse("regular expressions (`~`)"),
-            Some('@') => return refuse("files of names (`@`)"),
-            _ => {}
+    fn matches(&self, part: &str) -> Result<Vec<&'a DeviceId>, PatternError> {
+        let found = if let Some(expression) = part.strip_prefix('~') {
+            let expression = Regex::new(&format!("^(?:{expression})")).map_err(|error| {
+                PatternError::Expression { part: part.to_owned(), why: error.to_string() }
+            })?;
+            self.named(&|name| expression.is_match(name))
+        } else if let Some((before, position)) = self.position(part) {
+            let all: Vec<&DeviceId> = self.in_order(&self.matches(before)?);
+            let chosen = position.of(&all).to_vec();
+            if chosen.is_empty() {
+                let (part, count) = (part.to_owned(), all.len());
+                return Err(PatternError::NoPosition { part, count });
+            }
+            return Ok(chosen);
+        } else if part == ALL {
+            self.order.iter().collect()
+        } else {
+            self.by_names(part)?
+        };
+        if found.is_empty() {
+            let known = self.order.iter().map(DeviceId::as_str);
+            let known = known.chain(self.groups.keys().map(|group| group.as_str()));
+            let near = nearest(part, known).map(str::to_owned);
+            return Err(PatternError::NoMatch { part: part.to_owned(), near });
         }
-        if let Some((before, _)) = part.split_once('[')
-            && (before == ALL || self.groups.contains_key(before))
-        {
-            return refuse("positions in a group (`[0:2]`)");
-        }
-        if part == ALL {
-            return Ok(self.order.iter().collect());
-        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Devices by name, range, glob or group.
+    fn by_names(&self, part: &str) -> Result<BTreeSet<&'a DeviceId>, PatternError> {
         if self.groups.get(part).is_some_and(BTreeSet::is_empty) {
             return Err(PatternError::EmptyGroup { group: part.to_owned() });
         }
-        if part.contains('*') && range::is_range(part) {
-            return refuse("globs together with ranges");
+        if is_glob(part) && range::is_range(part) {
+            return Err(PatternError::GlobWithRange { part: part.to_owned() });
         }
         let names = range::expand(part)
             .map_err(|source| PatternError::Range { part: part.to_owned(), source })?;
@@ -150,26 +211,84 @@ impl<'a> Names<'a> {
         for name in &names {
             self.add_matches(name, &mut found);
         }
-        if found.is_empty() {
+        if let [first, _, ..] = names.as_slice()
+            && found.is_empty()
+        {
+            // The range as a whole is too far from any name to find the one that was meant.
             let known = self.order.iter().map(DeviceId::as_str);
-            let known = known.chain(self.groups.keys().map(|group| group.as_str()));
-            let part = names.first().filter(|_| names.len() > 1).map_or(part, String::as_str);
-            let near = nearest(part, known).map(str::to_owned);
-            return Err(PatternError::NoMatch { part: part.to_owned(), near });
+            let near = nearest(first, known).map(str::to_owned);
+            return Err(PatternError::NoMatch { part: first.clone(), near });
         }
         Ok(found)
     }
 
+    /// The position that ends a part, if what is before it is a group, a glob or `all`; else the brackets are a range.
+    fn position<'p>(&self, part: &'p str) -> Option<(&'p str, Position)> {
+        let (before, inside) = part.strip_suffix(']')?.rsplit_once('[')?;
+        let is_many = before == ALL || self.groups.contains_key(before) || is_glob(before);
+        if !is_many || before.contains('[') {
+            return None;
+        }
+        Some((before, Position::read(inside)?))
+    }
+
+    fn in_order(&self, found: &[&'a DeviceId]) -> Vec<&'a DeviceId> {
+        let found: BTreeSet<_> = found.iter().copied().collect();
+        self.order.iter().filter(|id| found.contains(id)).collect()
+    }
+
+    /// The devices, and those of the groups, whose names fit.
+    fn named(&self, fits: &dyn Fn(&str) -> bool) -> BTreeSet<&'a DeviceId> {
+        let groups = self.groups.iter().filter(|(group, _)| fits(group.as_str()));
+        let members = groups.flat_map(|(_, members)| members);
+        members.chain(self.order.iter().filter(|id| fits(id.as_str()))).collect()
+    }
+
     fn add_matches(&self, name: &str, found: &mut BTreeSet<&'a DeviceId>) {
-        if !name.contains('*') {
-            found.extend(self.groups.get(name).into_iter().flatten());
-            found.extend(self.ids.get(name));
+        if is_glob(name) {
+            found.extend(self.named(&|known| glob(name, known)));
             return;
         }
-        let groups = self.groups.iter().filter(|(group, _)| glob(name, group.as_str()));
-        found.extend(groups.flat_map(|(_, members)| members));
-        found.extend(self.order.iter().filter(|id| glob(name, id.as_str())));
+        found.extend(self.groups.get(name).into_iter().flatten());
+        found.extend(self.ids.get(name));
     }
+}
+
+/// Which of several devices are meant, counted from 0, or from the end by negative numbers.
+enum Position {
+    One(isize),
+    /// Both ends are within; without the second all to the end.
+    Span(usize, Option<usize>),
+}
+
+impl Position {
+    fn read(text: &str) -> Option<Self> {
+        if let Ok(one) = text.parse() {
+            return Some(Self::One(one)).filter(|_| !text.starts_with('+'));
+        }
+        let (first, last) = text.split_once(':').or_else(|| text.split_once('-'))?;
+        let last = if last.is_empty() { None } else { Some(last.parse().ok()?) };
+        Some(Self::Span(first.parse().ok()?, last))
+    }
+
+    fn of<'i, T>(&self, all: &'i [T]) -> &'i [T] {
+        let (first, end) = match *self {
+            Self::One(one) => {
+                let first =
+                    if one < 0 { all.len().checked_add_signed(one) } else { one.try_into().ok() };
+                let Some(first) = first else { return &[] };
+                (first, first.saturating_add(1))
+            }
+            Self::Span(first, last) => {
+                (first, last.map_or(all.len(), |last| last.saturating_add(1)))
+            }
+        };
+        all.get(first..end.min(all.len())).unwrap_or_default()
+    }
+}
+
+fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?'])
 }
 
 /// Cuts a pattern at the commas and colons outside brackets; empty parts fall away.
@@ -189,24 +308,32 @@ fn split(pattern: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Whether a name fits a pattern in which `*` stands for any characters.
+/// Whether a name fits a pattern in which `*` stands for any characters and `?` for one.
 fn glob(pattern: &str, name: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(mut name) = name.strip_prefix(start) else {
-        return false;
-    };
-    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
-    // The leftmost place for every piece leaves the most room for the pieces after it.
-    for piece in middle.split('*') {
-        match name.split_once(piece) {
-            _ if piece.is_empty() => {}
-            Some((_, after)) => name = after,
-            None => return false,
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut seen) = (0, 0);
+    // Where the last `*` stands, and how much of the name it has taken so far.
+    let mut star: Option<(usize, usize)> = None;
+    while seen < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, seen));
+                at += 1;
+            }
+            Some(c) if *c == '?' || name.get(seen) == Some(c) => {
+                at += 1;
+                seen += 1;
+            }
+            _ => {
+                let Some((place, taken)) = star else { return false };
+                star = Some((place, taken + 1));
+                at = place + 1;
+                seen = taken + 1;
+            }
         }
     }
-    name.ends_with(end)
+    pattern.iter().skip(at).all(|c| *c == '*')
 }
 
 #[cfg(test)]
@@ -255,6 +382,20 @@ groups:
     }
 
     #[test]
+    fn patterns_follow_ansibles_grammar() {
+        assert_eq!(selected("north:&south"), "kiosk-[005-006]");
+        assert_eq!(selected("!north"), "bench-[1-2], kiosk-[007-008]");
+        assert_eq!(selected("north,!kiosk-00[1:4],&~kiosk-.*5"), "kiosk-005");
+        assert_eq!(selected("~kiosk-00[12]$"), "kiosk-[001-002]");
+        assert_eq!(selected("~sou"), "bench-1, kiosk-[005-008]");
+        assert_eq!(selected("north[0:2]"), "kiosk-[001-003]");
+        assert_eq!(selected("north[-1],south[0]"), "bench-1, kiosk-006");
+        assert_eq!(selected("kiosk-*[6:]"), "kiosk-[007-008]");
+        assert_eq!(selected("all[1-2]"), "bench-1, kiosk-001");
+        assert_eq!(selected("bench-?"), "bench-[1-2]");
+    }
+
+    #[test]
     fn what_fold_prints_selects_the_same_devices() {
         assert_eq!(
             selected("kiosk-[001-003,007], bench-[1-2]"),
@@ -270,11 +411,12 @@ groups:
             "kisok-001",
             "store-*",
             "new",
-            "north,&south",
-            "!north",
-            "~kiosk.*",
-            "@retry.txt",
-            "north[0:2]",
+            "north:!kiosk-*",
+            "north,!nroth",
+            "~kiosk-(",
+            "~shop",
+            "north[6]",
+            "north[7:]",
             "kiosk-[1:]",
             "kiosk-[001:00",
             "[1:2]*",
@@ -284,7 +426,7 @@ groups:
             let cause = error.source().map(|cause| format!("\n  {cause}")).unwrap_or_default();
             format!("{error}{cause}\n  hint: {}", error.hint())
         });
-        insta::assert_snapshot!(refused.join("\n"), @r"
+        insta::assert_snapshot!(refused.join("\n"), @r###"
         the pattern is empty
           hint: leave the limit out to mean every device
         `kisok-001` matches no device and no group
@@ -293,24 +435,26 @@ groups:
           hint: `migos-fleet inventory` lists the devices and groups
         the group `new` has no devices
           hint: list its devices in the inventory
-        `&south`: intersections (`&`) are not supported in patterns yet
-          hint: write names, groups, ranges such as kiosk-[001:010] or globs such as kiosk-*, separated by commas
-        `!north`: exclusions (`!`) are not supported in patterns yet
-          hint: write names, groups, ranges such as kiosk-[001:010] or globs such as kiosk-*, separated by commas
-        `~kiosk.*`: regular expressions (`~`) are not supported in patterns yet
-          hint: write names, groups, ranges such as kiosk-[001:010] or globs such as kiosk-*, separated by commas
-        `@retry.txt`: files of names (`@`) are not supported in patterns yet
-          hint: write names, groups, ranges such as kiosk-[001:010] or globs such as kiosk-*, separated by commas
-        `north[0:2]`: positions in a group (`[0:2]`) are not supported in patterns yet
-          hint: write names, groups, ranges such as kiosk-[001:010] or globs such as kiosk-*, separated by commas
+        `north:!kiosk-*` leaves no device
+          hint: `a:&b` keeps what is in both, and `a:!b` takes the devices of b away
+        `nroth` matches no device and no group
+          hint: did you mean `north`?
+        `~kiosk-(` is not a regular expression: found open group without closing ')'
+          hint: write it as in ~kiosk-0[1-3].*, and quote it for the shell
+        `~shop` matches no device and no group
+          hint: `migos-fleet inventory` lists the devices and groups
+        `north[6]` names positions that are not there: it has 6 devices
+          hint: positions count from 0, and from the end with a minus: north[0:2], north[-1]
+        `north[7:]` names positions that are not there: it has 6 devices
+          hint: positions count from 0, and from the end with a minus: north[0:2], north[-1]
         `kiosk-[1:]` cannot be written out as names
           `1:` is not a range
           hint: write numbers [001:060], every second one [01:50:2], or letters [a:f]
         `kiosk-[001:00` cannot be written out as names
           the brackets `[` and `]` do not match
           hint: close every `[` with one `]`, as in kiosk-[001:060]
-        `[1:2]*`: globs together with ranges are not supported in patterns yet
-          hint: write names, groups, ranges such as kiosk-[001:010] or globs such as kiosk-*, separated by commas
-        ");
+        `[1:2]*`: globs together with ranges are not supported
+          hint: write a regular expression, such as ~kiosk-[0-9]+, or two patterns
+        "###);
     }
 }

@@ -22,6 +22,8 @@
 //! Scalars follow the core schema of YAML 1.2: `yes` and `on` are texts. Anchors that nothing
 //! refers to are ignored; aliases, merge keys and tags are refused, because with them a value has
 //! no single place any more.
+//!
+//! `load_as_ansible` reads the same trees as Ansible does: YAML 1.1 scalars, aliases, merge keys, Ansible's tags.
 
 mod field;
 mod load;
@@ -30,6 +32,8 @@ mod node;
 mod path;
 mod scalar;
 mod syntax;
+mod tolerant;
+mod yaml_1_1;
 
 pub use field::Field;
 pub use load::load;
@@ -37,5 +41,6 @@ pub use mapping::{Keys, Mapping, Member, Refused};
 pub use node::{Entry, Kind, Node};
 pub use path::KeyPath;
 pub use scalar::Number;
+pub(crate) use tolerant::{UNSAFE, VAULT, load_as_ansible};
 
 pub(crate) use path::quote;

@@ -1,5 +1,7 @@
 //! Lengths of time as people write them: `30m`, `2h`, `1h 30m`.
 
+use migos_inventory::Report;
+use migos_inventory::yaml::{Field, Kind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -16,6 +18,9 @@ pub struct Span(pub Duration);
 #[error("not a length of time: {0:?}")]
 pub struct BadSpan(String);
 
+/// The longest that is read: ten years. Sums of some of them still fit.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 impl Span {
     /// This many whole seconds.
     pub const fn seconds(seconds: u64) -> Span {
@@ -28,11 +33,29 @@ impl Span {
     }
 }
 
+impl Span {
+    /// Reads a length of time; nothing if it is none, which is noted.
+    pub(crate) fn read(field: &Field<'_>, report: &mut Report) -> Option<Span> {
+        let what = "a length of time such as 30m";
+        if let Kind::Number(_) = &field.node.kind {
+            let message = format!("expected {what}, found {}", field.node.found());
+            field.refuse_with_hint(report, message, "write the unit, too, such as 30s, 5m or 2h");
+            return None;
+        }
+        let span = field.text(what, report)?.parse().ok();
+        if span.is_none() {
+            field.expected(what, report);
+        }
+        span
+    }
+}
+
 impl FromStr for Span {
     type Err = BadSpan;
 
     fn from_str(text: &str) -> Result<Self, BadSpan> {
-        humantime::parse_duration(text).map(Span).map_err(|_| BadSpan(text.to_owned()))
+        let span = humantime::parse_duration(text).ok().filter(|span| *span <= LONGEST);
+        span.map(Span).ok_or_else(|| BadSpan(text.to_owned()))
     }
 }
 
@@ -65,6 +88,8 @@ mod tests {
             assert_eq!(span, Span::seconds(seconds));
             assert_eq!(span.to_string().parse(), Ok(span));
         }
-        assert_eq!("soon".parse::<Span>(), Err(BadSpan("soon".into())));
+        for bad in ["soon", "584554049253years", "3651d"] {
+            assert_eq!(bad.parse::<Span>(), Err(BadSpan(bad.into())));
+        }
     }
 }

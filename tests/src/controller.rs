@@ -123,19 +123,21 @@ impl Ground {
     pub fn target(&self, device: &DeviceId) -> Result<Target> {
         let found = self.fleet.devices.get(device).context("it is in the inventory")?;
         let login = &found.login;
-        let identity = login.identity.as_ref().context("the lab's logins have keys")?;
+        let identity = login.identities.first().context("the lab's logins have keys")?;
         Ok(Target {
             device: device.clone(),
             host: login.host.clone(),
             port: login.port,
             user: login.user.clone(),
-            key: LoginKey::File(self.lab.join(identity)),
+            key: LoginKey::file(self.lab.join(identity)),
             host_key: HostKey::Known {
                 operator: login.known_hosts.as_ref().map(|path| self.lab.join(path)),
                 accept_new: login.host_keys == HostKeys::AcceptNew,
             },
             root: Root::Passwordless,
             via: None,
+            proxy_command: None,
+            old_algorithms: false,
             meter: Meter::default(),
         })
     }
@@ -149,7 +151,7 @@ impl Ground {
             host: reach.host,
             port: reach.port,
             user: bastion.user.clone(),
-            key: LoginKey::File(self.lab.join(identity)),
+            key: LoginKey::file(self.lab.join(identity)),
             host_key: HostKey::Known { operator, accept_new: false },
             root: Root::NotNeeded,
             ..self.target(device)?

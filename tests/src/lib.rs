@@ -8,12 +8,14 @@
 //! - [`fleet`] runs the program against a lab,
 //! - [`controller`] is the engine against a lab, in the test's own process,
 //! - [`scenario`] reads and plays what befalls a simulated fleet,
+//! - [`fuzz`] tries readers of foreign text with texts that nobody would write,
 //! - [`emulated`] is a Pi under QEMU: real kernel, real card, real reboots,
 //! - [`verb_cases`] is the contract of the verbs as data, and [`verb_runner`] holds a device to it.
 
 pub mod controller;
 pub mod emulated;
 pub mod fleet;
+pub mod fuzz;
 pub mod openssh;
 pub mod proxy;
 pub mod scenario;

@@ -53,7 +53,17 @@ impl Sshd {
     pub fn start(userland: Userland) -> Result<Self> {
         let here = Ipv4Addr::LOCALHOST;
         let port = TcpListener::bind((here, 0))?.local_addr()?.port();
-        Self::listening(userland, here, port, &[])
+        Self::listening(userland, here, port, &[], "")
+    }
+
+    /// Starts a Debian server with these lines before all others in its configuration: there, the first one counts.
+    ///
+    /// # Errors
+    /// If it cannot be started; the message says what is missing.
+    pub fn start_with(lines: &str) -> Result<Self> {
+        let here = Ipv4Addr::LOCALHOST;
+        let port = TcpListener::bind((here, 0))?.local_addr()?.port();
+        Self::listening(Userland::Debian, here, port, &[], lines)
     }
 
     /// Starts a server that is a computer of its own on a network, and waits until it listens.
@@ -61,7 +71,7 @@ impl Sshd {
     /// # Errors
     /// If it cannot be started; the message says what is missing.
     pub fn start_on(network: &mut Network, userland: Userland) -> Result<Self> {
-        let mut server = Self::listening(userland, Ipv4Addr::UNSPECIFIED, SSH, &["--net"])?;
+        let mut server = Self::listening(userland, Ipv4Addr::UNSPECIFIED, SSH, &["--net"], "")?;
         // unshare itself stands in the new network namespace.
         server.address = network.plug_in(server.process.id())?;
         Ok(server)
@@ -72,6 +82,7 @@ impl Sshd {
         address: Ipv4Addr,
         port: u16,
         namespaces: &[&str],
+        lines: &str,
     ) -> Result<Self> {
         require()?;
         let folder = tempfile::tempdir()?;
@@ -91,6 +102,7 @@ impl Sshd {
             .args([root.as_os_str(), userland.as_ref()])
             .args([address.to_string(), port.to_string()])
             .arg(key.with_extension("pub"))
+            .env("SSHD_FIRST", lines)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -37,6 +37,8 @@ mod update;
 mod upload;
 #[path = "openssh/verbs.rs"]
 mod verbs;
+#[path = "openssh/ways.rs"]
+mod ways;
 
 use migos_engine::bandwidth::Meter;
 use migos_engine::port::{HostKey, LoginKey, Root, Target, Transport};
@@ -87,10 +89,12 @@ fn target(server: &Sshd) -> Target {
         host: server.address().to_string(),
         port: server.port(),
         user: "pi".to_owned(),
-        key: LoginKey::File(server.key()),
+        key: LoginKey::file(server.key()),
         host_key: HostKey::Known { operator: None, accept_new: true },
         root: Root::Passwordless,
         via: None,
+        proxy_command: None,
+        old_algorithms: false,
         meter: Meter::default(),
     }
 }

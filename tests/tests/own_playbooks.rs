@@ -13,9 +13,9 @@ playbook: 1
 extends: migrate
 insert:
   - { after: backup, steps: [{ id: stop-sync, run: "systemctl stop sync", output: hidden }] }
-  - { before: arm, steps: [{ id: stop-app, run: "systemctl stop kiosk", undo: "systemctl start kiosk", limit: 2m }] }
+  - { before: arm, steps: [{ id: stop-app, run: "systemctl stop kiosk", undo: "systemctl start kiosk", limit: 2m, retry: { times: 6, pause: 1s } }] }
 change:
-  send-image: { limit: 20h }
+  send-image: { limit: 20h, retry: { times: 12, pause: 10s } }
 "#;
 
 fn bench(devices: usize, faults: &str, playbook: &str) -> Bench {
@@ -41,6 +41,9 @@ fn own_steps_are_planned_and_run() {
     let steps = plan["steps"].as_array().unwrap();
     let own = steps.iter().find(|step| step["id"] == "stop-app").unwrap();
     assert_eq!(own["run"]["undo"], "systemctl start kiosk");
+    assert_eq!(own["retry"], serde_json::json!({ "times": 6, "pause": "1s" }));
+    let changed = steps.iter().find(|step| step["id"] == "send-image").unwrap();
+    assert_eq!(changed["retry"], serde_json::json!({ "times": 12, "pause": "10s" }));
     bench.home.write("plan.html", "").unwrap();
     let html = bench.home.run(&[&words[..], &["--html", "plan.html"]].concat()).unwrap();
     assert_eq!(html.code, Some(0), "{}", html.stderr);
@@ -67,8 +70,8 @@ fn an_inventory_names_its_playbook() {
 #[test]
 fn own_steps_are_taken_back_after_a_failure() {
     let fails = OWN.replace(
-        "limit: 2m }",
-        "limit: 2m }, { id: ask, run: \"false\", undo: \"systemctl start ask\" }",
+        "pause: 1s } }",
+        "pause: 1s } }, { id: ask, run: \"false\", undo: \"systemctl start ask\" }",
     );
     let bench = bench(1, "", &fails);
     let pi = bench.device("kiosk-001").unwrap();
@@ -135,8 +138,9 @@ fn broken_playbooks_are_refused_and_explained() {
     assert_eq!((ended.code, ended.stdout.trim()), (Some(0), "own.yaml: nothing is wrong with it"));
     let shown = bench.home.run(&["playbook", "show", "own.yaml"]).unwrap().stdout;
     let flat = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    let own = "stop-app run your command; systemctl stop kiosk; ended after 2m; given up after 12m or 4 tries; undo: systemctl start kiosk";
+    let own = "stop-app run your command; systemctl stop kiosk; ended after 2m; given up after 12m or 6 tries; undo: systemctl start kiosk";
     assert!(flat.contains(own), "{shown}");
+    assert!(flat.contains("given up after 20h or 12 tries"), "{shown}");
     assert!(flat.contains("───── point of no return (unattended) ─────"), "{shown}");
     assert!(flat.contains("───── point of no return (attended and call-home) ─────"), "{shown}");
 }

@@ -1,11 +1,15 @@
 //! The whole file: every section read into what it says, with its places.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use super::layer::{Layer, Said};
-use super::{MARK, login, settings};
-use crate::fleet::{Hold, Settings};
+use super::layer::{Layer, Level, Said};
+use super::saying::Saying;
+use super::settings::{self, Whole};
+use super::{MARK, login};
+use crate::fleet::Hold;
 use crate::name::{DeviceId, GroupName, InvalidText, Serial};
+use crate::origin::Origin;
 use crate::problem::{Place, Report};
 use crate::range::{self, MAX_DEVICES};
 use crate::select::ALL;
@@ -32,14 +36,34 @@ const TOP: Keys = Keys {
         "groups",
         "devices",
     ],
+    refused: &[SSH, BASTION, WINDOW, SITE, KEYFILES, DEVICE_TYPE, VARS],
+};
+
+/// A file of settings is an inventory without devices.
+const SETTINGS: Keys = Keys {
+    known: &[
+        MARK,
+        "balena",
+        "payloads",
+        "images",
+        "mirror",
+        "data",
+        "policy",
+        "playbook",
+        "handover",
+        "on_balena",
+        "defaults",
+    ],
     refused: &[
-        Refused { key: "ssh", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
-        Refused { key: "bastion", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
-        Refused { key: "window", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
-        Refused { key: "site", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
-        Refused { key: "keyfiles", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
-        Refused { key: "device_type", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
-        Refused { key: "vars", message: NOT_AT_TOP, hint: UNDER_DEFAULTS },
+        SSH,
+        BASTION,
+        WINDOW,
+        SITE,
+        KEYFILES,
+        DEVICE_TYPE,
+        VARS,
+        Refused { key: "groups", message: NO_DEVICES, hint: IN_INVENTORY },
+        Refused { key: "devices", message: NO_DEVICES, hint: IN_INVENTORY },
     ],
 };
 
@@ -122,6 +146,17 @@ const DEVICE: Keys = Keys {
 
 const NOT_AT_TOP: &str = "this cannot stand at the top level";
 const UNDER_DEFAULTS: &str = "write it under `defaults:`";
+const SSH: Refused = Refused { key: "ssh", message: NOT_AT_TOP, hint: UNDER_DEFAULTS };
+const BASTION: Refused = Refused { key: "bastion", message: NOT_AT_TOP, hint: UNDER_DEFAULTS };
+const WINDOW: Refused = Refused { key: "window", message: NOT_AT_TOP, hint: UNDER_DEFAULTS };
+const SITE: Refused = Refused { key: "site", message: NOT_AT_TOP, hint: UNDER_DEFAULTS };
+const KEYFILES: Refused = Refused { key: "keyfiles", message: NOT_AT_TOP, hint: UNDER_DEFAULTS };
+const DEVICE_TYPE: Refused =
+    Refused { key: "device_type", message: NOT_AT_TOP, hint: UNDER_DEFAULTS };
+const VARS: Refused = Refused { key: "vars", message: NOT_AT_TOP, hint: UNDER_DEFAULTS };
+
+const NO_DEVICES: &str = "a file of settings names no devices";
+const IN_INVENTORY: &str = "write them in the inventory";
 
 const ONLY_ONE: &str = "this belongs to one device";
 const UNDER_DEVICE: &str = "write it under the device in `devices:`";
@@ -134,13 +169,17 @@ const AT_TOP: &str = "write it at the top level";
 const PAYLOADS: Refused = Refused { key: "payloads", message: ONLY_TOP, hint: AT_TOP };
 const POLICY: Refused = Refused { key: "policy", message: ONLY_TOP, hint: AT_TOP };
 
-/// What the file says, before the levels are laid over each other.
+/// What one file says, before the levels are laid over each other.
 pub(super) struct Document {
-    pub(super) settings: Settings,
+    /// The file's name.
+    pub(super) file: Arc<str>,
+    pub(super) whole: Whole,
     pub(super) top: Layer,
     pub(super) defaults: Layer,
     pub(super) groups: BTreeMap<GroupName, Group>,
-    pub(super) devices: BTreeMap<DeviceId, Own>,
+    pub(super) devices: BTreeMap<DeviceId, Arc<Layer>>,
+    /// True for what Ansible's groups and hosts say: one may say otherwise than another.
+    pub(super) is_of_ansible: bool,
     /// Every device once, where it is first named, in the order of the file.
     pub(super) named: Vec<Said<DeviceId>>,
 }
@@ -152,17 +191,38 @@ pub(super) struct Group {
     pub(super) place: Place,
 }
 
-/// What the file says about one device alone.
-pub(super) struct Own {
-    pub(super) layer: Layer,
-    pub(super) host: Option<Said<String>>,
-    pub(super) serial: Option<Said<Serial>>,
-    pub(super) hold: Option<Hold>,
-}
-
 impl Document {
+    /// A file that says nothing.
+    pub(super) fn empty(file: Arc<str>) -> Self {
+        Self {
+            file,
+            whole: Whole::default(),
+            top: Layer::default(),
+            defaults: Layer::default(),
+            groups: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            is_of_ansible: true,
+            named: Vec::new(),
+        }
+    }
+
+    /// What is said of single devices, by whomever each level names.
+    pub(super) fn of_layers(devices: BTreeMap<DeviceId, Arc<Layer>>) -> Self {
+        Self { devices, ..Self::empty(Arc::default()) }
+    }
+
+    /// Reads an inventory.
     pub(super) fn read(root: &Node, report: &mut Report) -> Self {
-        let top = Field::root(root, "").mapping(&TOP, report);
+        Self::read_with(&TOP, root, report)
+    }
+
+    /// Reads a file of settings, which names no devices.
+    pub(super) fn read_settings(root: &Node, report: &mut Report) -> Self {
+        Self::read_with(&SETTINGS, root, report)
+    }
+
+    fn read_with(keys: &Keys, root: &Node, report: &mut Report) -> Self {
+        let top = Field::root(root, "").mapping(keys, report);
         if let Some(mark) = top.get(MARK) {
             read_mark(mark, report);
         }
@@ -172,14 +232,25 @@ impl Document {
         let groups = top.get("groups").map(|field| read_groups(field, &mut names, report));
         let devices = top.get("devices").map(|field| read_devices(field, &mut names, report));
         Self {
-            settings: settings::read(&top, balena.as_ref(), report),
-            top: Layer::read(&top, balena.as_ref(), report),
+            file: report.file(),
+            whole: Whole::read(&top, balena.as_ref(), report),
+            top: Layer::read(Level::Top, &top, balena.as_ref(), report),
             defaults: defaults
-                .map(|defaults| Layer::read_below_top(&defaults, report))
+                .map(|defaults| Layer::read_below_top(Level::Defaults, &defaults, report))
                 .unwrap_or_default(),
             groups: groups.unwrap_or_default(),
             devices: devices.unwrap_or_default(),
+            is_of_ansible: false,
             named: names.in_order(report),
+        }
+    }
+
+    /// Where the file says something for the whole inventory.
+    pub(super) fn origin(&self, saying: &Saying) -> Origin {
+        Origin {
+            file: Some(self.file.to_string()),
+            place: Some(saying.place),
+            layer: Level::Top.to_string(),
         }
     }
 }
@@ -236,13 +307,15 @@ fn read_groups(
     let mut groups = BTreeMap::new();
     for member in field.members(report) {
         let keys = member.field.mapping(&GROUP, report);
-        let layer = Layer::read_below_top(&keys, report);
+        let name = not_all(member.key).and_then(GroupName::new);
+        let level = name.clone().map(Level::Group).unwrap_or_default();
+        let layer = Layer::read_below_top(level, &keys, report);
         let hint = "write `devices: [pi-1, pi-2]`, or `devices: []` while the group is empty";
         let devices = keys
             .require("devices", hint, report)
             .map(|devices| read_group_devices(devices, names, report))
             .unwrap_or_default();
-        match not_all(member.key).and_then(GroupName::new) {
+        match name {
             Ok(name) => {
                 groups.insert(name, Group { layer, devices, place: member.place });
             }
@@ -297,24 +370,29 @@ fn read_devices(
     field: &Field<'_>,
     names: &mut Names,
     report: &mut Report,
-) -> BTreeMap<DeviceId, Own> {
+) -> BTreeMap<DeviceId, Arc<Layer>> {
     let mut devices = BTreeMap::new();
+    if let Kind::List(_) = &field.node.kind {
+        let hint = "write each device as a key: `pi-1: { host: 10.0.0.1 }`, or `pi-2:` alone";
+        field.refuse_with_hint(report, "expected a mapping, found a list", hint);
+        return devices;
+    }
     for member in field.members(report) {
         let keys = member.field.mapping(&DEVICE, report);
-        let own = Own {
-            layer: Layer::read_below_top(&keys, report),
+        let own = Layer {
             host: Said::read(keys.get("host"), |host| {
                 host.parse("a host name or address", login::host, report)
             }),
             serial: Said::read(keys.get("serial"), |serial| {
                 serial.parse("a serial number", Serial::new, report)
             }),
-            hold: keys.get("hold").and_then(|hold| read_hold(hold, report)),
+            hold: Said::read(keys.get("hold"), |hold| read_hold(hold, report)),
+            ..Layer::read_below_top(Level::Device, &keys, report)
         };
         match not_all(member.key).and_then(DeviceId::new) {
             Ok(id) => {
                 names.add(&id, member.place, &member.field.path);
-                devices.insert(id, own);
+                devices.insert(id, Arc::new(own));
             }
             Err(invalid) if range::is_range(member.key) => {
                 let hint =
@@ -327,7 +405,7 @@ fn read_devices(
     devices
 }
 
-fn read_hold(field: &Field<'_>, report: &mut Report) -> Option<Hold> {
+pub(super) fn read_hold(field: &Field<'_>, report: &mut Report) -> Option<Hold> {
     // A reason may be written over several lines; it is shown on one.
     let reason = match &field.node.kind {
         Kind::Text(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),

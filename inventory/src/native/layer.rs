@@ -1,11 +1,14 @@
 //! What can be said at every level of the inventory: for all devices, a group, or one device.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use super::login::Ssh;
 use super::{bastion, data, keyfiles, mirror, on_balena, window};
-use crate::fleet::{Bastion, DataChoice, Handover, WindowChoice};
-use crate::name::{FleetSlug, InvalidText, SiteName};
+use crate::connection::Way;
+use crate::fleet::{Bastion, DataChoice, Handover, Hold, WindowChoice};
+use crate::name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
 use crate::problem::{Place, Report};
 use crate::yaml::{Field, KeyPath, Keys, Mapping, Refused};
 
@@ -47,9 +50,56 @@ impl<T> Said<T> {
     }
 }
 
-/// The settings of one level; what is not there is left to the levels below.
+impl<T> Said<T> {
+    /// What the program says where nobody else does.
+    pub(super) fn built_in(value: T) -> Self {
+        Self { value, place: Place::START, path: KeyPath::root() }
+    }
+}
+
+/// Where in a file a level stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Level {
+    /// What the program says itself.
+    #[default]
+    BuiltIn,
+    /// The person's ssh_config.
+    SshConfig,
+    /// The top level.
+    Top,
+    /// `defaults`.
+    Defaults,
+    /// A group.
+    Group(GroupName),
+    /// One device.
+    Device,
+    /// A group or host of an Ansible inventory, by these words.
+    Ansible(Arc<str>),
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Level::BuiltIn => f.write_str("built in"),
+            Level::SshConfig => f.write_str("ssh_config"),
+            Level::Top => f.write_str("the top level"),
+            Level::Defaults => f.write_str("defaults"),
+            Level::Group(name) => write!(f, "group {name}"),
+            Level::Device => f.write_str("device"),
+            Level::Ansible(level) => f.write_str(level),
+        }
+    }
+}
+
+/// The settings of one level of one file; what is not there is left to the levels below.
 #[derive(Default)]
 pub(super) struct Layer {
+    pub(super) file: Arc<str>,
+    pub(super) level: Level,
+    /// This one and the next two are said of one device alone.
+    pub(super) host: Option<Said<String>>,
+    pub(super) serial: Option<Said<Serial>>,
+    pub(super) hold: Option<Said<Hold>>,
     pub(super) fleet: Option<Said<FleetSlug>>,
     pub(super) ssh: Ssh,
     pub(super) images: BTreeMap<String, Said<String>>,
@@ -70,11 +120,17 @@ impl Layer {
     ///
     /// `balena` is opened by the caller, because the top level has more keys there.
     pub(super) fn read(
+        name: Level,
         level: &Mapping<'_>,
         balena: Option<&Mapping<'_>>,
         report: &mut Report,
     ) -> Self {
         let mut layer = Self {
+            file: report.file(),
+            level: name,
+            host: None,
+            serial: None,
+            hold: None,
             fleet: Said::read(balena.and_then(|balena| balena.get("fleet")), |fleet| {
                 fleet.parse("a balena fleet", FleetSlug::new, report)
             }),
@@ -105,9 +161,25 @@ impl Layer {
     }
 
     /// Reads a level that is not the top one.
-    pub(super) fn read_below_top(level: &Mapping<'_>, report: &mut Report) -> Self {
+    pub(super) fn read_below_top(name: Level, level: &Mapping<'_>, report: &mut Report) -> Self {
         let balena = level.get("balena").map(|balena| balena.mapping(&BALENA, report));
-        Self::read(level, balena.as_ref(), report)
+        Self::read(name, level, balena.as_ref(), report)
+    }
+
+    /// What the person's ssh_config says of a device.
+    pub(super) fn of_ssh_config(way: Way) -> Self {
+        let (host, ssh) = Ssh::of_way(way, Place::START, &KeyPath::root());
+        Self { level: Level::SshConfig, host, ssh, ..Self::default() }
+    }
+
+    /// What holds for a device of which nothing is said.
+    pub(super) fn built_in(id: &DeviceId) -> Self {
+        Self {
+            host: Some(Said::built_in(id.to_string())),
+            ssh: Ssh::built_in(),
+            handover: Some(Said::built_in(Handover::default())),
+            ..Self::default()
+        }
     }
 
     fn read_vars(&mut self, vars: &Field<'_>, report: &mut Report) {
@@ -150,7 +222,8 @@ fn images(field: &Field<'_>, report: &mut Report) -> BTreeMap<String, Said<Strin
     images
 }
 
-fn device_type(text: &str) -> Result<String, InvalidText> {
+/// Checks balena's name of a board.
+pub(crate) fn device_type(text: &str) -> Result<String, InvalidText> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(plain) {
         return Ok(text.to_owned());

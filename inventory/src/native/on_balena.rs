@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::folder::Start;
 use super::layer::Said;
 use super::login::{host, is_variable};
-use super::resolve::Levels;
+use super::resolve::Settling;
+use super::saying::Sayings;
 use crate::name::{FleetSlug, InvalidText};
 use crate::on_balena::{OnBalena, SystemSettings, ValueSource};
 use crate::problem::Report;
@@ -79,8 +81,45 @@ impl Layer {
     }
 }
 
+impl Layer {
+    /// Lets its relative paths start at a folder.
+    pub(super) fn start_paths(&mut self, start: Start<'_>) {
+        for said in self.environment.values_mut() {
+            if let ValueSource::File(path) = &mut said.value {
+                start(path);
+            }
+        }
+    }
+
+    /// Tells all that this level says.
+    pub(super) fn tell(&self, sayings: &mut Sayings) {
+        let Layer {
+            name,
+            tags,
+            environment,
+            config,
+            release,
+            move_to,
+            ssh_keys,
+            ntp_servers,
+            dns_servers,
+            country,
+        } = self;
+        sayings.one("on_balena.name", name.as_ref());
+        sayings.each("on_balena.tags", tags);
+        sayings.each("on_balena.environment", environment);
+        sayings.each("on_balena.config", config);
+        sayings.one("on_balena.release", release.as_ref());
+        sayings.one("on_balena.move_to", move_to.as_ref());
+        sayings.one("on_balena.ssh_keys", ssh_keys.as_ref());
+        sayings.one("on_balena.ntp_servers", ntp_servers.as_ref());
+        sayings.one("on_balena.dns_servers", dns_servers.as_ref());
+        sayings.one("on_balena.country", country.as_ref());
+    }
+}
+
 /// Lays the levels over each other: the nearest wins, in maps key by key.
-pub(super) fn settle(levels: &mut Levels<'_, '_>) -> OnBalena {
+pub(super) fn settle(levels: &mut Settling<'_, '_>) -> OnBalena {
     OnBalena {
         name: levels.settle(|layer| layer.on_balena.name.as_ref()),
         tags: levels.settle_map(|layer| &layer.on_balena.tags),

@@ -4,88 +4,61 @@
 //! nothing, there is no right answer, and guessing one would hide it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::document::Document;
 use super::layer::{Layer, Said};
-use super::on_balena;
-use crate::fleet::{Device, Fleet, Handover, Login, Vars};
+use super::stack::{Levels, Stack};
+use super::{on_balena, settings};
+use crate::connection::{Secrets, SshConfig, Way, settle};
+use crate::fleet::{Device, Fleet, Handover, Vars};
 use crate::fold::fold;
 use crate::name::{DeviceId, GroupName};
 use crate::problem::{Place, Report};
 use crate::yaml::KeyPath;
 
 /// Gives every device its settings.
-pub(super) fn fleet(document: &Document, report: &mut Report) -> Fleet {
-    let mut groups_of: BTreeMap<&DeviceId, Vec<(&GroupName, &Layer)>> = BTreeMap::new();
-    for (name, group) in &document.groups {
-        for id in &group.devices {
-            groups_of.entry(id).or_default().push((name, &group.layer));
-        }
-    }
+pub(super) fn fleet(stack: &Stack<'_>, config: &SshConfig, report: &mut Report) -> Fleet {
     let mut clashes = Clashes::default();
     let mut homeless = Homeless::default();
     let mut devices = BTreeMap::new();
-    for named in &document.named {
+    for (_, named) in &stack.named {
         let id = &named.value;
-        let groups = groups_of.remove(id).unwrap_or_default();
-        devices.insert(id.clone(), device(id, document, &groups, &mut clashes, &mut homeless));
+        let levels = Settling { id, levels: stack.levels(id), clashes: &mut clashes };
+        devices.insert(id.clone(), device(levels, config, &mut homeless));
     }
     clashes.tell(report);
     // A bastion may be missing only because it could not be read.
     if report.is_clean() {
         homeless.tell(report);
     }
+    let mut groups: BTreeMap<GroupName, BTreeSet<DeviceId>> = BTreeMap::new();
+    for (name, group) in stack.inventories.iter().flat_map(|document| &document.groups) {
+        groups.entry(name.clone()).or_default().extend(group.devices.iter().cloned());
+    }
     Fleet {
-        settings: document.settings.clone(),
+        settings: settings::settle(stack.nearest_documents()),
         devices,
-        order: document.named.iter().map(|named| named.value.clone()).collect(),
-        groups: document
-            .groups
-            .iter()
-            .map(|(name, group)| (name.clone(), group.devices.clone()))
-            .collect(),
+        order: stack.named.iter().map(|(_, named)| named.value.clone()).collect(),
+        groups,
+        secrets: Secrets::default(),
     }
 }
 
-fn device(
-    id: &DeviceId,
-    document: &Document,
-    groups: &[(&GroupName, &Layer)],
-    clashes: &mut Clashes,
-    homeless: &mut Homeless,
-) -> Device {
-    let own = document.devices.get(id);
-    let mut levels = Levels {
-        id,
-        own: own.map(|own| &own.layer),
-        groups,
-        below: [&document.defaults, &document.top],
-        clashes,
-    };
-    let host = own.and_then(|own| own.host.as_ref()).map(|host| host.value.clone());
-    let login = Login {
-        host: host.unwrap_or_else(|| id.to_string()),
-        port: levels.settle(|layer| layer.ssh.port.as_ref()).unwrap_or(Login::DEFAULT_PORT),
-        user: levels
-            .settle(|layer| layer.ssh.user.as_ref())
-            .unwrap_or_else(|| Login::DEFAULT_USER.to_owned()),
-        identity: levels.settle(|layer| layer.ssh.identity.as_ref()),
-        known_hosts: levels.settle(|layer| layer.ssh.known_hosts.as_ref()),
-        host_keys: levels.settle(|layer| layer.ssh.host_keys.as_ref()).unwrap_or_default(),
-        sudo_password: levels.settle(|layer| layer.ssh.sudo_password.as_ref()),
-    };
+fn device(mut levels: Settling<'_, '_>, config: &SshConfig, homeless: &mut Homeless) -> Device {
+    let id = levels.id;
+    let login = settle(way(&mut levels), id.as_str(), config);
     let handover = levels.said(|layer| layer.handover.as_ref());
     let bastion = levels.settle(|layer| layer.bastion.as_ref());
-    if let (Some(said), None) = (handover, &bastion) {
-        homeless.note(id, said);
+    if let (Some((layer, said)), None) = (handover, &bastion) {
+        homeless.note(id, layer, said);
     }
     Device {
         id: id.clone(),
         login,
-        groups: groups.iter().map(|(name, _)| (*name).clone()).collect(),
+        groups: levels.levels.groups.iter().map(|(name, _)| (*name).clone()).collect(),
         vars: Vars(levels.settle_map(|layer| &layer.vars)),
-        hold: own.and_then(|own| own.hold.clone()),
-        serial: own.and_then(|own| own.serial.as_ref()).map(|serial| serial.value.clone()),
+        hold: levels.settle(|layer| layer.hold.as_ref()),
+        serial: levels.settle(|layer| layer.serial.as_ref()),
         site: levels.settle(|layer| layer.site.as_ref()),
         balena_fleet: levels.settle(|layer| layer.fleet.as_ref()),
         images: levels.settle_map(|layer| &layer.images),
@@ -93,46 +66,67 @@ fn device(
         keyfiles: levels.settle(|layer| layer.keyfiles.as_ref()).unwrap_or_default(),
         device_type: levels.settle(|layer| layer.device_type.as_ref()),
         data: levels.settle(|layer| layer.data.as_ref()),
-        handover: handover.map(|said| said.value).unwrap_or_default(),
+        handover: handover.map(|(_, said)| said.value).unwrap_or_default(),
         bastion,
         window: levels.settle(|layer| layer.window.as_ref()),
         on_balena: on_balena::settle(&mut levels),
     }
 }
 
-/// The levels that apply to one device.
-pub(super) struct Levels<'a, 'c> {
+fn way(levels: &mut Settling<'_, '_>) -> Way {
+    Way {
+        host: levels.settle(|layer| layer.host.as_ref()),
+        port: levels.settle(|layer| layer.ssh.port.as_ref()),
+        user: levels.settle(|layer| layer.ssh.user.as_ref()),
+        identities: levels.settle(|layer| layer.ssh.identities.as_ref()),
+        certificate: levels.settle(|layer| layer.ssh.certificate.as_ref()),
+        identities_only: levels.settle(|layer| layer.ssh.identities_only.as_ref()),
+        agent: levels.settle(|layer| layer.ssh.agent.as_ref()),
+        password: levels.settle(|layer| layer.ssh.password.as_ref()),
+        sudo_password: levels.settle(|layer| layer.ssh.sudo_password.as_ref()),
+        jump: levels.settle(|layer| layer.ssh.jump.as_ref()),
+        proxy_command: levels.settle(|layer| layer.ssh.proxy_command.as_ref()),
+        known_hosts: levels.settle(|layer| layer.ssh.known_hosts.as_ref()),
+        host_keys: levels.settle(|layer| layer.ssh.host_keys.as_ref()),
+        old_algorithms: levels.settle(|layer| layer.ssh.old_algorithms.as_ref()),
+        config: levels.settle(|layer| layer.ssh.config.as_ref()),
+    }
+}
+
+/// The settings of one device while they are settled.
+pub(super) struct Settling<'a, 'c> {
     id: &'a DeviceId,
-    own: Option<&'a Layer>,
-    groups: &'a [(&'a GroupName, &'a Layer)],
-    /// `defaults`, then the top level.
-    below: [&'a Layer; 2],
+    levels: Levels<'a>,
     clashes: &'c mut Clashes,
 }
 
-impl<'a> Levels<'a, '_> {
+impl<'a> Settling<'a, '_> {
     /// The setting of the highest level that has one.
     pub(super) fn settle<T: Clone + PartialEq + 'a>(
         &mut self,
         get: impl Fn(&'a Layer) -> Option<&'a Said<T>>,
     ) -> Option<T> {
-        self.said(get).map(|said| said.value.clone())
+        self.said(get).map(|(_, said)| said.value.clone())
     }
 
     /// The same, with where it is written.
     fn said<T: PartialEq + 'a>(
         &mut self,
         get: impl Fn(&'a Layer) -> Option<&'a Said<T>>,
-    ) -> Option<&'a Said<T>> {
-        if let Some(own) = self.own.and_then(&get) {
+    ) -> Option<(&'a Layer, &'a Said<T>)> {
+        let of = |layer: &&'a Layer| Some((*layer, get(layer)?));
+        if let Some(own) = self.levels.own.iter().find_map(of) {
             return Some(own);
         }
-        let mut of_groups =
-            self.groups.iter().filter_map(|(name, layer)| Some((*name, get(layer)?)));
+        let mut of_groups = self
+            .levels
+            .groups
+            .iter()
+            .filter_map(|(name, layers)| Some((*name, layers.iter().find_map(of)?)));
         let Some((first_group, first)) = of_groups.next() else {
-            return self.below.into_iter().find_map(get);
+            return self.levels.below.iter().find_map(of);
         };
-        for (group, said) in of_groups.filter(|(_, said)| said.value != first.value) {
+        for (group, said) in of_groups.filter(|(_, (_, said))| said.value != first.1.value) {
             self.clashes.note(self.id, (first_group, first), (group, said));
         }
         Some(first)
@@ -143,10 +137,11 @@ impl<'a> Levels<'a, '_> {
         &mut self,
         get: impl Fn(&'a Layer) -> &'a BTreeMap<String, Said<T>>,
     ) -> BTreeMap<String, T> {
-        let groups = self.groups.iter().map(|(_, layer)| *layer);
-        let layers = self.own.into_iter().chain(groups).chain(self.below);
-        let keys: BTreeSet<&str> =
-            layers.flat_map(|layer| get(layer).keys().map(String::as_str)).collect();
+        let keys: BTreeSet<&str> = self
+            .levels
+            .nearest_first()
+            .flat_map(|layer| get(layer).keys().map(String::as_str))
+            .collect();
         let settled = keys
             .into_iter()
             .filter_map(|key| Some((key.to_owned(), self.settle(|layer| get(layer).get(key))?)));
@@ -154,20 +149,24 @@ impl<'a> Levels<'a, '_> {
     }
 }
 
+/// A place in one of several files.
+type FilePlace = (Arc<str>, Place);
+
 /// Devices that shall call home and know no host to call, by where it is said.
 #[derive(Default)]
-struct Homeless(BTreeMap<Place, (KeyPath, Vec<DeviceId>)>);
+struct Homeless(BTreeMap<FilePlace, (KeyPath, Vec<DeviceId>)>);
 
 impl Homeless {
-    fn note(&mut self, id: &DeviceId, said: &Said<Handover>) {
+    fn note(&mut self, id: &DeviceId, layer: &Layer, said: &Said<Handover>) {
         if said.value == Handover::CallHome {
-            let entry = self.0.entry(said.place);
+            let entry = self.0.entry((layer.file.clone(), said.place));
             entry.or_insert_with(|| (said.path.clone(), Vec::new())).1.push(id.clone());
         }
     }
 
     fn tell(self, report: &mut Report) {
-        for (place, (path, devices)) in self.0 {
+        for ((file, place), (path, devices)) in self.0 {
+            report.turn_to(&file);
             let message = format!("no bastion is named for {} to call", fold(&devices));
             let hint =
                 "write `bastion: { host: …, user: … }` under `defaults:`, a group or a device";
@@ -178,7 +177,7 @@ impl Homeless {
 
 /// Settings on which two groups of a device do not agree, with the devices they share.
 #[derive(Default)]
-struct Clashes(BTreeMap<(Place, Place), Clash>);
+struct Clashes(BTreeMap<(FilePlace, FilePlace), Clash>);
 
 struct Clash {
     groups: (GroupName, GroupName),
@@ -191,24 +190,25 @@ impl Clashes {
     fn note<T>(
         &mut self,
         id: &DeviceId,
-        (first_group, first): (&GroupName, &Said<T>),
-        (group, said): (&GroupName, &Said<T>),
+        (first_group, first): (&GroupName, (&Layer, &Said<T>)),
+        (group, said): (&GroupName, (&Layer, &Said<T>)),
     ) {
-        let clash = self.0.entry((first.place, said.place)).or_insert_with(|| Clash {
+        let place = |(layer, said): (&Layer, &Said<T>)| (layer.file.clone(), said.place);
+        let clash = self.0.entry((place(first), place(said))).or_insert_with(|| Clash {
             groups: (first_group.clone(), group.clone()),
-            path: said.path.clone(),
+            path: said.1.path.clone(),
             devices: Vec::new(),
         });
         clash.devices.push(id.clone());
     }
 
     fn tell(self, report: &mut Report) {
-        for ((first_place, place), clash) in self.0 {
+        for (((first_file, first_place), (file, place)), clash) in self.0 {
+            report.turn_to(&file);
             let (first_group, group) = clash.groups;
             let message = format!(
-                "group `{group}` says otherwise than group `{first_group}` on line {}, and {} {} \
-                 in both",
-                first_place.line,
+                "group `{group}` says otherwise than group `{first_group}` on {}, and {} {} in both",
+                report.line_of(&first_file, first_place),
                 fold(&clash.devices),
                 if clash.devices.len() == 1 { "is" } else { "are" },
             );
@@ -231,13 +231,12 @@ mod tests {
 
     #[test]
     fn a_device_of_few_words_gets_the_defaults() {
-        insta::assert_snapshot!(device("migos: 1\ndevices: { pi-1: }", "pi-1"), @r"
+        insta::assert_snapshot!(device("migos: 1\ndevices: { pi-1: }", "pi-1"), @r###"
         id: pi-1
         login:
           host: pi-1
           port: 22
           user: pi
-          identity: null
           known_hosts: null
           host_keys: accept-new
           sudo_password: null
@@ -251,7 +250,7 @@ mod tests {
         device_type: null
         data: null
         handover: attended
-        ");
+        "###);
     }
 
     #[test]
@@ -284,13 +283,14 @@ devices:
     device_type: raspberrypi3-64
     vars: { c: [3] }
 "#;
-        insta::assert_snapshot!(device(text, "kiosk-1"), @r"
+        insta::assert_snapshot!(device(text, "kiosk-1"), @r###"
         id: kiosk-1
         login:
           host: 10.0.0.1
           port: 22
           user: own
-          identity: ~/.ssh/north
+          identities:
+          - ~/.ssh/north
           known_hosts: north_hosts
           host_keys: strict
           sudo_password: !file sudo.txt
@@ -313,7 +313,7 @@ devices:
         device_type: raspberrypi3-64
         data: none
         handover: attended
-        ");
+        "###);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::document::Document;
+use super::layer::Said;
 use super::login::secret;
-use crate::fleet::{PolicyChoice, Settings};
+use crate::fleet::{PolicyChoice, SecretSource, Settings};
 use crate::name::InvalidText;
 use crate::problem::Report;
 use crate::yaml::{Field, Keys, Kind, Mapping};
@@ -11,31 +13,70 @@ use crate::yaml::{Field, Keys, Kind, Mapping};
 /// The keys under `balena` at the top level.
 pub(super) const BALENA: Keys = Keys { known: &["fleet", "api", "token", "ca"], refused: &[] };
 
-pub(super) fn read(
-    top: &Mapping<'_>,
-    balena: Option<&Mapping<'_>>,
-    report: &mut Report,
-) -> Settings {
-    let api = balena.and_then(|balena| balena.get("api"));
-    let token = balena.and_then(|balena| balena.get("token"));
+/// What one file says for the whole inventory.
+#[derive(Default)]
+pub(super) struct Whole {
+    pub(super) api: Option<Said<String>>,
+    pub(super) token: Option<Said<SecretSource>>,
+    pub(super) ca: Option<Said<String>>,
+    pub(super) payloads: Option<Said<String>>,
+    pub(super) policy: Option<Said<PolicyChoice>>,
+    pub(super) playbook: Option<Said<String>>,
+}
+
+impl Whole {
+    pub(super) fn read(
+        top: &Mapping<'_>,
+        balena: Option<&Mapping<'_>>,
+        report: &mut Report,
+    ) -> Self {
+        let balena = |key| balena.and_then(|balena| balena.get(key));
+        let text = |field: &Field<'_>, what, report: &mut Report| {
+            field.text(what, report).map(str::to_owned)
+        };
+        Self {
+            api: Said::read(balena("api"), |api| self::api(api, report)),
+            token: Said::read(balena("token"), |token| secret(token, "BALENA_TOKEN", report)),
+            ca: Said::read(balena("ca"), |ca| {
+                text(ca, "the path of a file of certificates", report)
+            }),
+            payloads: Said::read(top.get("payloads"), |payloads| {
+                text(payloads, "the path of a folder or file", report)
+            }),
+            policy: Said::read(top.get("policy"), |policy| self::policy(policy, report)),
+            playbook: Said::read(top.get("playbook"), |playbook| {
+                text(playbook, "the path of a playbook", report)
+            }),
+        }
+    }
+
+    /// What holds where no file says anything.
+    pub(super) fn built_in() -> Self {
+        let api = Said::built_in(Settings::BALENA_CLOUD.to_owned());
+        Self { api: Some(api), ..Self::default() }
+    }
+}
+
+/// Lays what several files say for the whole inventory over each other; the nearest file comes first.
+pub(super) fn settle<'a>(nearest_first: impl Iterator<Item = &'a Document> + Clone) -> Settings {
+    fn first<'a, T: 'a>(
+        mut all: impl Iterator<Item = &'a Document>,
+        get: impl Fn(&'a Whole) -> &'a Option<Said<T>>,
+    ) -> Option<(&'a Document, &'a T)> {
+        all.find_map(|document| Some((document, &get(&document.whole).as_ref()?.value)))
+    }
+    let all = || nearest_first.clone();
+    let text =
+        |get: fn(&Whole) -> &Option<Said<String>>| first(all(), get).map(|(_, text)| text.clone());
+    let policy = first(all(), |whole| &whole.policy);
     Settings {
-        api: api
-            .and_then(|api| self::api(api, report))
-            .unwrap_or_else(|| Settings::BALENA_CLOUD.to_owned()),
-        token: token.and_then(|token| secret(token, "BALENA_TOKEN", report)),
-        ca: balena
-            .and_then(|balena| balena.get("ca"))
-            .and_then(|ca| ca.text("the path of a file of certificates", report))
-            .map(str::to_owned),
-        payloads: top
-            .get("payloads")
-            .and_then(|payloads| payloads.text("the path of a folder or file", report))
-            .map(str::to_owned),
-        policy: top.get("policy").and_then(|policy| self::policy(policy, report)),
-        playbook: top
-            .get("playbook")
-            .and_then(|playbook| playbook.text("the path of a playbook", report))
-            .map(str::to_owned),
+        api: text(|whole| &whole.api).unwrap_or_else(|| Settings::BALENA_CLOUD.to_owned()),
+        token: first(all(), |whole| &whole.token).map(|(_, token)| token.clone()),
+        ca: text(|whole| &whole.ca),
+        payloads: text(|whole| &whole.payloads),
+        policy: policy.map(|(_, policy)| policy.clone()),
+        policy_file: policy.map(|(document, _)| document.file.to_string()),
+        playbook: text(|whole| &whole.playbook),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The hours in which devices may start and cross the point of no return.
 
+use std::collections::HashSet;
+
 use super::document::Document;
-use super::layer::Layer;
 use crate::fleet::{BadHours, Hours, WindowChoice};
 use crate::problem::Report;
 use crate::yaml::{Field, Keys, Kind};
@@ -39,10 +40,16 @@ pub(super) fn check(
     report: &mut Report,
 ) {
     let groups = document.groups.values().map(|group| &group.layer);
-    let devices = document.devices.values().map(|own| &own.layer);
+    let devices = document.devices.values().map(|layer| &**layer);
     let layers = [&document.top, &document.defaults].into_iter().chain(groups).chain(devices);
-    for said in layers.filter_map(|layer: &Layer| layer.window.as_ref()) {
+    // Devices may share what is said of them.
+    let mut seen = HashSet::new();
+    for (layer, said) in layers.filter_map(|layer| Some((layer, layer.window.as_ref()?))) {
         let WindowChoice::Hours(hours) = &said.value else { continue };
+        if !seen.insert((&layer.file, said.place)) {
+            continue;
+        }
+        report.turn_to(&layer.file);
         if let Err(BadHours { key, message }) = check(hours) {
             report.add(said.place, &said.path.key(key), message);
         }

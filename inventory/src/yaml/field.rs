@@ -110,7 +110,13 @@ impl<'a> Field<'a> {
         let number = whole.filter(|number| range.contains(number));
         if number.is_none() {
             let what = format!("a number between {} and {}", range.start(), range.end());
-            self.expected(&what, report);
+            match &self.node.kind {
+                Kind::Text(text) if text.parse().is_ok_and(|number| range.contains(&number)) => {
+                    let message = format!("expected {what}, found {}", self.node.found());
+                    self.refuse_with_hint(report, message, "write it without quotes");
+                }
+                _ => self.expected(&what, report),
+            }
         }
         number
     }

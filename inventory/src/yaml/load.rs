@@ -12,7 +12,7 @@ use super::syntax;
 use crate::problem::{Place, Report};
 
 /// Deeper nesting is a mistake or an attack; it would also make the tree costly to walk.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// Reads one YAML document.
 ///
@@ -36,7 +36,7 @@ pub fn load(text: &str, report: &mut Report) -> Option<Node> {
     Some(tree.root.unwrap_or(Node { place: Place::START, kind: Kind::Null }))
 }
 
-fn place(marker: Marker) -> Place {
+pub(super) fn place(marker: Marker) -> Place {
     Place { line: marker.line(), column: marker.col() + 1 }
 }
 

@@ -48,6 +48,14 @@ pub struct Mapping<'a> {
 }
 
 impl<'a> Mapping<'a> {
+    /// A mapping of values that stand in different places.
+    pub(crate) fn of(fields: Vec<(&'a str, Field<'a>)>) -> Self {
+        let member =
+            |(key, field): (&'a str, Field<'a>)| Member { key, place: field.place(), field };
+        let members = fields.into_iter().map(member).collect();
+        Self { place: Place::START, path: KeyPath::root(), members, whole: true }
+    }
+
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<&Field<'a>> {
         self.members.iter().find(|member| member.key == key).map(|member| &member.field)

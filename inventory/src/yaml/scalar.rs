@@ -18,6 +18,21 @@ enum Value {
 }
 
 impl Number {
+    /// A whole number, and how it is written.
+    pub(super) fn whole(text: &str, whole: i64) -> Self {
+        Self { text: text.to_owned(), value: Value::Whole(whole) }
+    }
+
+    /// A TCP port.
+    pub(crate) fn from_port(port: u16) -> Self {
+        Self { text: port.to_string(), value: Value::Whole(port.into()) }
+    }
+
+    /// A number that is not whole, and how it is written.
+    pub(super) fn real(text: &str, real: f64) -> Self {
+        Self { text: text.to_owned(), value: Value::Real(real) }
+    }
+
     /// The number as the file has it.
     pub fn text(&self) -> &str {
         &self.text

@@ -28,7 +28,8 @@ const MEANINGS: [(&str, &str, &str); 14] = [
     (
         "flow sequence, expected",
         "a list in brackets is not finished",
-        "separate the items with `,` and close the list with `]`",
+        "separate the items with `,` and close the list with `]`; \
+         a name with a range needs quotes: \"pi-[1:9]\"",
     ),
     (
         "flow mapping, did not find",

@@ -2,6 +2,7 @@
 
 use migos_engine::port::BalenaError;
 use reqwest::StatusCode;
+use rustls::CertificateError;
 use serde_json::Value;
 use std::error::Error;
 use std::io;
@@ -86,6 +87,10 @@ pub(crate) fn reason(error: &(dyn Error + 'static)) -> String {
         innermost = inner;
     }
     match innermost.downcast_ref::<rustls::Error>() {
+        Some(tls @ rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
+            "its certificate is not trusted ({tls}); if the authority that signed it is your own, name its file \
+             under `balena: {{ ca: … }}` in the inventory"
+        ),
         Some(tls @ rustls::Error::InvalidCertificate(_)) => {
             format!("its certificate is not trusted ({tls})")
         }
@@ -143,7 +148,7 @@ mod tests {
         let error = io::Error::other(io::Error::other(refused));
         insta::assert_snapshot!(
             reason(&error),
-            @"its certificate is not trusted (invalid peer certificate: UnknownIssuer)"
+            @"its certificate is not trusted (invalid peer certificate: UnknownIssuer); if the authority that signed it is your own, name its file under `balena: { ca: … }` in the inventory"
         );
         let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
         assert_eq!(reason(&refused), "connection refused");

@@ -1,9 +1,11 @@
 //! What can be typed.
 
 mod assess;
+mod inventory;
 mod stock;
 
 pub(crate) use assess::Assess;
+pub(crate) use inventory::{Init, Show};
 pub(crate) use stock::{
     Cache, ImageCommand, ImageFetch, ImagePrepare, PayloadBuild, PayloadCommand,
 };
@@ -39,8 +41,21 @@ pub(crate) struct Args {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Global {
     /// Folder that holds all runs and the fleet ledger
-    #[arg(long, global = true, value_name = "DIR", default_value = "runs")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "runs",
+        env = "MIGOS_RUNS",
+        hide_env_values = true
+    )]
     pub(crate) runs: PathBuf,
+    /// Ask for the password of logins, where the inventory has none [env: MIGOS_SSH_PASSWORD]
+    #[arg(short = 'k', long, global = true)]
+    pub(crate) ask_pass: bool,
+    /// Ask for the password of sudo, where the inventory has none [env: MIGOS_SUDO_PASSWORD]
+    #[arg(short = 'K', long, global = true)]
+    pub(crate) ask_become_pass: bool,
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub(crate) color: Color,
@@ -67,13 +82,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: LabCommand,
     },
-    /// Read an inventory and show its fleet; no network
-    Inventory {
-        #[command(flatten)]
-        inventory: Inventory,
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
-    },
+    /// Begin: a folder with an inventory, a policy, and the next steps; also from a table of devices
+    Init(Init),
+    /// Read inventories and show their fleet, explain a device, or check for what is likely not meant; no network
+    Inventory(Show),
     /// Read facts of devices over SSH; changes nothing
     Probe {
         #[command(flatten)]
@@ -316,24 +328,28 @@ pub(crate) struct Place {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Inventory {
-    /// The inventory file; `-` reads standard input
-    pub(crate) inventory: PathBuf,
+    /// The inventory; of several the later ones count more. `-` reads standard input
+    #[arg(required = true, value_name = "INVENTORY")]
+    pub(crate) inventory: Vec<PathBuf>,
     /// Only these devices: names, ranges, groups, and states in the newest run such as state=failed, separated by commas
     #[arg(short, long, value_name = "PATTERN")]
     pub(crate) limit: Option<String>,
+    /// What ssh itself reads, for what the inventory leaves open; `none` reads nothing [default: ~/.ssh/config]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ssh_config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Planning {
     #[command(flatten)]
     pub(crate) inventory: Inventory,
-    /// Policy file or shipped policy, instead of the inventory's
+    /// Policy file or shipped policy, instead of the inventory's [env: MIGOS_POLICY]
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<String>,
-    /// Playbook file, instead of the inventory's or the built-in one
+    /// Playbook file, instead of the inventory's or the built-in one [env: MIGOS_PLAYBOOK]
     #[arg(long, value_name = "FILE")]
     pub(crate) playbook: Option<PathBuf>,
-    /// Payload file or folder, instead of the inventory's
+    /// Payload file or folder, instead of the inventory's [env: MIGOS_PAYLOAD]
     #[arg(long, value_name = "PATH")]
     pub(crate) payload: Option<PathBuf>,
     /// Facts saved by `probe -o`, instead of probing now
@@ -345,10 +361,11 @@ pub(crate) struct Planning {
     /// Overrule a refusal by its name; can be given several times. docs/preflight.md tells them
     #[arg(long, value_name = "NAME", value_parser = refusals())]
     pub(crate) allow: Vec<Allow>,
-    /// At most so many devices at a time, whatever the policy allows
+    /// At most so many devices at a time, whatever the policy allows [env: MIGOS_PARALLEL]
     #[arg(short, long, visible_alias = "forks", short_alias = 'f', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) parallel: Option<u32>,
     /// The whole run stops at one more failed device than so many, instead of the policy's `budget.failed`
+    /// [env: MIGOS_MAX_FAILURES]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(crate) max_failures: Option<u32>,
 }

@@ -1,8 +1,14 @@
 //! What a person is asked.
 
+use crate::args::Global;
 use crate::failure::{Failure, Kind};
+use crate::wire::{self, Passwords};
 use migos_playbooks::plan::Plan;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Names the stakes and asks for the number of devices.
 pub(crate) fn confirm(plan: &Plan) -> Result<(), Failure> {
@@ -21,6 +27,77 @@ pub(crate) fn confirm_deletion(records: usize) -> Result<(), Failure> {
          Type the number of records to go on, anything else to leave: "
     );
     ask(records, &format!("{records} records are deleted"), &stakes)
+}
+
+/// The passwords that this command was told to ask for: each is asked for once, and never shown.
+pub(crate) fn passwords(global: &Global) -> Result<Passwords, Failure> {
+    static LOGIN: OnceLock<Arc<str>> = OnceLock::new();
+    static SUDO: OnceLock<Arc<str>> = OnceLock::new();
+    let ask = |wanted: bool, name: &str, what: &str, known: &OnceLock<Arc<str>>| {
+        if !wanted {
+            return Ok(None);
+        }
+        if let Some(password) = known.get().cloned().or_else(|| wire::password_variable(name)) {
+            return Ok(Some(password));
+        }
+        let Some(password) = hidden(&format!("{what} on the devices: "))? else {
+            let what = format!("nobody is there to be asked for the {what}");
+            let hint = format!("run it in a terminal, or set {name}");
+            return Err(Failure::new(Kind::Usage, what).hint(hint));
+        };
+        Ok(Some(known.get_or_init(|| password).clone()))
+    };
+    Ok(Passwords {
+        login: ask(global.ask_pass, "MIGOS_SSH_PASSWORD", "password", &LOGIN)?,
+        sudo: ask(global.ask_become_pass, "MIGOS_SUDO_PASSWORD", "sudo password", &SUDO)?,
+        ..Passwords::default()
+    })
+}
+
+/// Asks for the passphrase of a key, once; nothing if nobody is there.
+pub(crate) fn passphrase(path: &Path) -> Result<Option<Arc<str>>, Failure> {
+    static KNOWN: Mutex<BTreeMap<PathBuf, Arc<str>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(passphrase) = known.get(path) {
+        return Ok(Some(passphrase.clone()));
+    }
+    let answer = hidden(&format!("Passphrase of the key {}: ", path.display()))?;
+    let answer = answer.filter(|answer| !answer.is_empty());
+    if let Some(answer) = &answer {
+        known.insert(path.to_owned(), answer.clone());
+    }
+    Ok(answer)
+}
+
+/// A terminal that shows what is typed again once this is gone.
+struct Silenced(Termios);
+
+impl Drop for Silenced {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+/// Asks in the terminal for what must not be seen; nothing if nobody is there.
+fn hidden(question: &str) -> Result<Option<Arc<str>>, Failure> {
+    if !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let failed = |error: io::Error| Failure::internal("failed to ask in the terminal", &error);
+    let before = tcgetattr(io::stdin()).map_err(|error| failed(error.into()))?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(io::stdin(), OptionalActions::Flush, &silent)
+        .map_err(|error| failed(error.into()))?;
+    let again = Silenced(before);
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{question}");
+    let _ = err.flush();
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    let _ = writeln!(err);
+    drop(again);
+    Ok(Some(answer.trim_end_matches(['\r', '\n']).into()))
 }
 
 /// Asks for a number, which nobody types by accident.

@@ -2,13 +2,18 @@
 
 use crate::failure::{Failure, Kind};
 use crate::input::Sources;
+use crate::prompt;
 use jiff::Timestamp;
 use migos_balena::{Authority, Balena, Token};
 use migos_engine::bandwidth::Meter;
 use migos_engine::executor::Provisions;
-use migos_engine::port::{Clock, Entropy, HostKey, LoginKey, Root, Target};
+use migos_engine::port::{
+    Clock, Credentials, Entropy, HostKey, LoginKey, Root, Target, TransportError,
+};
 use migos_engine::run::Holder;
-use migos_inventory::{Bastion, DeviceId, HostKeys, Login, SecretSource, ValueSource};
+use migos_inventory::{
+    Agent, Bastion, DeviceId, HostKeys, Login, SecretSource, SecretUse, Secrets, ValueSource,
+};
 use migos_playbooks::plan::Plan;
 use migos_ssh::{Ssh, Timeouts, Transcript};
 use std::collections::BTreeMap;
@@ -76,6 +81,18 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
     let home = || variable("HOME").map(|home| Path::new(&home).join(".cache"));
     let base = variable("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     base.or_else(home).map(|base| base.join("migos-fleet"))
+}
+
+/// The folder for a person's settings: see the XDG Base Directory Specification.
+pub(crate) fn settings_folder() -> Option<PathBuf> {
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".config"));
+    let base = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    base.or_else(home)
+}
+
+/// What the environment says in place of a flag; the name begins with `MIGOS_`.
+pub(crate) fn preset(name: &str) -> Option<String> {
+    variable(name)
 }
 
 /// The folders a shell looks for programs in.
@@ -157,6 +174,11 @@ pub(crate) fn secret(base: &Path, source: &SecretSource, what: &str) -> Result<S
                 })?;
             text
         }
+        SecretSource::Inventory => {
+            let hint = "start from the inventory, or give it with --ask-pass or --ask-become-pass";
+            return Err(Failure::new(Kind::Input, format!("{what} is kept in the inventory only"))
+                .hint(hint));
+        }
     };
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
@@ -228,6 +250,31 @@ pub(crate) fn ssh(runs: &Path, transcript: Option<Transcript>) -> Result<Ssh, Fa
     Ok(Ssh::new(runs.join("known_hosts"), Timeouts::default(), transcript))
 }
 
+/// Asks for the passphrases of keys that need one.
+pub(crate) async fn unlock<'a>(
+    ssh: &Ssh,
+    targets: impl IntoIterator<Item = &'a Target>,
+) -> Result<(), Failure> {
+    let ask = |path: &Path| prompt::passphrase(path).map_err(Box::new);
+    match ssh.unlock(targets, |path| ask(path).map_err(Unlocking::Asking)).await {
+        Ok(()) => Ok(()),
+        Err(Unlocking::Asking(failure)) => Err(*failure),
+        Err(Unlocking::Key(error)) => Err(Failure::of(Kind::Input, &error)),
+    }
+}
+
+/// Why keys were not opened.
+enum Unlocking {
+    Asking(Box<Failure>),
+    Key(TransportError),
+}
+
+impl From<TransportError> for Unlocking {
+    fn from(error: TransportError) -> Self {
+        Unlocking::Key(error)
+    }
+}
+
 /// Writes each device's transcript into its own file.
 pub(crate) fn transcripts(
     path: impl Fn(&DeviceId) -> PathBuf + Send + Sync + 'static,
@@ -245,41 +292,138 @@ pub(crate) fn transcripts(
     })
 }
 
-/// How to reach a device on Raspbian.
-pub(crate) fn target(base: &Path, device: &DeviceId, login: &Login) -> Result<Target, Failure> {
-    let key = match &login.identity {
-        Some(path) => resolve(base, path),
-        None => default_key().ok_or_else(|| {
-            let what = format!("no key to log in to {device} with");
-            let hint = "write `ssh: { identity: ~/.ssh/… }` under `defaults:` in the inventory";
-            Failure::new(Kind::Input, what).hint(hint)
-        })?,
-    };
-    if !key.is_file() {
-        let what = format!("the key {} to log in to {device} with does not exist", key.display());
-        return Err(Failure::new(Kind::Input, what).hint("correct `ssh: { identity: … }`"));
+/// Passwords that hold for all devices of which the inventory says nothing, and those that stand in it.
+#[derive(Clone, Default)]
+pub(crate) struct Passwords {
+    /// For logins.
+    pub(crate) login: Option<Arc<str>>,
+    /// For sudo.
+    pub(crate) sudo: Option<Arc<str>>,
+    /// Those of single devices.
+    pub(crate) own: Secrets,
+}
+
+impl Passwords {
+    fn of(
+        &self,
+        base: &Path,
+        device: &DeviceId,
+        source: Option<&SecretSource>,
+        what_for: SecretUse,
+    ) -> Result<Option<Arc<str>>, Failure> {
+        let (asked, name) = match what_for {
+            SecretUse::Login => (&self.login, "the password"),
+            SecretUse::Sudo => (&self.sudo, "the sudo password"),
+        };
+        match (source, self.own.get(device, what_for)) {
+            (None, _) => Ok(asked.clone()),
+            (Some(SecretSource::Inventory), Some(own)) => Ok(Some(own.into())),
+            (Some(SecretSource::Inventory), None) if asked.is_some() => Ok(asked.clone()),
+            (Some(source), _) => {
+                Ok(Some(secret(base, source, &format!("{name} of {device}"))?.into()))
+            }
+        }
     }
+}
+
+/// How to reach a device on Raspbian.
+pub(crate) fn target(
+    base: &Path,
+    device: &DeviceId,
+    login: &Login,
+    passwords: &Passwords,
+) -> Result<Target, Failure> {
+    let mut via = None;
+    for hop in &login.jump {
+        // A password that was asked for is that of the devices.
+        let mut target = host(base, device, hop, &Passwords::default())?;
+        target.root = Root::NotNeeded;
+        target.via = via;
+        via = Some(Arc::new(target));
+    }
+    Ok(Target { via, ..host(base, device, login, passwords)? })
+}
+
+fn host(
+    base: &Path,
+    device: &DeviceId,
+    login: &Login,
+    passwords: &Passwords,
+) -> Result<Target, Failure> {
     let operator = match &login.known_hosts {
         Some(path) => Some(resolve(base, path)),
         None => Some(resolve(base, "~/.ssh/known_hosts")).filter(|path| path.is_file()),
     };
-    let root = match &login.sudo_password {
-        Some(source) => {
-            Root::Password(secret(base, source, &format!("the sudo password of {device}"))?.into())
-        }
+    let sudo = login.sudo_password.as_ref();
+    let root = match passwords.of(base, device, sudo, SecretUse::Sudo)? {
+        Some(password) => Root::Password(password),
         None => Root::Passwordless,
     };
+    let credentials = credentials(base, device, login, passwords)?;
     Ok(Target {
         device: device.clone(),
         host: login.host.clone(),
         port: login.port,
         user: login.user.clone(),
-        key: LoginKey::File(key),
+        key: LoginKey::Operator(Arc::new(credentials)),
         host_key: HostKey::Known { operator, accept_new: login.host_keys == HostKeys::AcceptNew },
         root,
         via: None,
+        proxy_command: login.proxy_command.as_deref().map(Into::into),
+        old_algorithms: login.old_algorithms,
         meter: Meter::default(),
     })
+}
+
+fn credentials(
+    base: &Path,
+    device: &DeviceId,
+    login: &Login,
+    passwords: &Passwords,
+) -> Result<Credentials, Failure> {
+    let agent = match &login.agent {
+        Agent::Running => running_agent(),
+        Agent::None => None,
+        Agent::Socket(path) => Some(resolve(base, path)),
+    };
+    let password = passwords.of(base, device, login.password.as_ref(), SecretUse::Login)?;
+    let keys: Vec<PathBuf> = match login.identities.is_empty() {
+        false => login.identities.iter().map(|path| resolve(base, path)).collect(),
+        true => default_keys(),
+    };
+    if keys.is_empty() && agent.is_none() && password.is_none() {
+        let what = format!("no key to log in to {device} with");
+        let hint = "write `ssh: { identity: ~/.ssh/… }` under `defaults:` in the inventory, or load a key with `ssh-add`";
+        return Err(Failure::new(Kind::Input, what).hint(hint));
+    }
+    if let Some(missing) = keys.iter().find(|key| !key.is_file()) {
+        let what =
+            format!("the key {} to log in to {device} with does not exist", missing.display());
+        return Err(Failure::new(Kind::Input, what).hint("correct `ssh: { identity: … }`"));
+    }
+    Ok(Credentials {
+        keys,
+        certificate: login.certificate.as_ref().map(|path| resolve(base, path)),
+        agent,
+        identities_only: login.identities_only,
+        password,
+    })
+}
+
+/// The socket of the agent that runs for this person.
+pub(crate) fn running_agent() -> Option<PathBuf> {
+    variable("SSH_AUTH_SOCK").map(PathBuf::from).filter(|socket| socket.exists())
+}
+
+/// The password for logins that the environment holds.
+pub(crate) fn password_variable(name: &str) -> Option<Arc<str>> {
+    variable(name).map(Into::into)
+}
+
+/// The person's own ssh_config, if there is one.
+pub(crate) fn default_ssh_config() -> Option<PathBuf> {
+    let path = PathBuf::from(variable("HOME")?).join(".ssh/config");
+    Some(path).filter(|path| path.is_file())
 }
 
 /// How to reach the bastion that a device calls. Its host key must be known already, because the device is told of it.
@@ -293,19 +437,17 @@ pub(crate) fn bastion(
         host: reach.host,
         port: reach.port,
         user: bastion.user.clone(),
-        identity: bastion.identity.clone(),
+        identities: bastion.identity.iter().cloned().collect(),
         known_hosts: bastion.known_hosts.clone(),
         host_keys: HostKeys::Strict,
-        sudo_password: None,
+        ..Login::at("")
     };
-    Ok(Target { root: Root::NotNeeded, ..target(base, device, &login)? })
+    Ok(Target { root: Root::NotNeeded, ..host(base, device, &login, &Passwords::default())? })
 }
 
-/// The key that ssh itself would use.
-fn default_key() -> Option<PathBuf> {
-    let home = PathBuf::from(variable("HOME")?);
-    ["id_ed25519", "id_ecdsa", "id_rsa"]
-        .iter()
-        .map(|name| home.join(".ssh").join(name))
-        .find(|path| path.is_file())
+/// The keys that ssh itself would use.
+fn default_keys() -> Vec<PathBuf> {
+    let Some(home) = variable("HOME").map(PathBuf::from) else { return Vec::new() };
+    let names = ["id_ed25519", "id_ecdsa", "id_rsa"].iter();
+    names.map(|name| home.join(".ssh").join(name)).filter(|path| path.is_file()).collect()
 }

@@ -203,7 +203,7 @@ pub struct Target {
     pub port: u16,
     /// Login name.
     pub user: String,
-    /// The key to log in with.
+    /// What to log in with.
     pub key: LoginKey,
     /// Which host key is right.
     pub host_key: HostKey,
@@ -211,6 +211,10 @@ pub struct Target {
     pub root: Root,
     /// The host through which it is reached; `host` and `port` are as that host sees them.
     pub via: Option<Arc<Target>>,
+    /// A command whose input and output are the connection; `%h`, `%p` and `%r` stand for host, port and user.
+    pub proxy_command: Option<Arc<str>>,
+    /// True if algorithms that only old servers need are allowed.
+    pub old_algorithms: bool,
     /// The limits of what is sent to it and fetched from it.
     pub meter: Meter,
 }
@@ -228,13 +232,46 @@ pub struct Guest {
     pub lease: Duration,
 }
 
-/// The key to log in with.
+/// What to log in with.
 #[derive(Debug, Clone)]
 pub enum LoginKey {
-    /// The operator's private key, in a file.
-    File(PathBuf),
+    /// What the operator has.
+    Operator(Arc<Credentials>),
     /// The run's own key, which MIGOS was told of.
     Own(Arc<KeyPair>),
+}
+
+impl LoginKey {
+    /// The operator's private key in a file, and nothing else.
+    pub fn file(path: PathBuf) -> Self {
+        LoginKey::Operator(Arc::new(Credentials { keys: vec![path], ..Credentials::default() }))
+    }
+}
+
+/// What an operator has to log in with.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Files of private keys, in the order in which they are tried.
+    pub keys: Vec<PathBuf>,
+    /// The certificate of one of the keys.
+    pub certificate: Option<PathBuf>,
+    /// The socket of an agent that is asked for further keys.
+    pub agent: Option<PathBuf>,
+    /// True if the agent is asked for the keys of these files only.
+    pub identities_only: bool,
+    /// The password, where the server asks for one.
+    pub password: Option<Arc<str>>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("keys", &self.keys)
+            .field("certificate", &self.certificate)
+            .field("agent", &self.agent)
+            .field("identities_only", &self.identities_only)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which host key is right.

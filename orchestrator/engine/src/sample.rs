@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use migos_contract::Compression;
-use migos_inventory::{Bastion, DeviceId, FleetSlug, HostKeys, Login, PortRange, SiteName};
+use migos_inventory::{Bastion, DeviceId, FleetSlug, Login, PortRange, SiteName};
 use migos_payload::digest::Sha256;
 use migos_payload::image::{IMAGE_SCHEMA, ImageManifest};
 use migos_payload::size::ByteCount;
@@ -139,15 +139,7 @@ pub(crate) fn plan(devices: usize) -> CheckedPlan {
 fn device(number: usize, payload: Sha256, image: Sha256) -> DevicePlan {
     let site = if number.is_multiple_of(2) { "north" } else { "south" };
     DevicePlan {
-        login: Login {
-            host: "127.0.0.1".into(),
-            port: 22,
-            user: "pi".into(),
-            identity: None,
-            known_hosts: None,
-            host_keys: HostKeys::AcceptNew,
-            sudo_password: None,
-        },
+        login: Login::at("127.0.0.1"),
         site: Some(SiteName::new(site).unwrap()),
         class: Class {
             board: "3B+".into(),

@@ -75,6 +75,9 @@ struct Config {
     application_id: u64,
     device_type: String,
     api_endpoint: String,
+    /// The only authority that counts, if there is one.
+    #[serde(rename = "balenaRootCA", default)]
+    root_ca: Option<String>,
     /// With it the supervisor would register the device itself, under another uuid if anything went
     /// wrong.
     #[serde(default)]
@@ -157,9 +160,12 @@ fn client(pi: &VirtualPi, image: &Image) -> Result<(DeviceClient, String), Strin
         ));
     }
     let mac = pi.site.for_balena_os(&flashed.files)?;
-    let client = DeviceClient::new(&config.api_endpoint, config.uuid, config.device_api_key)
-        .map_err(|error: DeviceClientError| error.to_string())?;
-    Ok((client, mac))
+    let Config { api_endpoint, root_ca, uuid, device_api_key, .. } = config;
+    let client = match root_ca.filter(|_| api_endpoint.starts_with("https://")) {
+        Some(ca) => DeviceClient::with_authority(&api_endpoint, &ca, uuid, device_api_key),
+        None => DeviceClient::new(&api_endpoint, uuid, device_api_key),
+    };
+    Ok((client.map_err(|error: DeviceClientError| error.to_string())?, mac))
 }
 
 #[cfg(test)]

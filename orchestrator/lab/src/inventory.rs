@@ -184,7 +184,7 @@ pub(crate) fn text(
     line("defaults:".to_owned());
     line(format!(
         "  ssh: {{ user: pi, identity: {OPERATOR_KEY}, known_hosts: {KNOWN_HOSTS}, \
-         host_keys: strict }}"
+         host_keys: strict, config: none }}"
     ));
     placing.groups(devices).into_iter().for_each(&mut line);
     line("devices:".to_owned());

@@ -20,6 +20,7 @@ mod campaign;
 mod checks;
 mod grid;
 mod html;
+mod inventory;
 mod json;
 mod limits;
 mod lines;
@@ -45,6 +46,7 @@ pub use assess::{assess_json, assess_next, assess_text};
 pub use campaign::{Standing, campaign, campaign_json, campaign_text};
 pub use checks::checks_text;
 pub use html::{Told, assess_html, plan_html, run_html};
+pub use inventory::{explanation, findings_text, folded_inventory_table, inventory_table};
 pub use json::summary_json;
 pub use lines::RunLines;
 pub use live::Live;
@@ -54,7 +56,7 @@ pub use policy::{policy_json, policy_list, policy_text};
 pub use states::{STATES, state_word};
 pub use status::status;
 pub use summary::summary;
-pub use tables::{inventory_table, probe_table};
+pub use tables::probe_table;
 pub use words::plain;
 
 /// How texts are to look. The caller decides; nothing here looks for a terminal or at the environment.

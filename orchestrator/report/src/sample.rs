@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use migos_events::{
     Cause, CauseKind, DeviceEvent, Event, History, Learned, Outcome, Record, RunId, StepRef,
 };
-use migos_inventory::{Bastion, DeviceId, FleetSlug, HostKeys, Login, PortRange, SiteName};
+use migos_inventory::{Bastion, DeviceId, FleetSlug, Login, PortRange, SiteName};
 use migos_payload::digest::Sha256;
 use migos_payload::image::ImageManifest;
 use migos_payload::manifest::File;
@@ -58,15 +58,7 @@ fn device(name: &str, board: &str) -> DevicePlan {
     let kind = if north { "raspberrypi3" } else { "raspberrypi4-64" };
     let watchdog = if north { "arm_64bit=0" } else { "arm_64bit=1\nenable_uart=1" };
     DevicePlan {
-        login: Login {
-            host: "10.1.4.42".into(),
-            port: 22,
-            user: "pi".into(),
-            identity: Some(IDENTITY.into()),
-            known_hosts: None,
-            host_keys: HostKeys::AcceptNew,
-            sudo_password: None,
-        },
+        login: Login { identities: vec![IDENTITY.into()], ..Login::at("10.1.4.42") },
         site: Some(SiteName::new(if north { "north" } else { "south" }).unwrap()),
         class: Class {
             board: board.into(),

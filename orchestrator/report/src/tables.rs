@@ -1,48 +1,11 @@
-//! The tables of what an inventory says and of what a probe found.
+//! The table of what a probe found.
 
 use crate::Style;
 use crate::grid::{columns, table};
 use crate::words::{Tone, many, paint, plain};
-use migos_inventory::{DataChoice, Device, DeviceId, Fleet, Login, fold};
+use migos_inventory::{DeviceId, fold};
 use migos_playbooks::facts::{Facts, FactsByDevice, Network, Probed};
 use migos_playbooks::plan::NetworkPlan;
-
-/// The selected devices of an inventory, one a row, and all of them folded.
-pub fn inventory_table(fleet: &Fleet, selection: &[DeviceId], style: Style) -> String {
-    let devices: Vec<_> = selection.iter().filter_map(|id| fleet.devices.get(id)).collect();
-    let header = ["device", "address", "groups", "site", "balena fleet", "data", "held"];
-    let mut text = table(style, &header, &[], devices.iter().map(|d| device_row(d)).collect());
-    let held = devices.iter().filter(|device| device.hold.is_some()).count();
-    let names = fold(devices.iter().map(|device| &device.id));
-    text += &format!("{}, {held} held: {names}\n", many(devices.len(), "device"));
-    text
-}
-
-fn device_row(device: &Device) -> Vec<String> {
-    let groups: Vec<_> = device.groups.iter().map(|group| group.as_str()).collect();
-    let data = match &device.data {
-        Some(DataChoice::None) => "none".to_owned(),
-        Some(DataChoice::Keep(data)) => format!("keeps {}", many(data.paths.len(), "path")),
-        None => "not said".to_owned(),
-    };
-    vec![
-        device.id.to_string(),
-        address(&device.login),
-        groups.join(", "),
-        device.site.as_ref().map(ToString::to_string).unwrap_or_default(),
-        device.balena_fleet.as_ref().map(ToString::to_string).unwrap_or_default(),
-        data,
-        device.hold.as_ref().map(|hold| plain(&hold.0)).unwrap_or_default(),
-    ]
-}
-
-/// `pi@10.1.4.42`, with the port where it is not the usual one.
-fn address(login: &Login) -> String {
-    match login.port {
-        Login::DEFAULT_PORT => format!("{}@{}", login.user, login.host),
-        port => format!("{}@{}:{port}", login.user, login.host),
-    }
-}
 
 /// What a probe found, one device a row; below it those that told nothing, and why.
 pub fn probe_table(facts: &FactsByDevice, style: Style) -> String {
@@ -111,33 +74,6 @@ mod tests {
     use migos_playbooks::facts::{BootPartition, FileSystem, Firmware, OsRelease};
 
     const STYLE: Style = Style { color: false, width: 120 };
-
-    #[test]
-    fn an_inventory_as_a_table() {
-        let text = "
-migos: 1
-balena: { fleet: acme/kiosks }
-data: none
-defaults: { ssh: { user: pi, identity: ~/.ssh/fleet } }
-groups:
-  north: { devices: [\"kiosk-[001:003]\"], vars: { site: north } }
-devices:
-  kiosk-002: { host: 10.1.4.42, ssh: { port: 2222 }, hold: \"screen being replaced\" }
-  bench-1: {}
-";
-        let fleet = migos_inventory::parse("kiosks.yaml", text).unwrap();
-        let table = inventory_table(&fleet, &fleet.order, STYLE);
-        insta::assert_snapshot!(table, @r###"
-         device      address             groups   site    balena fleet   data   held
-        ──────────────────────────────────────────────────────────────────────────────────────────────
-         kiosk-001   pi@kiosk-001        north    north   acme/kiosks    none
-         kiosk-002   pi@10.1.4.42:2222   north    north   acme/kiosks    none   screen being replaced
-         kiosk-003   pi@kiosk-003        north    north   acme/kiosks    none
-         bench-1     pi@bench-1                           acme/kiosks    none
-        ──────────────────────────────────────────────────────────────────────────────────────────────
-        4 devices, 1 held: kiosk-[001-003], bench-1
-        "###);
-    }
 
     fn facts(network: Network) -> Probed {
         let boot = BootPartition {

@@ -2,10 +2,11 @@
 
 use crate::host_key::{Expected, Guard, GuardError};
 use crate::known_hosts::HostName;
+use crate::proxy::Proxy;
 use crate::timeouts::Timeouts;
-use migos_engine::port::TransportError;
+use migos_engine::port::{Target, TransportError};
 use russh::keys::PublicKey;
-use russh::{Preferred, SshId, cipher, client};
+use russh::{Preferred, SshId, cipher, client, kex, mac};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -46,24 +47,42 @@ impl fmt::Debug for Connection {
 
 /// Connects and checks the host key.
 pub(crate) async fn connect(
-    host: &str,
-    port: u16,
+    target: &Target,
     expected: Expected,
     timeouts: &Timeouts,
 ) -> Result<Connection, TransportError> {
-    let stream = dial(host, port, timeouts.connect).await;
-    let stream = stream.map_err(|why| unreachable(host, port, why))?;
-    shake_hands(stream, None, host, port, expected, timeouts).await
+    let Target { host, port, .. } = target;
+    let stream = dial(host, *port, timeouts.connect).await;
+    let stream = stream.map_err(|why| unreachable(host, *port, why))?;
+    shake_hands(stream, None, target, expected, timeouts).await
+}
+
+/// The same, through a command.
+pub(crate) async fn connect_by(
+    command: &str,
+    target: &Target,
+    expected: Expected,
+    timeouts: &Timeouts,
+) -> Result<Connection, TransportError> {
+    let Target { host, port, user, .. } = target;
+    let failed = |why: &str| unreachable(host, *port, format!("by the proxy command: {why}"));
+    let proxy = Proxy::start(command, host, *port, user).map_err(|why| failed(&why))?;
+    let said = proxy.said();
+    let connected = shake_hands(proxy, None, target, expected, timeouts).await;
+    connected.map_err(|error| match (error, said.last_line()) {
+        (TransportError::Unreachable(_), Some(line)) => failed(&line),
+        (error, _) => error,
+    })
 }
 
 /// The same, through a host that is logged in to; `host` and `port` are as that host sees them.
 pub(crate) async fn connect_via(
     via: Connection,
-    host: &str,
-    port: u16,
+    target: &Target,
     expected: Expected,
     timeouts: &Timeouts,
 ) -> Result<Connection, TransportError> {
+    let (host, port) = (target.host.as_str(), target.port);
     let opening = via.handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0);
     let channel = match timeout(timeouts.connect, opening).await {
         Ok(Ok(channel)) => channel,
@@ -74,7 +93,7 @@ pub(crate) async fn connect_via(
         }
     };
     let stream = channel.into_stream();
-    shake_hands(stream, Some(Box::new(via)), host, port, expected, timeouts).await
+    shake_hands(stream, Some(Box::new(via)), target, expected, timeouts).await
 }
 
 fn unreachable(host: &str, port: u16, why: String) -> TransportError {
@@ -84,19 +103,27 @@ fn unreachable(host: &str, port: u16, why: String) -> TransportError {
 async fn shake_hands(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     via: Option<Box<Connection>>,
-    host: &str,
-    port: u16,
+    target: &Target,
     expected: Expected,
     timeouts: &Timeouts,
 ) -> Result<Connection, TransportError> {
+    let (host, port) = (target.host.as_str(), target.port);
     let unreachable = |why| unreachable(host, port, why);
-    let config = Arc::new(config(&expected, timeouts));
+    let config = Arc::new(config(&expected, target.old_algorithms, timeouts));
     let shown = Arc::new(OnceLock::new());
     let guard = Guard { host: HostName::new(host, port), expected, shown: shown.clone() };
     let handshake = client::connect_stream(config, stream, guard);
     match timeout(timeouts.key_exchange, handshake).await {
         Ok(Ok(handle)) => Ok(Connection { handle, shown, via }),
         Ok(Err(GuardError::Key(error))) => Err(error),
+        Ok(Err(GuardError::Protocol(error @ russh::Error::NoCommonAlgo { .. })))
+            if !target.old_algorithms =>
+        {
+            Err(TransportError::Login(format!(
+                "{host}:{port} is an old SSH server ({error}); set `old_algorithms: true` under `ssh:` in the \
+                 inventory for this device to allow what it can do"
+            )))
+        }
         Ok(Err(GuardError::Protocol(error))) => Err(unreachable(error.to_string())),
         Err(_) => Err(unreachable(format!(
             "it takes connections, but no SSH server answered within {} s",
@@ -105,17 +132,55 @@ async fn shake_hands(
     }
 }
 
-fn config(expected: &Expected, timeouts: &Timeouts) -> client::Config {
+/// Key exchanges, codes and ciphers that servers before OpenSSH 6.5 need (SHA-1 and CBC), in their order.
+const OLD_KEX: &[kex::Name] = &[
+    kex::ECDH_SHA2_NISTP256,
+    kex::ECDH_SHA2_NISTP384,
+    kex::ECDH_SHA2_NISTP521,
+    kex::DH_G14_SHA1,
+    kex::DH_GEX_SHA1,
+];
+const OLD_MACS: &[mac::Name] = &[mac::HMAC_SHA1_ETM, mac::HMAC_SHA1];
+const OLD_CIPHERS: &[cipher::Name] =
+    &[cipher::AES_256_CBC, cipher::AES_192_CBC, cipher::AES_128_CBC];
+
+/// What is agreed on with a server, best first.
+fn preferred(expected: &Expected, old_algorithms: bool) -> Preferred {
+    let preferred = Preferred {
+        cipher: Cow::Borrowed(CIPHERS),
+        key: Cow::Owned(expected.algorithms()),
+        ..Preferred::DEFAULT
+    };
+    if !old_algorithms {
+        return preferred;
+    }
+    // The last names of russh's list are marks of extensions, and stay last.
+    let is_mark = |name: &&kex::Name| {
+        let name = name.as_ref();
+        name.starts_with("ext-info") || name.starts_with("kex-strict")
+    };
+    let (marks, exchanges): (Vec<_>, Vec<_>) = preferred.kex.iter().partition(is_mark);
+    let old = OLD_KEX.iter().filter(|name| !exchanges.contains(name));
+    Preferred {
+        kex: exchanges.iter().copied().chain(old).chain(marks.iter().copied()).copied().collect(),
+        mac: with(&preferred.mac, OLD_MACS),
+        cipher: with(CIPHERS, OLD_CIPHERS),
+        ..preferred
+    }
+}
+
+fn with<T: Copy + PartialEq>(first: &[T], more: &[T]) -> Cow<'static, [T]> {
+    let more = more.iter().filter(|one| !first.contains(one));
+    first.iter().chain(more).copied().collect()
+}
+
+fn config(expected: &Expected, old_algorithms: bool, timeouts: &Timeouts) -> client::Config {
     client::Config {
         client_id: SshId::Standard(Cow::Borrowed(concat!(
             "SSH-2.0-migos-fleet_",
             env!("CARGO_PKG_VERSION")
         ))),
-        preferred: Preferred {
-            cipher: Cow::Borrowed(CIPHERS),
-            key: Cow::Owned(expected.algorithms()),
-            ..Preferred::DEFAULT
-        },
+        preferred: preferred(expected, old_algorithms),
         keepalive_interval: Some(timeouts.keepalive),
         keepalive_max: 3,
         // Covers what keepalives do not: the time before login, and writes that block. Without it, a peer

@@ -1,6 +1,6 @@
 //! Keys of our own, and the operator's key files.
 
-use migos_engine::port::{KeyPair, LoginKey, Seed, TransportError};
+use migos_engine::port::{KeyPair, Seed, TransportError};
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{PrivateKey, PublicKey, decode_secret_key};
@@ -30,54 +30,83 @@ fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(bytes);
 }
 
-/// The operator's key files, each read once.
-#[derive(Debug, Default)]
-pub(crate) struct KeyFiles(Mutex<HashMap<PathBuf, Arc<PrivateKey>>>);
+/// The operator's key files, each read once, and the passphrases that open them.
+#[derive(Default)]
+pub(crate) struct KeyFiles {
+    files: Mutex<HashMap<PathBuf, Arc<PrivateKey>>>,
+    passphrases: Mutex<HashMap<PathBuf, Arc<str>>>,
+}
+
+/// What a file of a private key is.
+pub(crate) enum KeyFile {
+    /// The key.
+    Open(Arc<PrivateKey>),
+    /// It is protected by a passphrase that nobody gave.
+    Locked,
+}
 
 impl KeyFiles {
-    /// The key to log in with.
+    /// Takes in the passphrase of a file.
+    pub(crate) fn passphrase(&self, path: &Path, passphrase: Arc<str>) {
+        self.passphrases().insert(path.to_owned(), passphrase);
+    }
+
+    /// The key in a file.
     ///
     /// # Errors
-    /// [`TransportError::Local`] if its file cannot be used.
-    pub(crate) async fn key(&self, key: &LoginKey) -> Result<Arc<PrivateKey>, TransportError> {
-        match key {
-            LoginKey::Own(pair) => {
-                let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&pair.seed.0));
-                let key = PrivateKey::new(pair, COMMENT);
-                key.map(Arc::new).map_err(|error| TransportError::Login(error.to_string()))
-            }
-            LoginKey::File(path) => {
-                if let Some(key) = self.files().get(path) {
-                    return Ok(key.clone());
-                }
-                let file = path.clone();
-                let read = task::spawn_blocking(move || read(&file));
-                let key = read.await.map_err(|error| local(path, &error.to_string()))??;
-                Ok(self.files().entry(path.clone()).or_insert(Arc::new(key)).clone())
-            }
+    /// [`TransportError::Local`] if the file cannot be used.
+    pub(crate) async fn key(&self, path: &Path) -> Result<KeyFile, TransportError> {
+        if let Some(key) = self.files().get(path) {
+            return Ok(KeyFile::Open(key.clone()));
         }
+        let passphrase = self.passphrases().get(path).cloned();
+        let file = path.to_owned();
+        let read = task::spawn_blocking(move || read(&file, passphrase.as_deref()));
+        let read = read.await.map_err(|error| local(path, &error.to_string()))??;
+        Ok(match read {
+            Some(key) => {
+                let mut files = self.files();
+                KeyFile::Open(files.entry(path.to_owned()).or_insert(Arc::new(key)).clone())
+            }
+            None => KeyFile::Locked,
+        })
+    }
+
+    fn passphrases(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Arc<str>>> {
+        self.passphrases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn files(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Arc<PrivateKey>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn local(path: &Path, message: &str) -> TransportError {
+/// The key of a run.
+pub(crate) fn own_key(pair: &KeyPair) -> Result<Arc<PrivateKey>, TransportError> {
+    let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&pair.seed.0));
+    let key = PrivateKey::new(pair, COMMENT);
+    key.map(Arc::new).map_err(|error| TransportError::Login(error.to_string()))
+}
+
+/// The public half that lies beside a file, for who has the private one in an agent.
+pub(crate) fn public_half(path: &Path) -> Option<PublicKey> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".pub");
+    PublicKey::from_openssh(&std::fs::read_to_string(PathBuf::from(name)).ok()?).ok()
+}
+
+pub(crate) fn local(path: &Path, message: &str) -> TransportError {
     TransportError::Local { path: path.display().to_string(), message: message.to_owned() }
 }
 
-fn read(path: &Path) -> Result<PrivateKey, TransportError> {
+/// Reads a key; nothing if it is protected and no passphrase was given.
+fn read(path: &Path, passphrase: Option<&str>) -> Result<Option<PrivateKey>, TransportError> {
     let text = std::fs::read_to_string(path).map_err(|error| local(path, &error.to_string()))?;
-    match decode_secret_key(&text, None) {
-        Ok(key) if !key.is_encrypted() => Ok(key),
-        Ok(_) | Err(russh::keys::Error::KeyIsEncrypted) => Err(local(
-            path,
-            "the key is protected by a passphrase, which is not supported yet; log in with a key \
-             without one: make it with `ssh-keygen -t ed25519 -N ''` and put its public half on the \
-             devices",
-        )),
-        Err(error) => Err(local(path, &format!("it is not a private key: {error}"))),
+    match (decode_secret_key(&text, passphrase), passphrase) {
+        (Ok(key), _) if !key.is_encrypted() => Ok(Some(key)),
+        (Ok(_) | Err(russh::keys::Error::KeyIsEncrypted), _) => Ok(None),
+        (Err(_), Some(_)) => Err(local(path, "the passphrase does not open this key")),
+        (Err(error), None) => Err(local(path, &format!("it is not a private key: {error}"))),
     }
 }
 
@@ -122,26 +151,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("id");
         keygen(&path, "ed25519", "");
-        let (files, login) = (KeyFiles::default(), LoginKey::File(path.clone()));
-        let first = files.key(&login).await.unwrap();
+        let files = KeyFiles::default();
+        let KeyFile::Open(first) = files.key(&path).await.unwrap() else { panic!("it is locked") };
         fs::remove_file(&path).unwrap();
-        assert!(Arc::ptr_eq(&first, &files.key(&login).await.unwrap()));
+        let KeyFile::Open(again) = files.key(&path).await.unwrap() else { panic!("it is locked") };
+        assert!(Arc::ptr_eq(&first, &again));
     }
 
     #[tokio::test]
-    async fn files_that_do_not_do_are_refused_with_a_remedy() {
+    async fn a_passphrase_opens_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in ["ed25519", "ecdsa", "rsa"] {
+            let path = folder.path().join(kind);
+            keygen(&path, kind, "open sesame");
+            let files = KeyFiles::default();
+            assert!(matches!(files.key(&path).await, Ok(KeyFile::Locked)), "{kind}");
+            files.passphrase(&path, "open barley".into());
+            let error = files.key(&path).await.err().unwrap().to_string();
+            assert!(error.ends_with("the passphrase does not open this key"), "{error}");
+            files.passphrase(&path, "open sesame".into());
+            assert!(matches!(files.key(&path).await, Ok(KeyFile::Open(_))), "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_that_do_not_do_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let locked = folder.path().join("locked");
         keygen(&locked, "ed25519", "secret");
         let public = folder.path().join("locked.pub");
         let missing = folder.path().join("missing");
-        for (path, words) in [
-            (locked, "protected by a passphrase, which is not supported yet"),
-            (public, "it is not a private key"),
-            (missing, "No such file"),
-        ] {
-            let error = KeyFiles::default().key(&LoginKey::File(path.clone())).await.unwrap_err();
-            let text = error.to_string();
+        for (path, words) in [(public, "it is not a private key"), (missing, "No such file")] {
+            let text = KeyFiles::default().key(&path).await.err().unwrap().to_string();
             assert!(text.contains(words) && text.contains(path.to_str().unwrap()), "{text}");
         }
     }

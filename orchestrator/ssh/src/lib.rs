@@ -2,9 +2,10 @@
 //!
 //! [`Ssh`] opens a [`Session`] on a device in four moves, each in a module of its own:
 //!
-//! 1. `connect` dials, agrees on algorithms and bounds every wait by [`Timeouts`].
+//! 1. `connect` dials, or goes through a `proxy` command or another host, agrees on algorithms and bounds every wait by
+//!    [`Timeouts`].
 //! 2. `host_key` accepts or refuses the device's key by what known-hosts files say, or by a pin.
-//! 3. `login` proves who we are, once, with a key from `keys`.
+//! 3. `login` proves who we are, once, with `keys`, the `agent` or a password.
 //! 4. `root` finds out how this login becomes root.
 //!
 //! A session then runs verbs. A [`verb`] is a small POSIX script that crosses the network each time, so
@@ -13,6 +14,7 @@
 //! nor a lost network can make it hang; `pace` keeps uploads gentle to the device, and `send` makes them
 //! resumable; an `archive` takes what a device packs up. `session` puts the engine's words to all this, and a [`Transcript`] tells what was done.
 
+mod agent;
 mod archive;
 mod connect;
 mod content;
@@ -22,6 +24,7 @@ mod keys;
 mod known_hosts;
 mod login;
 mod pace;
+mod proxy;
 mod quote;
 mod root;
 mod send;

@@ -16,15 +16,25 @@ const PLAYBOOK: Keys = Keys {
     }],
 };
 const INSERT: Keys = Keys { known: &["before", "after", "steps"], refused: &[] };
-const STEP: Keys = Keys { known: &["id", "title", "run", "undo", "limit", "output"], refused: &[] };
+const STEP: Keys =
+    Keys { known: &["id", "title", "run", "undo", "limit", "retry", "output"], refused: &[] };
 const CHANGE: Keys = Keys { known: &["limit", "retry"], refused: &[] };
 const RETRY: Keys = Keys { known: &["times", "pause"], refused: &[] };
 
 /// How long a command may take that says nothing else.
 const LIMIT: Span = Span::seconds(5 * 60);
 
+/// How often a command is tried that says nothing else.
+const RETRY_DEFAULT: Retry = Retry { times: 4, pause: Span::seconds(5) };
+
+/// The longest first pause: it is doubled before each further try.
+const LONGEST_PAUSE: Span = Span::seconds(3600);
+
 /// The longest command: with its verb it has to fit into one SSH packet of 32 KiB.
 const LONGEST: usize = 8 << 10;
+
+const ONLY_LONGER: &str =
+    "so late a device that is still at work must not be given up; make it longer only";
 
 /// What the step of a command may take besides, to connect and to go on after a cut.
 const BESIDES: Duration = Duration::from_secs(10 * 60);
@@ -95,21 +105,41 @@ fn change(member: &Member<'_>, steps: &mut [Step], report: &mut Report) {
     {
         if step.action >= Action::Release && limit < step.limit {
             let message = format!("{} is too short: the step takes up to {}", limit, step.limit);
-            let hint =
-                "so late a device that is still at work must not be given up; make it longer only";
-            field.refuse_with_hint(report, message, hint);
+            field.refuse_with_hint(report, message, ONLY_LONGER);
         }
         step.limit = limit;
     }
     if let Some(field) = keys.get("retry") {
-        let keys = field.mapping(&RETRY, report);
-        if let Some(times) = keys.get("times").and_then(|times| times.number(1..=1000, report)) {
-            step.retry.times = u32::try_from(times).unwrap_or(step.retry.times);
+        let changed = retry(field, step.retry, report);
+        if step.action >= Action::Release && changed.times < step.retry.times {
+            let message = format!(
+                "{} is too few: the step is tried {} times",
+                changed.times, step.retry.times
+            );
+            field.refuse_with_hint(report, message, ONLY_LONGER);
         }
-        if let Some(pause) = keys.get("pause").and_then(|pause| span(pause, report)) {
-            step.retry.pause = pause;
-        }
+        step.retry = changed;
     }
+}
+
+/// Reads how often a step is tried; what is not said stays as it is.
+fn retry(field: &Field<'_>, before: Retry, report: &mut Report) -> Retry {
+    let mut retry = before;
+    let keys = field.mapping(&RETRY, report);
+    if let Some(times) = keys.get("times").and_then(|times| times.number(1..=1000, report)) {
+        retry.times = u32::try_from(times).unwrap_or(retry.times);
+    }
+    if let Some(field) = keys.get("pause")
+        && let Some(pause) = span(field, report)
+    {
+        if pause > LONGEST_PAUSE {
+            let hint = "it is only the first pause: each further one is twice as long";
+            let message = format!("{pause} is too long: a pause has at most {LONGEST_PAUSE}");
+            field.refuse_with_hint(report, message, hint);
+        }
+        retry.pause = pause;
+    }
+    retry
 }
 
 fn insert(item: &Field<'_>, steps: &mut Vec<Step>, report: &mut Report) {
@@ -181,32 +211,39 @@ fn own_step(field: &Field<'_>, report: &mut Report) -> Option<Step> {
     let run =
         keys.require("run", "write the command, such as `run: \"systemctl stop kiosk\"`", report);
     let run = run.and_then(|run| command(run, report));
-    let undo = match keys.get("undo") {
-        Some(undo) => Some(command(undo, report)?),
-        None => None,
-    };
+    // What is wrong with one key shall not hide what is wrong with the next.
+    let undo = keys.get("undo").map(|undo| command(undo, report));
     let limit = match keys.get("limit") {
-        Some(limit) => span(limit, report)?,
-        None => LIMIT,
+        Some(limit) => span(limit, report),
+        None => Some(LIMIT),
+    };
+    let retry = match keys.get("retry") {
+        Some(field) => retry(field, RETRY_DEFAULT, report),
+        None => RETRY_DEFAULT,
     };
     let title = match keys.get("title") {
-        Some(title) => title.text("words", report)?.to_owned(),
-        None => "run your command".to_owned(),
+        Some(title) => title.text("words", report).map(str::to_owned),
+        None => Some("run your command".to_owned()),
     };
     let outputs = [("shown", Output::Shown), ("hidden", Output::Hidden)];
     let output = match keys.get("output") {
-        Some(output) => output.one_of(&outputs, report)?,
-        None => Output::Shown,
+        Some(output) => output.one_of(&outputs, report),
+        None => Some(Output::Shown),
     };
+    let undo = match undo {
+        Some(undo) => Some(undo?),
+        None => None,
+    };
+    let limit = limit?;
     Some(Step {
         id: StepId(id?),
-        title,
+        title: title?,
         action: Action::Run,
         reversal: if undo.is_some() { Reversal::Undo } else { Reversal::Stays },
         when: When::Always,
         limit: Span(limit.0 + BESIDES),
-        retry: Retry { times: 4, pause: Span::seconds(5) },
-        run: Some(OwnCommand { run: run?, undo, limit, output }),
+        retry,
+        run: Some(OwnCommand { run: run?, undo, limit, output: output? }),
     })
 }
 
@@ -236,15 +273,12 @@ fn name(text: &str) -> Result<String, migos_inventory::InvalidText> {
 }
 
 fn span(field: &Field<'_>, report: &mut Report) -> Option<Span> {
-    let what = "a length of time such as 30m";
-    let span: Option<Span> = field.text(what, report)?.parse().ok();
-    match span.filter(|span| !span.0.is_zero()) {
-        Some(span) => Some(span),
-        None => {
-            field.expected(what, report);
-            None
-        }
+    let span = Span::read(field, report)?;
+    if span.is_zero() {
+        field.refuse(report, "expected a length of time, found none at all");
+        return None;
     }
+    Some(span)
 }
 
 #[cfg(test)]

@@ -160,12 +160,7 @@ fn count(field: &Field<'_>, report: &mut Report) -> Option<u32> {
 }
 
 fn span(field: &Field<'_>, report: &mut Report) -> Option<Span> {
-    let what = "a length of time such as 30m";
-    let span = field.text(what, report)?.parse().ok();
-    if span.is_none() {
-        field.expected(what, report);
-    }
-    span
+    Span::read(field, report)
 }
 
 fn share(field: &Field<'_>, report: &mut Report) -> Option<Share> {

@@ -230,7 +230,9 @@ mount -t tmpfs -o size=1m small small
 ssh-keygen -q -t ed25519 -N '' -f etc/ssh/host_ed25519
 ssh-keygen -q -t ecdsa -N '' -f etc/ssh/host_ecdsa
 printf '%s\n' "$key" >etc/ssh/authorized_keys
+cp etc/pam.d/sudo etc/pam.d/sshd
 cat >etc/ssh/sshd_config <<END
+${SSHD_FIRST:-}
 ListenAddress $address
 Port $port
 HostKey /etc/ssh/host_ed25519

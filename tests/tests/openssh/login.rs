@@ -16,7 +16,7 @@ async fn a_key_that_is_not_taken_is_told_with_the_remedy() {
     let mut target = target(&server);
     let other = folder.path().join("other");
     keygen(&other, "ed25519").unwrap();
-    target.key = LoginKey::File(other.clone());
+    target.key = LoginKey::file(other.clone());
     let wanted = format!(
         "login refused: pi@127.0.0.1 with {}: the device does not take this key (it takes: \
          publickey); put its public half into ~/.ssh/authorized_keys of that user",
@@ -35,7 +35,7 @@ async fn keys_of_all_kinds_log_in() {
         let path = folder.path().join(kind);
         keygen(&path, kind).unwrap();
         server.authorize(&fs::read_to_string(path.with_extension("pub")).unwrap()).unwrap();
-        target.key = LoginKey::File(path);
+        target.key = LoginKey::file(path);
         client.ssh.connect(&target).await.unwrap().close().await;
     }
     let own = client.ssh.key_pair(&Seed([42; 32]));

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub(crate) struct Assess {
     #[command(flatten)]
     pub(crate) inventory: Inventory,
-    /// Policy file or shipped policy, instead of the inventory's
+    /// Policy file or shipped policy, instead of the inventory's [env: MIGOS_POLICY]
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<String>,
     /// Facts saved by `probe -o`, instead of probing now

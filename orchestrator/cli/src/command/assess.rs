@@ -22,7 +22,7 @@ use migos_report::{Around, assess_html, assess_json, assess_next, assess_text};
 use std::collections::BTreeSet;
 
 pub(super) async fn run(args: &Assess, global: &Global, printer: Printer) -> Result<u8, Failure> {
-    let inventory = LoadedInventory::read(&args.inventory, &global.runs)?;
+    let inventory = LoadedInventory::read(&args.inventory, &global.runs, printer)?;
     let policy = input::policy(&inventory, args.policy.as_deref())?;
     let facts = match &args.facts {
         Some(path) => input::facts(path)?,

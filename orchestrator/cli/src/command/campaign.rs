@@ -24,7 +24,7 @@ pub(super) async fn run(
     global: &Global,
     printer: Printer,
 ) -> Result<u8, Failure> {
-    let inventory = LoadedInventory::read(inventory, &global.runs)?;
+    let inventory = LoadedInventory::read(inventory, &global.runs, printer)?;
     let ledger = Ledger::of(&global.runs).read().or_fail(Kind::NotStarted)?;
     let seen = look(&inventory).await?;
     let (seen, away) = match &seen {

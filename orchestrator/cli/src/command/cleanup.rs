@@ -29,7 +29,7 @@ pub(super) async fn run(
     global: &Global,
     printer: Printer,
 ) -> Result<u8, Failure> {
-    let inventory = LoadedInventory::read(&cleanup.inventory, &global.runs)?;
+    let inventory = LoadedInventory::read(&cleanup.inventory, &global.runs, printer)?;
     let settings = &inventory.fleet.settings;
     let (token, ca) = (settings.token.as_ref(), settings.ca.as_deref());
     let balena = wire::balena(&settings.api, &inventory.base, token, ca)?;

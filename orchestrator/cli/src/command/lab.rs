@@ -59,7 +59,11 @@ pub(super) async fn run(
 async fn migrate_all(lab: Lab, global: &Global, printer: Printer) -> Result<u8, Failure> {
     let migrate = Migrate {
         planning: Planning {
-            inventory: Inventory { inventory: lab.inventory(), limit: None },
+            inventory: Inventory {
+                inventory: vec![lab.inventory()],
+                limit: None,
+                ssh_config: None,
+            },
             policy: None,
             playbook: None,
             payload: None,

@@ -75,7 +75,7 @@ async fn saved(
         let what = format!("the plan {name} is {days} days old; one is good for {GOOD_FOR_DAYS}");
         return Err(Failure::new(Kind::NotStarted, what).hint("make it again with `plan -o`"));
     }
-    let mut inventory = LoadedInventory::read(&args.planning.inventory, &global.runs)?;
+    let mut inventory = LoadedInventory::read(&args.planning.inventory, &global.runs, printer)?;
     let Gathered { stock, sources, .. } =
         Gathered::of(&inventory, args.planning.payload.as_deref())?;
     stock.has_all(&plan)?;

@@ -7,6 +7,7 @@ mod control;
 mod doctor;
 mod export;
 mod image;
+mod init;
 mod inventory;
 mod lab;
 mod migrate;
@@ -25,6 +26,7 @@ mod watch;
 
 use crate::args::{Args, Command, Inventory, LabCommand, RunCommand};
 use crate::failure::Failure;
+use crate::input;
 use crate::printer::Printer;
 
 /// Runs what was typed; gives the exit code.
@@ -36,25 +38,31 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         Command::Lab { command: LabCommand::Twin(twin) } => {
             lab::twin(&twin, &global, printer).await
         }
-        Command::Inventory { inventory, format } => {
-            inventory::run(&inventory, format, &global, printer)
-        }
+        Command::Init(wanted) => init::run(&wanted, printer),
+        Command::Inventory(wanted) => inventory::run(&wanted, &global, printer),
         Command::Probe { inventory, parallel, output, format } => {
             probe::run(&inventory, parallel, output.as_deref(), format, &global, printer).await
         }
-        Command::Assess(wanted) => assess::run(&wanted, &global, printer).await,
+        Command::Assess(mut wanted) => {
+            wanted.policy = wanted.policy.or_else(input::preset_policy);
+            assess::run(&wanted, &global, printer).await
+        }
         Command::Plan { planning, output, html, detail, strict, format } => {
             let (output, html) = (output.as_deref(), html.as_deref());
             let detail = detail.as_deref();
+            let planning = input::with_presets(planning)?;
             let wanted = plan::Wanted { output, html, detail, strict, format };
             plan::run(&planning, &wanted, &global, printer).await
         }
-        Command::Migrate(migrate) => migrate::run(&migrate, &global, printer).await,
+        Command::Migrate(mut migrate) => {
+            migrate.planning = input::with_presets(migrate.planning)?;
+            migrate::run(&migrate, &global, printer).await
+        }
         Command::Status { run, watch: true, .. } => {
             watch::run(run.as_deref(), &global, printer).await
         }
         Command::Status { run: Some(name), limit, format, .. } if campaign::is_inventory(&name) => {
-            let inventory = Inventory { inventory: name.into(), limit };
+            let inventory = Inventory { inventory: vec![name.into()], limit, ssh_config: None };
             campaign::run(&inventory, format, &global, printer).await
         }
         Command::Status { run, limit, format, .. } => {

@@ -111,7 +111,7 @@ pub(super) async fn prepare(
     global: &Global,
     printer: Printer,
 ) -> Result<(Prepared, Option<Verdicts>), Failure> {
-    let inventory = LoadedInventory::read(&args.inventory, &global.runs)?;
+    let inventory = LoadedInventory::read(&args.inventory, &global.runs, printer)?;
     let detail = detail.map(|name| named(name, &inventory)).transpose()?;
     let mut policy = input::policy(&inventory, args.policy.as_deref())?;
     if let Some(parallel) = args.parallel {
@@ -241,6 +241,7 @@ fn unusable(error: &BalenaError) -> Failure {
     match error {
         BalenaError::Token(_) => Failure::of(Kind::Input, error)
             .hint("give a named user API key of balena under `balena: { token: … }`"),
-        _ => Failure::of(Kind::NotStarted, error).hint("try again when the service is back"),
+        _ => Failure::of(Kind::NotStarted, error)
+            .hint("try again when it can be reached; nothing was begun"),
     }
 }

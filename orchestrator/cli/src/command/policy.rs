@@ -32,8 +32,8 @@ fn show(wanted: PolicyShow, global: &Global, printer: Printer) -> Result<(), Fai
     let PolicyShow { policy: chosen, devices, inventory, limit, format } = wanted;
     let (policy, name, devices) = match inventory {
         Some(inventory) => {
-            let inventory = args::Inventory { inventory, limit };
-            let inventory = LoadedInventory::read(&inventory, &global.runs)?;
+            let inventory = args::Inventory { inventory: vec![inventory], limit, ssh_config: None };
+            let inventory = LoadedInventory::read(&inventory, &global.runs, printer)?;
             let policy = input::policy(&inventory, chosen.as_deref())?;
             let name = chosen.unwrap_or_else(|| name_in(&inventory));
             (policy, name, Some(to_migrate(&inventory)))
@@ -56,7 +56,10 @@ fn name_in(inventory: &LoadedInventory) -> String {
     match &inventory.fleet.settings.policy {
         None => SHIPPED[0].0.to_owned(),
         Some(PolicyChoice::Named(name)) => name.clone(),
-        Some(PolicyChoice::Inline(_)) => format!("in {}", inventory.name),
+        Some(PolicyChoice::Inline(_)) => {
+            let file = inventory.fleet.settings.policy_file.as_ref();
+            format!("in {}", file.unwrap_or(&inventory.name))
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use crate::args::{self, Format, Global};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::LoadedInventory;
 use crate::printer::Printer;
-use crate::wire;
+use crate::prompt;
+use crate::wire::{self, Passwords};
 use migos_engine::port::Clock;
 use migos_engine::probe::probe_all;
 use migos_engine::run::write_whole;
@@ -26,7 +27,7 @@ pub(super) async fn run(
     global: &Global,
     printer: Printer,
 ) -> Result<u8, Failure> {
-    let inventory = LoadedInventory::read(args, &global.runs)?;
+    let inventory = LoadedInventory::read(args, &global.runs, printer)?;
     let facts = facts(&inventory, parallel, global, printer).await?;
     let json = serde_json::to_string_pretty(&facts).or_fail(Kind::Internal)? + "\n";
     if let Some(path) = output {
@@ -51,11 +52,13 @@ pub(super) async fn facts(
     global: &Global,
     printer: Printer,
 ) -> Result<FactsFile, Failure> {
+    let passwords =
+        Passwords { own: inventory.fleet.secrets.clone(), ..prompt::passwords(global)? };
     let (mut targets, mut data) = (Vec::new(), BTreeMap::new());
     for id in &inventory.selection {
         match inventory.fleet.devices.get(id) {
             Some(device) if device.hold.is_none() => {
-                targets.push(wire::target(&inventory.base, id, &device.login)?);
+                targets.push(wire::target(&inventory.base, id, &device.login, &passwords)?);
                 if let Some(DataChoice::Keep(kept)) = &device.data {
                     let paths = kept.paths.iter().map(|kept| kept.path.clone());
                     data.insert(id.clone(), paths.collect());
@@ -65,6 +68,7 @@ pub(super) async fn facts(
         }
     }
     let ssh = wire::ssh(&global.runs, None)?;
+    wire::unlock(&ssh, &targets).await?;
     printer.say(&format!("probing {} devices, {parallel} at a time", targets.len()));
     let read = wire::SystemClock.now();
     let hosts = hosts(&inventory.fleet.settings.api);

@@ -11,7 +11,8 @@ use crate::input::Sources;
 use crate::printer::Printer;
 use crate::screen::{Screen, TICK};
 use crate::signals::Signals;
-use crate::{log, wire};
+use crate::wire::{self, Passwords};
+use crate::{log, prompt};
 use migos_balena::Balena;
 use migos_engine::bandwidth::Meters;
 use migos_engine::control::Control;
@@ -84,17 +85,19 @@ pub(super) async fn carry_out(
     };
     let observer = Arc::new(Told { screen: screen.clone(), announcer });
     let meters = Meters::of(&plan);
+    let passwords = Passwords { own: sources.secrets.clone(), ..prompt::passwords(global)? };
     let (mut targets, mut bastions) = (BTreeMap::new(), BTreeMap::new());
     for (id, device) in &plan.devices {
         if let Handover::CallHome { bastion, .. } = &device.handover {
             bastions.insert(id.clone(), wire::bastion(&sources.base, id, bastion)?);
         }
-        let target = wire::target(&sources.base, id, &device.login)?;
+        let target = wire::target(&sources.base, id, &device.login, &passwords)?;
         targets.insert(id.clone(), Target { meter: meters.meter(id), ..target });
     }
     let own = run.clone();
     let transcript = wire::transcripts(move |device| own.transcript(device));
     let transport = wire::ssh(&global.runs, Some(transcript))?;
+    wire::unlock(&transport, targets.values()).await?;
     let secrets = run.secrets().or_fail(Kind::Internal)?;
     let entropy = wire::SystemEntropy::open()?;
     let run_key = secrets.run_key(&entropy).or_fail(Kind::Internal)?;

@@ -25,8 +25,11 @@ pub(super) fn run(
     let history = History::replay(&records).or_fail(Kind::Internal)?;
     let all: Vec<DeviceId> = plan.devices.keys().cloned().collect();
     let id = &run.id().0;
-    let limit =
-        limit.map(|limit| input::with_names(limit, &all, Some((id, &history)))).transpose()?;
+    let limit = limit.map(input::with_files).transpose()?;
+    let limit = limit
+        .as_deref()
+        .map(|limit| input::with_names(limit, &all, Some((id, &history))))
+        .transpose()?;
     let chosen = select_from(&all, limit.as_deref())
         .map_err(|error| Failure::of(Kind::Usage, &error).hint(error.hint()))?;
     let since = records

@@ -47,6 +47,7 @@ impl Gathered {
             base: inventory.base.clone(),
             token: inventory.fleet.settings.token.clone(),
             ca: inventory.fleet.settings.ca.clone(),
+            secrets: inventory.fleet.secrets.clone(),
             payloads: payloads
                 .iter()
                 .map(|(digest, (path, _))| (*digest, absolute(path)))

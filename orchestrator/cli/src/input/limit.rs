@@ -4,6 +4,7 @@ use crate::failure::{Failure, Kind};
 use migos_events::History;
 use migos_inventory::DeviceId;
 use migos_report::{STATES, state_word};
+use std::path::Path;
 
 /// What such a part of a pattern begins with.
 const STATE: &str = "state=";
@@ -13,7 +14,7 @@ pub(crate) type Standing<'a> = (&'a str, &'a History);
 
 /// True if the pattern asks for states, and so for a run.
 pub(crate) fn asks_for_states(pattern: &str) -> bool {
-    parts(pattern).any(|part| part.starts_with(STATE))
+    parts(pattern).any(|part| marked(part).1.starts_with(STATE))
 }
 
 /// The pattern with the names of devices in the place of states. `known` are the devices that there are;
@@ -23,10 +24,11 @@ pub(crate) fn with_names(
     known: &[DeviceId],
     standing: Option<Standing<'_>>,
 ) -> Result<String, Failure> {
-    let mut names = Vec::new();
+    let mut all = Vec::new();
     for part in parts(pattern) {
-        let Some(state) = part.strip_prefix(STATE) else {
-            names.push(part.to_owned());
+        let (mark, bare) = marked(part);
+        let Some(state) = bare.strip_prefix(STATE) else {
+            all.push(part.to_owned());
             continue;
         };
         let Some((run, history)) = standing else {
@@ -38,15 +40,58 @@ pub(crate) fn with_names(
             return Err(Failure::new(Kind::Usage, format!("there is no state `{state}`"))
                 .hint(format!("the states are {}", STATES.join(", "))));
         }
-        let found = known.iter().filter(|id| word(history, id) == state).map(ToString::to_string);
-        let before = names.len();
-        names.extend(found);
-        if names.len() == before {
+        let found: Vec<String> =
+            known.iter().filter(|id| word(history, id) == state).map(ToString::to_string).collect();
+        if found.is_empty() {
             return Err(Failure::new(Kind::Usage, format!("no device is {state} in run {run}"))
                 .hint(format!("see how they stand with: migos-fleet status {run}")));
         }
+        all.push(together(mark, &found));
     }
-    Ok(names.join(","))
+    Ok(all.join(","))
+}
+
+/// The pattern with the lines of files in the place of `@FILE`.
+pub(crate) fn with_files(pattern: &str) -> Result<String, Failure> {
+    let mut all = Vec::new();
+    for part in parts(pattern) {
+        let (mark, bare) = marked(part);
+        let Some(path) = bare.strip_prefix('@') else {
+            all.push(part.to_owned());
+            continue;
+        };
+        let text = super::read_text(Path::new(path), "the list of devices")?;
+        let lines = text.lines().map(str::trim);
+        let names: Vec<String> = lines
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(str::to_owned)
+            .collect();
+        if names.is_empty() {
+            let what = format!("{path} names no device");
+            return Err(
+                Failure::new(Kind::Usage, what).hint("write one name or pattern on each line")
+            );
+        }
+        all.push(match mark {
+            "" => names.join(","),
+            mark => together(mark, &names),
+        });
+    }
+    Ok(all.join(","))
+}
+
+/// The mark before a part that is kept or taken away, and the part.
+fn marked(part: &str) -> (&str, &str) {
+    part.split_at(usize::from(part.starts_with(['&', '!'])))
+}
+
+/// Several names as one part, so that a mark is meant for all of them.
+fn together(mark: &str, names: &[String]) -> String {
+    if mark.is_empty() {
+        return names.join(",");
+    }
+    let names: Vec<String> = names.iter().map(|name| name.replace('.', "[.]")).collect();
+    format!("{mark}~({})$", names.join("|"))
 }
 
 fn word(history: &History, device: &DeviceId) -> &'static str {

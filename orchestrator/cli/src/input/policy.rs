@@ -16,7 +16,9 @@ pub(crate) fn policy(inventory: &LoadedInventory, chosen: Option<&str>) -> Resul
         None => named(&inventory.base, SHIPPED[0].0),
         Some(PolicyChoice::Named(name)) => named(&inventory.base, name),
         Some(PolicyChoice::Inline(node)) => {
-            Policy::from_node(&inventory.name, node).map_err(|problems| wrong(&problems))
+            let settings = &inventory.fleet.settings;
+            let file = settings.policy_file.as_deref().unwrap_or(&inventory.name);
+            Policy::from_node(file, node).map_err(|problems| wrong(&problems))
         }
     }
 }

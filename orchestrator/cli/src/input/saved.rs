@@ -5,7 +5,7 @@ use crate::failure::{Failure, Kind, OrFail};
 use migos_engine::journal::Journal;
 use migos_engine::run::{RunDir, write_whole};
 use migos_events::Record;
-use migos_inventory::SecretSource;
+use migos_inventory::{SecretSource, Secrets};
 use migos_payload::digest::Sha256;
 use migos_playbooks::facts::{FACTS_SCHEMA, FactsFile};
 use migos_playbooks::plan::{CheckedPlan, Plan};
@@ -63,6 +63,9 @@ pub(crate) struct Sources {
     /// The certificates of the API's own authority, as the inventory has their path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<String>,
+    /// The passwords that stand in the inventory. They are not saved.
+    #[serde(skip)]
+    pub(crate) secrets: Secrets,
     /// The payloads' files.
     pub(crate) payloads: BTreeMap<Sha256, PathBuf>,
     /// The images' files.

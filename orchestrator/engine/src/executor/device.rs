@@ -268,13 +268,15 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
 
     fn migos_target(&self) -> Result<Target, Failure> {
         let target = self.target()?.clone();
-        let (host, port, via) = match &self.plan.handover {
+        let (host, port, via, proxy_command) = match &self.plan.handover {
             // Seen from the bastion.
             Handover::CallHome { .. } => {
                 let (bastion, listen) = self.bastion()?;
-                ("127.0.0.1".to_owned(), listen, Some(Arc::new(bastion.clone())))
+                ("127.0.0.1".to_owned(), listen, Some(Arc::new(bastion.clone())), None)
             }
-            Handover::Attended | Handover::Unattended => (target.host, target.port, target.via),
+            Handover::Attended | Handover::Unattended => {
+                (target.host, target.port, target.via, target.proxy_command)
+            }
         };
         Ok(Target {
             device: target.device,
@@ -285,6 +287,8 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             host_key: HostKey::Pinned(self.host_key.clone()),
             root: Root::NotNeeded,
             via,
+            proxy_command,
+            old_algorithms: false,
             meter: target.meter,
         })
     }

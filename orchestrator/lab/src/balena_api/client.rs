@@ -1,15 +1,22 @@
 //! The device's own side: what the supervisor on a virtual Pi says to the API at each poll.
 //!
-//! It speaks plain HTTP over a socket of its own, one request per connection, so that a virtual Pi
-//! needs no TLS and no more than the API's address from its `config.json`.
+//! It speaks HTTP over a socket of its own, one request per connection, so that a virtual Pi needs no more than the
+//! API's address from its `config.json`, and for TLS the authority that stands there, too.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// A supervisor gives the API this long for one answer (balena supervisor: `apiTimeout`, 59 s).
 const ANSWER_LIMIT: Duration = Duration::from_secs(59);
@@ -17,6 +24,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(59);
 /// A virtual Pi as the API's client.
 pub struct DeviceClient {
     host: String,
+    tls: Option<TlsConnector>,
     uuid: String,
     device_key: String,
     runs_app: bool,
@@ -40,8 +48,13 @@ pub enum Reported {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceClientError {
     /// The endpoint is not an address of the lab.
-    #[error("the lab's devices need an API at http://host:port, not {0}")]
+    #[error(
+        "the lab's devices need an API at http://host:port, or https:// with an authority, not {0}"
+    )]
     Endpoint(String),
+    /// What stands under `balenaRootCA` is no certificate.
+    #[error("the API's authority cannot be understood")]
+    Authority,
     /// The API could not be talked to.
     #[error("failed to reach the API at {host}")]
     Reach {
@@ -82,17 +95,31 @@ impl DeviceClient {
         uuid: impl Into<String>,
         device_key: impl Into<String>,
     ) -> Result<Self, DeviceClientError> {
-        let host = api_endpoint
-            .strip_prefix("http://")
-            .map(|rest| rest.trim_end_matches('/'))
-            .filter(|host| host.contains(':') && !host.contains('/'))
-            .ok_or_else(|| DeviceClientError::Endpoint(api_endpoint.to_owned()))?;
-        Ok(Self {
-            host: host.to_owned(),
+        let client = Self {
+            host: host(api_endpoint, "http://")?,
+            tls: None,
             uuid: uuid.into(),
             device_key: device_key.into(),
             runs_app: true,
-        })
+        };
+        Ok(client)
+    }
+
+    /// The same over TLS, trusting only this authority: Base64 of PEM, as `balenaRootCA` has it.
+    ///
+    /// # Errors
+    /// If the endpoint is not HTTPS with a port, or there is no certificate in the text.
+    pub fn with_authority(
+        api_endpoint: &str,
+        root_ca: &str,
+        uuid: impl Into<String>,
+        device_key: impl Into<String>,
+    ) -> Result<Self, DeviceClientError> {
+        let host = host(api_endpoint, "https://")?;
+        let config = trusting(root_ca).ok_or(DeviceClientError::Authority)?;
+        let tls = Some(TlsConnector::from(Arc::new(config)));
+        let (uuid, device_key) = (uuid.into(), device_key.into());
+        Ok(Self { host, tls, uuid, device_key, runs_app: true })
     }
 
     /// The same, on a device whose app never comes up.
@@ -167,15 +194,48 @@ impl DeviceClient {
 
     /// Sends a request and reads until the API closes the connection.
     async fn exchange(&self, request: &str) -> io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(&self.host).await?;
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        if answer.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(answer)
+        let stream = TcpStream::connect(&self.host).await?;
+        let Some(tls) = &self.tls else { return ask(stream, request).await };
+        let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        ask(tls.connect(name, stream).await?, request).await
     }
+}
+
+async fn ask(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+) -> io::Result<Vec<u8>> {
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(answer)
+}
+
+/// Host and port of an address that begins with this.
+fn host(api_endpoint: &str, scheme: &str) -> Result<String, DeviceClientError> {
+    let host = api_endpoint.strip_prefix(scheme).map(|rest| rest.trim_end_matches('/'));
+    let host = host.filter(|host| host.contains(':') && !host.contains('/'));
+    host.map(str::to_owned).ok_or_else(|| DeviceClientError::Endpoint(api_endpoint.to_owned()))
+}
+
+/// TLS that trusts this authority and no other.
+fn trusting(root_ca: &str) -> Option<ClientConfig> {
+    let pem = BASE64_STANDARD.decode(root_ca).ok()?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate.ok()?).ok()?;
+    }
+    if roots.is_empty() {
+        return None;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Some(config.ok()?.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Status and body of an answer that ends with its connection.

@@ -41,7 +41,7 @@ async fn the_folder_is_an_ordinary_inventory_with_all_it_names() {
         let pi = operator.lab.device(device.id.as_str()).unwrap();
         let (host, port) = (&device.login.host, device.login.port);
         assert_eq!(format!("{host}:{port}"), pi.addr().to_string());
-        assert_eq!(device.login.identity.as_deref(), Some("operator_key"));
+        assert_eq!(device.login.identities, ["operator_key"]);
         assert_eq!(device.balena_fleet.as_ref().unwrap().as_str(), FLEET);
         let key = pi.raspbian_host_key().to_openssh().unwrap();
         assert!(known_hosts.contains(&format!("[{host}]:{port} {key}\n")));

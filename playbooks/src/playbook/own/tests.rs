@@ -5,7 +5,7 @@ const OWN: &str = r#"
 playbook: 1
 extends: migrate
 insert:
-  - { before: arm, steps: [{ id: stop-app, run: "systemctl stop kiosk", undo: "systemctl start kiosk", limit: 2m }] }
+  - { before: arm, steps: [{ id: stop-app, run: "systemctl stop kiosk", undo: "systemctl start kiosk", limit: 2m, retry: { times: 9 } }] }
   - { after: backup, steps: [{ id: say, run: "logger moving", output: hidden }, { id: say-more, run: "logger soon" }] }
   - { after: backup, steps: [{ id: say-last, run: "true" }] }
 change:
@@ -34,6 +34,8 @@ fn own_steps_stand_among_the_built_in_ones() {
     let step = |name: &str| playbook.steps().iter().find(|step| step.id.0 == name).unwrap();
     assert_eq!(step("send-image").limit, Span::seconds(20 * 3600));
     assert_eq!(step("send-image").retry, Retry { times: 12, pause: Span::seconds(5) });
+    assert_eq!(step("stop-app").retry, Retry { times: 9, pause: Span::seconds(5) });
+    assert_eq!(step("say").retry, Retry { times: 4, pause: Span::seconds(5) });
     assert_eq!(step("stop-app").reversal, Reversal::Undo);
     assert_eq!(step("say").reversal, Reversal::Stays);
     // It is read back from a plan.
@@ -60,7 +62,9 @@ fn what_is_wrong_with_a_playbook_is_told_in_its_place() {
         own("{ after: backup, steps: [{ id: backup, run: b }, { id: B, run: '' }, { run: c }] }"),
         own("{ after: backup, steps: [{ id: a, run: b, limit: soon }, { id: c, undo: d }] }"),
         own("{ after: backup, step: [] }"),
-        "playbook: 1\nextends: migrate\nchange: { ready: {}, await-flash: { limit: 1m, retry: { times: 0 } } }\n"
+        own("{ after: backup, steps: [{ id: a, run: b, retry: { times: 1001, pause: 0s } }, { id: c, run: d, retry: 5 }] }"),
+        own("{ after: backup, steps: [{ id: a, run: b, limit: 99y, retry: { tries: 2, pause: 2h } }] }"),
+        "playbook: 1\nextends: migrate\nchange: { ready: {}, await-flash: { limit: 1m }, commit: { retry: { times: 1 } } }\n"
             .to_owned(),
     ];
     insta::assert_snapshot!(wrong.map(|text| told(&text)).join("\n"), @r###"
@@ -101,10 +105,19 @@ fn what_is_wrong_with_a_playbook_is_told_in_its_place() {
       hint: write the command, such as `run: "systemctl stop kiosk"`
     own.yaml:4:22: insert[0].step: unknown key
       hint: did you mean `steps`?
+    own.yaml:4:63: insert[0].steps[0].retry.times: expected a number between 1 and 1000, found number 1001
+    own.yaml:4:76: insert[0].steps[0].retry.pause: expected a length of time, found none at all
+    own.yaml:4:108: insert[0].steps[1].retry: expected a mapping, found number 5
+    own.yaml:4:54: insert[0].steps[0].limit: expected a length of time such as 30m, found text "99y"
+    own.yaml:4:68: insert[0].steps[0].retry.tries: unknown key
+      hint: the keys allowed here are times, pause
+    own.yaml:4:85: insert[0].steps[0].retry.pause: 2h is too long: a pause has at most 1h
+      hint: it is only the first pause: each further one is twice as long
     own.yaml:3:11: change.ready: there is no step ready
       hint: see all of them with: migos-fleet playbook show
     own.yaml:3:44: change.await-flash.limit: 1m is too short: the step takes up to 3h
       hint: so late a device that is still at work must not be given up; make it longer only
-    own.yaml:3:64: change.await-flash.retry.times: expected a number between 1 and 1000, found number 0
+    own.yaml:3:67: change.commit.retry: 1 is too few: the step is tried 4 times
+      hint: so late a device that is still at work must not be given up; make it longer only
     "###);
 }

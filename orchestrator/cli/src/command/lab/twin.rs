@@ -44,8 +44,9 @@ async fn start(args: &args::Twin, global: &Global, printer: Printer) -> Result<L
     let inventory = match &args.inventory {
         None => None,
         Some(path) => {
-            let named = args::Inventory { inventory: path.clone(), limit: None };
-            Some(LoadedInventory::read(&named, &global.runs)?)
+            let named =
+                args::Inventory { inventory: vec![path.clone()], limit: None, ssh_config: None };
+            Some(LoadedInventory::read(&named, &global.runs, printer)?)
         }
     };
     let policy = input::policy_text(inventory.as_ref(), args.policy.as_deref())?;

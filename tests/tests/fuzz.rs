@@ -1,0 +1,45 @@
+//! Every reader of foreign text, tried with some thousands of texts that nobody would write; or, with `FUZZ_SECONDS` in
+//! the environment, for as long, and with `FUZZ_TARGET` one of them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use migos_tests::fuzz::{TARGETS, Target};
+use std::time::{Duration, Instant};
+
+/// Texts for each reader in an ordinary run of the tests.
+const CASES: u64 = 1500;
+
+#[expect(clippy::disallowed_methods, reason = "the way to ask for a longer run")]
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// How many texts the reader survived.
+fn try_out(target: &Target, seconds: Option<u64>) -> u64 {
+    let (started, mut cases) = (Instant::now(), 0);
+    let tried = target.try_out(1, || match seconds {
+        Some(seconds) => started.elapsed() < Duration::from_secs(seconds),
+        None => {
+            cases += 1;
+            cases <= CASES
+        }
+    });
+    tried.unwrap_or_else(|text| {
+        panic!("{} panics at {:?}", target.name, String::from_utf8_lossy(&text))
+    })
+}
+
+#[test]
+fn no_reader_panics_whatever_the_text() {
+    let seconds = set("FUZZ_SECONDS").map(|seconds| seconds.parse().expect("SECONDS is a number"));
+    let wanted = set("FUZZ_TARGET");
+    let chosen: Vec<&Target> = TARGETS
+        .iter()
+        .filter(|target| wanted.as_deref().is_none_or(|wanted| wanted == target.name))
+        .collect();
+    let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    assert!(!chosen.is_empty(), "no target has this name; there are {}", names.join(", "));
+    for target in chosen {
+        assert!(try_out(target, seconds) > 0, "{} was not tried", target.name);
+    }
+}
