@@ -1,10 +1,12 @@
 //! What can be typed.
 
 mod assess;
+mod format;
 mod inventory;
 mod stock;
 
 pub(crate) use assess::Assess;
+pub(crate) use format::{Format, ReportFormat};
 pub(crate) use inventory::{Init, Show};
 pub(crate) use stock::{
     Cache, ImageCommand, ImageFetch, ImagePrepare, PayloadBuild, PayloadCommand,
@@ -434,26 +436,6 @@ fn words(text: &str) -> Result<String, &'static str> {
         "" => Err("it says nothing"),
         words => Ok(words.to_owned()),
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Text for people
-    Table,
-    /// One JSON document
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// Text for people
-    Table,
-    /// One JSON document
-    Json,
-    /// The run's records, one JSON object a line
-    Jsonl,
-    /// One HTML file that needs nothing else
-    Html,
 }
 
 #[cfg(test)]
