@@ -68,11 +68,12 @@ pub(crate) async fn connect_by(
     let failed = |why: &str| unreachable(host, *port, format!("by the proxy command: {why}"));
     let proxy = Proxy::start(command, host, *port, user).map_err(|why| failed(&why))?;
     let said = proxy.said();
-    let connected = shake_hands(proxy, None, target, expected, timeouts).await;
-    connected.map_err(|error| match (error, said.last_line()) {
-        (TransportError::Unreachable(_), Some(line)) => failed(&line),
-        (error, _) => error,
-    })
+    match shake_hands(proxy, None, target, expected, timeouts).await {
+        Err(error @ TransportError::Unreachable(_)) => {
+            Err(said.last_line().await.map_or(error, |line| failed(&line)))
+        }
+        other => other,
+    }
 }
 
 /// The same, through a host that is logged in to; `host` and `port` are as that host sees them.

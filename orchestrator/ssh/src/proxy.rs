@@ -1,43 +1,74 @@
 //! A command of the operator's whose input and output are the connection to a device.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
 
 /// How much of what the command says is kept for messages.
 const KEPT: usize = 2048;
 
+/// How long its last words are waited for once the connection has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// The running command; it ends with the connection.
 pub(crate) struct Proxy {
-    _child: Child,
     stdin: ChildStdin,
     stdout: ChildStdout,
-    stderr: Option<ChildStderr>,
     said: Said,
 }
 
-/// What the command has said on standard error.
-#[derive(Clone, Default)]
-pub(crate) struct Said(Arc<Mutex<Vec<u8>>>);
+/// What the command says on standard error.
+#[derive(Clone)]
+pub(crate) struct Said(Arc<Mutex<Stderr>>);
+
+struct Stderr {
+    /// It is killed when nobody wants its words any more: its output may end before it has said them.
+    _child: Child,
+    /// Nothing once it has ended.
+    pipe: Option<ChildStderr>,
+    kept: Vec<u8>,
+}
 
 impl Said {
-    /// The last line of it, for a message.
-    pub(crate) fn last_line(&self) -> Option<String> {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&bytes);
+    fn new(child: Child, stderr: ChildStderr) -> Self {
+        let stderr = Stderr { _child: child, pipe: Some(stderr), kept: Vec::new() };
+        Said(Arc::new(Mutex::new(stderr)))
+    }
+
+    /// The last line of it, for a message; called when the command has ended or is about to.
+    pub(crate) async fn last_line(self) -> Option<String> {
+        // Whoever else has it open may keep it so: then what was said so far has to do.
+        let _ = timeout(LAST_WORDS, poll_fn(|context| self.listen(context))).await;
+        let stderr = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&stderr.kept);
         let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
         Some(last.chars().filter(|c| !c.is_control()).collect())
     }
 
-    fn add(&self, bytes: &[u8]) {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        said.extend_from_slice(bytes);
-        let over = said.len().saturating_sub(KEPT);
-        said.drain(..over);
+    /// Reads what is there, which would else fill up and stop the command; ready when it has ended.
+    fn listen(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut stderr = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Stderr { pipe, kept, .. } = &mut *stderr;
+        let mut space = [0; 1024];
+        while let Some(open) = pipe {
+            let mut buffer = ReadBuf::new(&mut space);
+            match Pin::new(open).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    kept.extend_from_slice(buffer.filled());
+                    kept.drain(..kept.len().saturating_sub(KEPT));
+                }
+                Poll::Ready(_) => *pipe = None,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -87,32 +118,16 @@ impl Proxy {
             .kill_on_drop(true)
             .spawn();
         let mut child = child.map_err(|error| error.to_string())?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err("it has no input or output".to_owned());
         };
-        let stderr = child.stderr.take();
-        Ok(Proxy { _child: child, stdin, stdout, stderr, said: Said::default() })
+        Ok(Proxy { stdin, stdout, said: Said::new(child, stderr) })
     }
 
     /// What it says on standard error.
     pub(crate) fn said(&self) -> Said {
         self.said.clone()
-    }
-
-    /// Reads its standard error, which would else fill up and stop it.
-    fn listen(&mut self, context: &mut Context<'_>) {
-        let mut space = [0; 1024];
-        while let Some(stderr) = &mut self.stderr {
-            let mut buffer = ReadBuf::new(&mut space);
-            match Pin::new(stderr).poll_read(context, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    self.said.add(buffer.filled())
-                }
-                Poll::Ready(_) => self.stderr = None,
-                Poll::Pending => break,
-            }
-        }
     }
 }
 
@@ -122,7 +137,8 @@ impl AsyncRead for Proxy {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.listen(context);
+        // Its waker is what counts here, not whether there was anything.
+        let _ = self.said.listen(context);
         Pin::new(&mut self.stdout).poll_read(context, buffer)
     }
 }
