@@ -1,14 +1,13 @@
 //! Who: reads inventories, resolves variables, selects and folds sets of devices.
 //!
-//! An inventory is a YAML text. It becomes a [`Fleet`] in three moves:
+//! Inventories are YAML texts, in the native form or in Ansible's. [`load()`] makes a [`Fleet`] of them:
 //!
-//! 1. [`yaml`] turns the text into a tree in which every value knows its line and column.
-//! 2. `native` reads that tree strictly into layers: the top level, `defaults`, one per group and
-//!    one per device. Whatever is wrong is collected, so that one look shows all of it.
-//! 3. `native::resolve` lays the layers over each other, device by device.
-//!
-//! [`load`] does so with several files, and with files of settings below them. [`Loaded`] remembers who said what: it
-//! explains a device's settings, and finds what is likely not meant. [`from_csv`] makes an inventory of a table.
+//! 1. [`yaml`] turns each text into a tree in which every value knows its line and column.
+//! 2. `native` reads a tree of its own form strictly into layers: the top level, `defaults`, one per group and one per
+//!    device. [`ansible`] finds out which variables a host hears, in which order, and `native::of_ansible` makes layers
+//!    of them. Whatever is wrong is collected, so that one look shows all of it.
+//! 3. `native::stack` and `native::resolve` lay all layers over each other, device by device; `connection` adds what
+//!    ssh_config says of the way to it.
 //!
 //! A [`Fleet`] then answers which devices a pattern means ([`Fleet::select`]), and [`fold`] writes
 //! many names the short way people read them.

@@ -101,9 +101,8 @@ pub(super) fn real(text: &str) -> Option<f64> {
     if !digits(after) {
         return None;
     }
-    if let Some((hours, minutes)) = before.rsplit_once(':') {
-        let whole = sexagesimal(before).filter(|_| exponent.is_none() && begins(hours))?;
-        let _ = minutes;
+    if before.contains(':') {
+        let whole = sexagesimal(before).filter(|_| exponent.is_none() && begins(before))?;
         let fraction: f64 = format!("0.{}0", after.replace('_', "")).parse().ok()?;
         return Some(f64::from(sign) * (whole as f64 + fraction));
     }
