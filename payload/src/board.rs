@@ -150,6 +150,11 @@ impl BoardType {
         self.row().map_or(&[], |row| row.device_types)
     }
 
+    /// True if its processor has instructions for AES: from the Pi 5 on.
+    pub fn has_aes(self) -> bool {
+        matches!(self.0, 0x17..=0x1a)
+    }
+
     /// The file names under which its firmware looks for a device tree, preferred first. Firmware of old knows
     /// the vendor's names only (`bcm2710-…`), not those of the upstream kernel (`bcm2837-…`).
     pub fn device_trees(self) -> &'static [&'static str] {

@@ -12,7 +12,7 @@ use migos_engine::executor::{Observer, Provisions, SeenOnBalena, World};
 use migos_engine::journal::Journal;
 use migos_engine::ledger::Ledger;
 use migos_engine::port::{
-    BalenaApi, Clock, Content, Entropy, HostKey, LoginKey, Root, Source, Target, Transport,
+    BalenaApi, Cipher, Clock, Content, Entropy, HostKey, LoginKey, Root, Source, Target, Transport,
 };
 use migos_engine::probe::probe_all;
 use migos_engine::rollout::{Order, Rollout};
@@ -138,6 +138,7 @@ impl Ground {
             via: None,
             proxy_command: None,
             old_algorithms: false,
+            cipher: Cipher::default(),
             meter: Meter::default(),
         })
     }

@@ -41,7 +41,7 @@ mod verbs;
 mod ways;
 
 use migos_engine::bandwidth::Meter;
-use migos_engine::port::{HostKey, LoginKey, Root, Target, Transport};
+use migos_engine::port::{Cipher, HostKey, LoginKey, Root, Target, Transport};
 use migos_ssh::{Session, Ssh, Timeouts};
 use migos_tests::sshd::Sshd;
 use std::fs::{self, Permissions};
@@ -95,6 +95,7 @@ fn target(server: &Sshd) -> Target {
         via: None,
         proxy_command: None,
         old_algorithms: false,
+        cipher: Cipher::default(),
         meter: Meter::default(),
     }
 }

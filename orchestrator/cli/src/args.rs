@@ -14,6 +14,8 @@ pub(crate) use stock::{
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use migos_engine::port::Cipher;
+use migos_payload::board::BoardType;
 use migos_playbooks::policy::Allow;
 use std::path::PathBuf;
 
@@ -58,6 +60,9 @@ pub(crate) struct Global {
     /// Ask for the password of sudo, where the inventory has none [env: MIGOS_SUDO_PASSWORD]
     #[arg(short = 'K', long, global = true)]
     pub(crate) ask_become_pass: bool,
+    /// Cipher that devices are asked for first
+    #[arg(long, global = true, value_enum, default_value_t = CipherChoice::Auto)]
+    pub(crate) cipher: CipherChoice,
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub(crate) color: Color,
@@ -67,6 +72,28 @@ pub(crate) struct Global {
     /// Tell more on stderr: -v steps, -vv what is done, -vvv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CipherChoice {
+    /// AES on boards that have instructions for it (from the Pi 5 on), ChaCha20 on all others
+    Auto,
+    /// ChaCha20-Poly1305
+    Chacha20,
+    /// AES-128-GCM: the lightest for this computer
+    Aes,
+}
+
+impl CipherChoice {
+    /// The cipher for such a board; `None`: it is not known yet.
+    pub(crate) fn of(self, board: Option<BoardType>) -> Cipher {
+        match self {
+            CipherChoice::Chacha20 => Cipher::ChaCha20,
+            CipherChoice::Aes => Cipher::Aes,
+            CipherChoice::Auto if board.is_some_and(BoardType::has_aes) => Cipher::Aes,
+            CipherChoice::Auto => Cipher::ChaCha20,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,7 +8,7 @@ use migos_balena::{Authority, Balena, Token};
 use migos_engine::bandwidth::Meter;
 use migos_engine::executor::Provisions;
 use migos_engine::port::{
-    Clock, Credentials, Entropy, HostKey, LoginKey, Root, Target, TransportError,
+    Cipher, Clock, Credentials, Entropy, HostKey, LoginKey, Root, Target, TransportError,
 };
 use migos_engine::run::Holder;
 use migos_inventory::{
@@ -371,6 +371,7 @@ fn host(
         via: None,
         proxy_command: login.proxy_command.as_deref().map(Into::into),
         old_algorithms: login.old_algorithms,
+        cipher: Cipher::default(),
         meter: Meter::default(),
     })
 }

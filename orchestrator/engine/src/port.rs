@@ -215,8 +215,20 @@ pub struct Target {
     pub proxy_command: Option<Arc<str>>,
     /// True if algorithms that only old servers need are allowed.
     pub old_algorithms: bool,
+    /// The cipher that is asked for first.
+    pub cipher: Cipher,
     /// The limits of what is sent to it and fetched from it.
     pub meter: Meter,
+}
+
+/// The cipher that is asked for first; others are taken where a server does not have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cipher {
+    /// ChaCha20-Poly1305: the cheapest where the processor has no instructions for AES.
+    #[default]
+    ChaCha20,
+    /// AES-128-GCM: the cheapest where it has.
+    Aes,
 }
 
 /// A key that may offer one port of a bastion's loopback address to it, and nothing else.

@@ -2,9 +2,10 @@
 
 use crate::host_key::{Expected, Guard, GuardError};
 use crate::known_hosts::HostName;
+use crate::pace::RoundTrip;
 use crate::proxy::Proxy;
 use crate::timeouts::Timeouts;
-use migos_engine::port::{Target, TransportError};
+use migos_engine::port::{Cipher, Target, TransportError};
 use russh::keys::PublicKey;
 use russh::{Preferred, SshId, cipher, client, kex, mac};
 use std::borrow::Cow;
@@ -17,17 +18,27 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-/// ChaCha20 first: no Pi before the 5 has AES instructions, and the Pi is the slow end. AES-128-GCM is
-/// not in russh's own list.
-const CIPHERS: &[cipher::Name] = &[
+/// What a server without instructions for AES is offered, and the slow end counts. AES-128-GCM is not in russh's
+/// own list.
+const CHACHA20_FIRST: &[cipher::Name] = &[
     cipher::CHACHA20_POLY1305,
     cipher::AES_128_GCM,
     cipher::AES_256_GCM,
     cipher::AES_256_CTR,
     cipher::AES_192_CTR,
     cipher::AES_128_CTR,
+];
+
+/// What a server with instructions for AES is offered.
+const AES_FIRST: &[cipher::Name] = &[
+    cipher::AES_128_GCM,
+    cipher::AES_256_GCM,
+    cipher::CHACHA20_POLY1305,
+    cipher::AES_128_CTR,
+    cipher::AES_192_CTR,
+    cipher::AES_256_CTR,
 ];
 
 /// A connection before or after login.
@@ -37,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) shown: Arc<OnceLock<PublicKey>>,
     /// The connection that this one goes through, and that lives as long.
     pub(crate) via: Option<Box<Connection>>,
+    /// The shortest round trip seen so far.
+    pub(crate) round_trip: RoundTrip,
 }
 
 impl fmt::Debug for Connection {
@@ -53,8 +66,10 @@ pub(crate) async fn connect(
 ) -> Result<Connection, TransportError> {
     let Target { host, port, .. } = target;
     let stream = dial(host, *port, timeouts.connect).await;
-    let stream = stream.map_err(|why| unreachable(host, *port, why))?;
-    shake_hands(stream, None, target, expected, timeouts).await
+    let (stream, round_trip) = stream.map_err(|why| unreachable(host, *port, why))?;
+    let connection = shake_hands(stream, None, target, expected, timeouts).await?;
+    connection.round_trip.took(round_trip);
+    Ok(connection)
 }
 
 /// The same, through a command.
@@ -110,12 +125,12 @@ async fn shake_hands(
 ) -> Result<Connection, TransportError> {
     let (host, port) = (target.host.as_str(), target.port);
     let unreachable = |why| unreachable(host, port, why);
-    let config = Arc::new(config(&expected, target.old_algorithms, timeouts));
+    let config = Arc::new(config(&expected, target, timeouts));
     let shown = Arc::new(OnceLock::new());
     let guard = Guard { host: HostName::new(host, port), expected, shown: shown.clone() };
     let handshake = client::connect_stream(config, stream, guard);
     match timeout(timeouts.key_exchange, handshake).await {
-        Ok(Ok(handle)) => Ok(Connection { handle, shown, via }),
+        Ok(Ok(handle)) => Ok(Connection { handle, shown, via, round_trip: RoundTrip::default() }),
         Ok(Err(GuardError::Key(error))) => Err(error),
         Ok(Err(GuardError::Protocol(error @ russh::Error::NoCommonAlgo { .. })))
             if !target.old_algorithms =>
@@ -146,13 +161,17 @@ const OLD_CIPHERS: &[cipher::Name] =
     &[cipher::AES_256_CBC, cipher::AES_192_CBC, cipher::AES_128_CBC];
 
 /// What is agreed on with a server, best first.
-fn preferred(expected: &Expected, old_algorithms: bool) -> Preferred {
+fn preferred(expected: &Expected, target: &Target) -> Preferred {
+    let ciphers = match target.cipher {
+        Cipher::ChaCha20 => CHACHA20_FIRST,
+        Cipher::Aes => AES_FIRST,
+    };
     let preferred = Preferred {
-        cipher: Cow::Borrowed(CIPHERS),
+        cipher: Cow::Borrowed(ciphers),
         key: Cow::Owned(expected.algorithms()),
         ..Preferred::DEFAULT
     };
-    if !old_algorithms {
+    if !target.old_algorithms {
         return preferred;
     }
     // The last names of russh's list are marks of extensions, and stay last.
@@ -165,7 +184,7 @@ fn preferred(expected: &Expected, old_algorithms: bool) -> Preferred {
     Preferred {
         kex: exchanges.iter().copied().chain(old).chain(marks.iter().copied()).copied().collect(),
         mac: with(&preferred.mac, OLD_MACS),
-        cipher: with(CIPHERS, OLD_CIPHERS),
+        cipher: with(ciphers, OLD_CIPHERS),
         ..preferred
     }
 }
@@ -175,13 +194,13 @@ fn with<T: Copy + PartialEq>(first: &[T], more: &[T]) -> Cow<'static, [T]> {
     first.iter().chain(more).copied().collect()
 }
 
-fn config(expected: &Expected, old_algorithms: bool, timeouts: &Timeouts) -> client::Config {
+fn config(expected: &Expected, target: &Target, timeouts: &Timeouts) -> client::Config {
     client::Config {
         client_id: SshId::Standard(Cow::Borrowed(concat!(
             "SSH-2.0-migos-fleet_",
             env!("CARGO_PKG_VERSION")
         ))),
-        preferred: preferred(expected, old_algorithms),
+        preferred: preferred(expected, target),
         keepalive_interval: Some(timeouts.keepalive),
         keepalive_max: 3,
         // Covers what keepalives do not: the time before login, and writes that block. Without it, a peer
@@ -191,7 +210,8 @@ fn config(expected: &Expected, old_algorithms: bool, timeouts: &Timeouts) -> cli
     }
 }
 
-async fn dial(host: &str, port: u16, limit: Duration) -> Result<QuickAck, String> {
+/// A TCP connection, and how long the other side took to take it: one round trip, whatever it is busy with.
+async fn dial(host: &str, port: u16, limit: Duration) -> Result<(QuickAck, Duration), String> {
     let seconds = limit.as_secs();
     let addresses: Vec<SocketAddr> = match timeout(limit, lookup_host((host, port))).await {
         Ok(Ok(addresses)) => addresses.collect(),
@@ -200,8 +220,13 @@ async fn dial(host: &str, port: u16, limit: Duration) -> Result<QuickAck, String
     };
     let mut failed = "the name has no address".to_owned();
     for address in addresses {
+        let start = Instant::now();
         failed = match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return QuickAck::new(stream).map_err(|error| error.to_string()),
+            Ok(Ok(stream)) => {
+                let round_trip = start.elapsed();
+                let stream = QuickAck::new(stream).map_err(|error| error.to_string())?;
+                return Ok((stream, round_trip));
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {seconds} s"),
         };

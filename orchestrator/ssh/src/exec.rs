@@ -97,7 +97,8 @@ pub(crate) async fn run(
     let opening = open(connection, name, command.line);
     let (reader, writer) =
         timeout(timeouts.open, opening).await.map_err(|_| stalled(name, timeouts.open))??;
-    let result = converse(timeouts, meter, command, reader, &writer).await;
+    let pace = Pace::within(meter.clone(), connection.round_trip.shortest());
+    let result = converse(timeouts, meter, command, &pace, reader, &writer).await;
     if result.is_err() {
         // Else the command would live on for as long as the connection does.
         let _ = timeout(timeouts.close, writer.close()).await;
@@ -113,8 +114,12 @@ async fn open(
     let lost = |_| TransportError::Lost { verb: name };
     let mut waits = PLACE_WAITS.into_iter();
     let channel = loop {
+        let start = Instant::now();
         match connection.handle.channel_open_session().await {
-            Ok(channel) => break channel,
+            Ok(channel) => {
+                connection.round_trip.took(start.elapsed());
+                break channel;
+            }
             Err(russh::Error::ChannelOpenFailure(why)) => match (why, waits.next()) {
                 (ChannelOpenFailure::ConnectFailed, Some(wait)) => {
                     sleep(Duration::from_millis(wait)).await;
@@ -136,6 +141,7 @@ async fn converse(
     timeouts: &Timeouts,
     meter: &Meter,
     command: Command<'_>,
+    pace: &Pace,
     mut reader: ChannelReadHalf,
     writer: &ChannelWriteHalf<Msg>,
 ) -> Result<Answer, TransportError> {
@@ -145,8 +151,7 @@ async fn converse(
         Output::Kept(_) => timeouts.answer,
         Output::Archive { .. } => timeouts.progress,
     };
-    let pace = Pace::within(meter.clone());
-    let feeding = feed(command.password, command.input, writer, &pace);
+    let feeding = feed(command.password, command.input, writer, pace);
     tokio::pin!(feeding);
     let (mut started, mut fed) = (false, false);
     let mut end = None;

@@ -6,7 +6,7 @@ use crate::input::LoadedInventory;
 use crate::printer::Printer;
 use crate::prompt;
 use crate::wire::{self, Passwords};
-use migos_engine::port::Clock;
+use migos_engine::port::{Clock, Target};
 use migos_engine::probe::probe_all;
 use migos_engine::run::write_whole;
 use migos_inventory::DataChoice;
@@ -58,7 +58,8 @@ pub(super) async fn facts(
     for id in &inventory.selection {
         match inventory.fleet.devices.get(id) {
             Some(device) if device.hold.is_none() => {
-                targets.push(wire::target(&inventory.base, id, &device.login, &passwords)?);
+                let target = wire::target(&inventory.base, id, &device.login, &passwords)?;
+                targets.push(Target { cipher: global.cipher.of(None), ..target });
                 if let Some(DataChoice::Keep(kept)) = &device.data {
                     let paths = kept.paths.iter().map(|kept| kept.path.clone());
                     data.insert(id.clone(), paths.collect());

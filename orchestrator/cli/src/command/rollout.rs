@@ -25,6 +25,7 @@ use migos_engine::rollout::{Order, Rollout, Wishes};
 use migos_engine::run::{Holder, RunDir, RunLock, write_whole};
 use migos_events::{History, Outcome, Record, exit_code};
 use migos_inventory::DeviceId;
+use migos_payload::board::BoardType;
 use migos_playbooks::plan::{CheckedPlan, Handover};
 use migos_report::{Live, RunLines, summary, summary_json};
 use std::collections::BTreeMap;
@@ -92,7 +93,8 @@ pub(super) async fn carry_out(
             bastions.insert(id.clone(), wire::bastion(&sources.base, id, bastion)?);
         }
         let target = wire::target(&sources.base, id, &device.login, &passwords)?;
-        targets.insert(id.clone(), Target { meter: meters.meter(id), ..target });
+        let cipher = global.cipher.of(BoardType::named(&device.class.board));
+        targets.insert(id.clone(), Target { cipher, meter: meters.meter(id), ..target });
     }
     let own = run.clone();
     let transcript = wire::transcripts(move |device| own.transcript(device));

@@ -289,6 +289,7 @@ impl<T: Transport, B: BalenaApi> Device<T, B> {
             via,
             proxy_command,
             old_algorithms: false,
+            cipher: target.cipher,
             meter: target.meter,
         })
     }
