@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::disallowed_methods, reason = "locks and journals that others have written")]
 
+#[path = "operator/capacity.rs"]
+mod capacity;
 #[path = "operator/choose.rs"]
 mod choose;
 #[path = "operator/control.rs"]

@@ -6,11 +6,13 @@
 //! - [`wire`]: the only place that reads the clock, the environment and randomness, and that connects the
 //!   engine with SSH and balena.
 //! - [`hooks`]: commands of the policy; [`announce`]: tells one of them what happens. [`awake`]: no sleep meanwhile.
+//! - [`capacity`]: what this computer can take at a time.
 //! - [`screen`]: what a run says while it goes on. [`prompt`]: what a person is asked.
 
 mod announce;
 mod args;
 mod awake;
+mod capacity;
 mod command;
 mod failure;
 mod hooks;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     };
     let printer = printer::Printer::new(args.global.color);
     log::start(args.global.verbose);
+    capacity::raise();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

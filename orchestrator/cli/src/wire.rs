@@ -108,6 +108,14 @@ pub(crate) fn resolve(base: &Path, written: &str) -> PathBuf {
     }
 }
 
+/// The bytes of memory that can be had without swapping; `None` where the kernel does not tell.
+pub(crate) fn free_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
 /// Who gives this command, and on which computer.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {

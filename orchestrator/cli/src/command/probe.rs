@@ -1,6 +1,7 @@
 //! `probe`: reads facts of devices; changes nothing.
 
 use crate::args::{self, Format, Global};
+use crate::capacity::Capacity;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::LoadedInventory;
 use crate::printer::Printer;
@@ -68,6 +69,8 @@ pub(super) async fn facts(
             _ => {}
         }
     }
+    let most = u32::try_from(targets.len()).unwrap_or(u32::MAX).max(1);
+    let parallel = Capacity::here().at_a_time(parallel.min(most), printer);
     let ssh = wire::ssh(&global.runs, None)?;
     wire::unlock(&ssh, &targets).await?;
     printer.say(&format!("probing {} devices, {parallel} at a time", targets.len()));
