@@ -60,7 +60,7 @@ pub(crate) struct Global {
     /// Ask for the password of sudo, where the inventory has none [env: MIGOS_SUDO_PASSWORD]
     #[arg(short = 'K', long, global = true)]
     pub(crate) ask_become_pass: bool,
-    /// Cipher that devices are asked for first
+    /// Cipher that devices are asked for first; auto: AES where the board has instructions for it, from the Pi 5 on
     #[arg(long, global = true, value_enum, default_value_t = CipherChoice::Auto)]
     pub(crate) cipher: CipherChoice,
     /// When to use colours
@@ -76,11 +76,8 @@ pub(crate) struct Global {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CipherChoice {
-    /// AES on boards that have instructions for it (from the Pi 5 on), ChaCha20 on all others
     Auto,
-    /// ChaCha20-Poly1305
     Chacha20,
-    /// AES-128-GCM: the lightest for this computer
     Aes,
 }
 
