@@ -46,7 +46,7 @@ pub use fleet::{
 pub use fold::fold;
 pub use load::{Form, Ground, Loaded, Source, form, load};
 pub use name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
-pub use native::{parse, parse_with};
+pub use native::{parse, parse_with, schema};
 pub use near::nearest;
 pub use on_balena::{OnBalena, SystemSettings, ValueSource};
 pub use origin::{Hidden, Origin, Told};

@@ -22,6 +22,7 @@ mod of_ansible;
 mod on_balena;
 mod resolve;
 mod saying;
+pub mod schema;
 mod settings;
 mod stack;
 mod unique;

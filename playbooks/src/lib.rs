@@ -16,6 +16,7 @@ pub mod playbook;
 pub mod policy;
 pub mod rate;
 pub mod requirement;
+pub mod schema;
 pub mod span;
 pub mod step;
 pub mod window;

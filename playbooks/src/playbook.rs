@@ -1,6 +1,6 @@
 //! Playbooks: ordered steps for one device, written as data.
 
-mod own;
+pub(crate) mod own;
 mod place;
 
 pub use place::why_not_after;

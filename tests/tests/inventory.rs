@@ -235,7 +235,7 @@ fn a_project_is_begun_and_nothing_is_overwritten() {
     let home = Home::new().unwrap();
     insta::assert_snapshot!(told(&home, &["init", "fleet"]), @r###"
     Some(0)
-    Written: inventory.yaml, policy.yaml, README.md and .gitignore in fleet
+    Written: inventory.yaml, policy.yaml, README.md, .gitignore and schemas/ in fleet
     Look at it:   migos-fleet inventory fleet/inventory.yaml --check
     Next steps:   fleet/README.md
     "###);
@@ -278,11 +278,12 @@ fn a_table_becomes_an_inventory() {
     note: 1 name has other characters than a device's name may have, and was written otherwise; as it was it stands under `vars: { label: … }`
     2 devices
 
-    Written: inventory.yaml, policy.yaml, README.md and .gitignore in fleet
+    Written: inventory.yaml, policy.yaml, README.md, .gitignore and schemas/ in fleet
     Look at it:   migos-fleet inventory fleet/inventory.yaml --check
     Next steps:   fleet/README.md
     "###);
     insta::assert_snapshot!(home.read("fleet/inventory.yaml").unwrap(), @r###"
+    # yaml-language-server: $schema=schemas/inventory.schema.json
     # Made of kiosks.csv by migos-fleet.
     migos: 1
     policy: policy.yaml

@@ -6,7 +6,7 @@ use crate::name::InvalidText;
 use crate::problem::Report;
 use crate::yaml::{Field, Keys, Mapping, Refused};
 
-const BASTION: Keys = Keys {
+pub(super) const BASTION: Keys = Keys {
     known: &["host", "port", "user", "identity", "known_hosts", "ports", "reach"],
     refused: &[Refused {
         key: "host_keys",
@@ -15,7 +15,7 @@ const BASTION: Keys = Keys {
     }],
 };
 
-const REACH: Keys = Keys { known: &["host", "port"], refused: &[] };
+pub(super) const REACH: Keys = Keys { known: &["host", "port"], refused: &[] };
 
 /// Ports below are for root's services, and sshd lets only root forward them.
 const FIRST_FREE: u16 = 1024;

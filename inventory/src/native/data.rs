@@ -5,7 +5,7 @@ use crate::name::InvalidText;
 use crate::problem::Report;
 use crate::yaml::{Field, Keys, Kind, Refused};
 
-const DATA: Keys = Keys {
+pub(super) const DATA: Keys = Keys {
     known: &["keep", "exclude"],
     refused: &[Refused {
         key: "volumes",
@@ -14,7 +14,7 @@ const DATA: Keys = Keys {
     }],
 };
 
-const KEPT: Keys = Keys { known: &["path", "optional"], refused: &[] };
+pub(super) const KEPT: Keys = Keys { known: &["path", "optional"], refused: &[] };
 
 const EXAMPLE: &str = "write `data: none` if nothing on the cards is needed, or what is: \
                        `data: { keep: [/home/pi/photos] }`";

@@ -20,7 +20,7 @@ const MAX_MEMBERSHIPS: usize = 10 * MAX_DEVICES;
 
 const SPLIT: &str = "look for a range with a digit too many, or split the inventory";
 
-const TOP: Keys = Keys {
+pub(super) const TOP: Keys = Keys {
     known: &[
         MARK,
         "balena",
@@ -40,7 +40,7 @@ const TOP: Keys = Keys {
 };
 
 /// A file of settings is an inventory without devices.
-const SETTINGS: Keys = Keys {
+pub(super) const SETTINGS: Keys = Keys {
     known: &[
         MARK,
         "balena",
@@ -67,7 +67,7 @@ const SETTINGS: Keys = Keys {
     ],
 };
 
-const DEFAULTS: Keys = Keys {
+pub(super) const DEFAULTS: Keys = Keys {
     known: &[
         "balena",
         "ssh",
@@ -86,7 +86,7 @@ const DEFAULTS: Keys = Keys {
     refused: &[HOST, SERIAL, HOLD, PAYLOADS, POLICY],
 };
 
-const GROUP: Keys = Keys {
+pub(super) const GROUP: Keys = Keys {
     known: &[
         "devices",
         "balena",
@@ -122,7 +122,7 @@ const GROUP: Keys = Keys {
     ],
 };
 
-const DEVICE: Keys = Keys {
+pub(super) const DEVICE: Keys = Keys {
     known: &[
         "host",
         "serial",

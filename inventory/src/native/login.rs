@@ -11,7 +11,7 @@ use crate::name::InvalidText;
 use crate::problem::{Place, Report};
 use crate::yaml::{Field, KeyPath, Keys, Kind, Mapping, Refused};
 
-const SSH: Keys = Keys {
+pub(super) const SSH: Keys = Keys {
     known: &[
         "user",
         "identity",
@@ -36,7 +36,7 @@ const SSH: Keys = Keys {
 };
 
 /// What can be said of a host on the way.
-const HOP: Keys = Keys {
+pub(super) const HOP: Keys = Keys {
     known: &[
         "host",
         "user",

@@ -13,7 +13,7 @@ use crate::on_balena::{OnBalena, SystemSettings, ValueSource};
 use crate::problem::Report;
 use crate::yaml::{Field, Keys, Kind, Mapping};
 
-const ON_BALENA: Keys = Keys {
+pub(super) const ON_BALENA: Keys = Keys {
     known: &[
         "name",
         "tags",

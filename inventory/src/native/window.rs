@@ -7,7 +7,7 @@ use crate::fleet::{BadHours, Hours, WindowChoice};
 use crate::problem::Report;
 use crate::yaml::{Field, Keys, Kind};
 
-const HOURS: Keys = Keys { known: &["days", "from", "to", "zone"], refused: &[] };
+pub(super) const HOURS: Keys = Keys { known: &["days", "from", "to", "zone"], refused: &[] };
 
 /// Reads hours, or `none`; nothing if they are not whole.
 pub(super) fn read(field: &Field<'_>, report: &mut Report) -> Option<WindowChoice> {

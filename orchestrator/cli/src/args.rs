@@ -6,7 +6,7 @@ mod inventory;
 mod stock;
 
 pub(crate) use assess::Assess;
-pub(crate) use format::{Format, ReportFormat};
+pub(crate) use format::{Format, ReportFormat, SchemaName};
 pub(crate) use inventory::{Init, Show};
 pub(crate) use stock::{
     Cache, ImageCommand, ImageFetch, ImagePrepare, PayloadBuild, PayloadCommand,
@@ -221,6 +221,12 @@ pub(crate) enum Command {
     Image {
         #[command(subcommand)]
         command: ImageCommand,
+    },
+    /// JSON Schemas of the files that you write, for your editor, and of saved plans
+    Schema {
+        /// What it describes; left out: which there are
+        #[arg(value_enum, value_name = "NAME")]
+        name: Option<SchemaName>,
     },
     /// What this computer needs for what, with the command that installs it
     Doctor,

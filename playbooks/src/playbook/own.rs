@@ -7,7 +7,7 @@ use migos_inventory::yaml::{self, Field, Keys, Kind, Mapping, Member, Node};
 use migos_inventory::{Problems, Report};
 use std::time::Duration;
 
-const PLAYBOOK: Keys = Keys {
+pub(crate) const PLAYBOOK: Keys = Keys {
     known: &["playbook", "name", "extends", "insert", "change"],
     refused: &[yaml::Refused {
         key: "steps",
@@ -15,11 +15,11 @@ const PLAYBOOK: Keys = Keys {
         hint: "write `extends: migrate`, and your own steps under `insert:`",
     }],
 };
-const INSERT: Keys = Keys { known: &["before", "after", "steps"], refused: &[] };
-const STEP: Keys =
+pub(crate) const INSERT: Keys = Keys { known: &["before", "after", "steps"], refused: &[] };
+pub(crate) const STEP: Keys =
     Keys { known: &["id", "title", "run", "undo", "limit", "retry", "output"], refused: &[] };
-const CHANGE: Keys = Keys { known: &["limit", "retry"], refused: &[] };
-const RETRY: Keys = Keys { known: &["times", "pause"], refused: &[] };
+pub(crate) const CHANGE: Keys = Keys { known: &["limit", "retry"], refused: &[] };
+pub(crate) const RETRY: Keys = Keys { known: &["times", "pause"], refused: &[] };
 
 /// How long a command may take that says nothing else.
 const LIMIT: Span = Span::seconds(5 * 60);

@@ -1,7 +1,7 @@
 //! Policies: in which order, how many at once, and what may go wrong before it stops.
 
 mod allow;
-mod read;
+pub(crate) mod read;
 
 pub use allow::{Allow, AllowError};
 
@@ -72,7 +72,7 @@ pub struct Policy {
 }
 
 /// In which order devices come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// The first devices cover every class and site.
@@ -84,7 +84,7 @@ pub enum Order {
 }
 
 /// How devices boot MIGOS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// By the firmware's one-shot flag, or not at all.

@@ -11,7 +11,7 @@ use migos_inventory::yaml::{self, Field, Keys, Kind, Mapping, Node};
 use migos_inventory::{Problems, Report};
 use std::collections::BTreeSet;
 
-const POLICY: Keys = Keys {
+pub(crate) const POLICY: Keys = Keys {
     known: &[
         "policy",
         "order",
@@ -36,19 +36,20 @@ const POLICY: Keys = Keys {
     ],
     refused: &[],
 };
-const STAGE: Keys = Keys { known: &["name", "to", "parallel", "gate"], refused: &[] };
-const GATE: Keys =
+pub(crate) const STAGE: Keys = Keys { known: &["name", "to", "parallel", "gate"], refused: &[] };
+pub(crate) const GATE: Keys =
     Keys { known: &["tolerate", "soak", "pause", "check", "require", "on_trip"], refused: &[] };
-const CLASS: Keys = Keys { known: &["soak", "failures"], refused: &[] };
-const STRAGGLERS: Keys = Keys { known: &["wait", "retry"], refused: &[] };
-const BANDWIDTH: Keys = Keys { known: &["total", "per_site", "per_device"], refused: &[] };
-const WINDOW: Keys = Keys { known: &["days", "from", "to", "zone"], refused: &[] };
-const TOLERATE: Keys =
+pub(crate) const CLASS: Keys = Keys { known: &["soak", "failures"], refused: &[] };
+pub(crate) const STRAGGLERS: Keys = Keys { known: &["wait", "retry"], refused: &[] };
+pub(crate) const BANDWIDTH: Keys =
+    Keys { known: &["total", "per_site", "per_device"], refused: &[] };
+pub(crate) const WINDOW: Keys = Keys { known: &["days", "from", "to", "zone"], refused: &[] };
+pub(crate) const TOLERATE: Keys =
     Keys { known: &["failed", "unreachable", "refused", "stuck", "lost"], refused: &[] };
-const BUDGET: Keys = Keys { known: &["failed", "stuck", "lost"], refused: &[] };
-const ARRIVAL: Keys =
+pub(crate) const BUDGET: Keys = Keys { known: &["failed", "stuck", "lost"], refused: &[] };
+pub(crate) const ARRIVAL: Keys =
     Keys { known: &["late", "lost", "poll", "heartbeat", "release", "stable"], refused: &[] };
-const DEAD_MAN: Keys = Keys { known: &["contact", "commit", "hung"], refused: &[] };
+pub(crate) const DEAD_MAN: Keys = Keys { known: &["contact", "commit", "hung"], refused: &[] };
 
 /// From the reboot into balenaOS: expected after 2 to 5 minutes (balena's getting-started pages).
 const ARRIVAL_DEFAULT: Arrival = Arrival {

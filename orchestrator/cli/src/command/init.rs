@@ -1,6 +1,7 @@
-//! `init`: a folder to begin with: an inventory, a policy, and what to do next.
+//! `init`: a folder to begin with: an inventory, a policy, what to do next, and what an editor checks them by.
 
-use crate::args::Init;
+use super::schema;
+use crate::args::{Init, SchemaName};
 use crate::failure::{Failure, Kind, OrFail};
 use crate::printer::Printer;
 use migos_engine::run::write_whole;
@@ -17,6 +18,10 @@ const FIRST_INVENTORY: &str = include_str!("init/inventory.yaml");
 /// What to do next.
 const NEXT_STEPS: &str = include_str!("init/README.md");
 
+/// The files that people write; the schemas of this version are put beside them, so that an editor needs no network.
+const SCHEMAS: [SchemaName; 4] =
+    [SchemaName::Inventory, SchemaName::Settings, SchemaName::Policy, SchemaName::Playbook];
+
 /// What does not belong into version control.
 const IGNORED: &str = "runs/\npayloads/\nimages/\n";
 
@@ -29,12 +34,15 @@ pub(super) fn run(args: &Init, printer: Printer) -> Result<u8, Failure> {
     };
     // The first of the shipped ones is what an inventory without a policy gets.
     let [(_, policy), ..] = SHIPPED;
-    let files = [
-        (INVENTORY, inventory.as_str()),
-        (POLICY, policy),
-        ("README.md", NEXT_STEPS),
-        (".gitignore", IGNORED),
+    let mut files = vec![
+        (INVENTORY.to_owned(), checked_by(SchemaName::Inventory, &inventory)),
+        (POLICY.to_owned(), checked_by(SchemaName::Policy, policy)),
+        ("README.md".to_owned(), NEXT_STEPS.to_owned()),
+        (".gitignore".to_owned(), IGNORED.to_owned()),
     ];
+    for name in SCHEMAS {
+        files.push((schema::path(name), schema::text(name)?));
+    }
     write(&folder, &files)?;
     printer.out(&said(&folder, made.as_ref()));
     Ok(0)
@@ -64,8 +72,13 @@ fn with_policy(inventory: &str) -> String {
     inventory.replacen("migos: 1\n", &format!("migos: 1\npolicy: {POLICY}\n"), 1)
 }
 
+/// A file with the line by which editors find its schema.
+fn checked_by(name: SchemaName, text: &str) -> String {
+    format!("# yaml-language-server: $schema={}\n{text}", schema::path(name))
+}
+
 /// Writes all files, or none if one of them is there already.
-fn write(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
+fn write(folder: &Path, files: &[(String, String)]) -> Result<(), Failure> {
     for (name, _) in files {
         let path = folder.join(name);
         if path.symlink_metadata().is_ok() {
@@ -74,11 +87,14 @@ fn write(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
                 .hint("name another folder, or move the file away: migos-fleet init DIR"));
         }
     }
-    std::fs::create_dir_all(folder).map_err(|error| {
-        Failure::at(Kind::Input, format!("failed to make the folder {}", folder.display()), &error)
-    })?;
     for (name, text) in files {
-        write_whole(&folder.join(name), text.as_bytes(), 0o644).or_fail(Kind::Input)?;
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(|error| {
+            let what = format!("failed to make the folder {}", parent.display());
+            Failure::at(Kind::Input, what, &error)
+        })?;
+        write_whole(&path, text.as_bytes(), 0o644).or_fail(Kind::Input)?;
     }
     Ok(())
 }
@@ -99,9 +115,10 @@ fn said(folder: &Path, made: Option<&MadeInventory>) -> String {
     }
     let inventory = folder.join(INVENTORY);
     text += &format!(
-        "Written: {INVENTORY}, {POLICY}, README.md and .gitignore in {}\n\
+        "Written: {INVENTORY}, {POLICY}, README.md, .gitignore and {}/ in {}\n\
          Look at it:   migos-fleet inventory {} --check\n\
          Next steps:   {}\n",
+        schema::FOLDER,
         folder.display(),
         inventory.display(),
         folder.join("README.md").display(),

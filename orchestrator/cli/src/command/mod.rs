@@ -19,6 +19,7 @@ mod probe;
 mod report;
 mod resume;
 mod rollout;
+mod schema;
 mod status;
 mod stock;
 mod undo;
@@ -80,6 +81,7 @@ pub(crate) async fn run(args: Args, printer: &Printer) -> Result<u8, Failure> {
         Command::Run { command: RunCommand::Export { run, output } } => {
             export::run(&run, output.as_deref(), &global, printer)
         }
+        Command::Schema { name } => schema::run(name, printer),
         Command::Doctor => Ok(doctor::run(printer)),
         Command::Resume(resume) => resume::run(&resume, &global, printer).await,
         Command::Pause { run } => control::pause(&run, &global, printer).await,
