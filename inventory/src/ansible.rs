@@ -1,13 +1,14 @@
 //! Inventories of Ansible, read as Ansible reads them.
 //!
-//! The files follow the way of a text: `plain` reads the YAML form and `listed` what `ansible-inventory --list` prints,
-//! both into the `graph` of groups and hosts; `range` writes out names with ranges; `variables` holds what is said of
+//! The files follow the way of a text: `plain` reads the YAML form, `listed` what `ansible-inventory --list` prints, and
+//! `host_list` hosts with commas between, all into the `graph` of groups and hosts; `range` writes out names with ranges; `variables` holds what is said of
 //! groups and hosts, in the inventory and in the files of `group_vars` and `host_vars` beside it; `resolved` says in
 //! which order a host hears all of it. `settings` finds in the variables what is meant for this program.
 //!
 //! Ansible is tolerant where the native form is strict: what it only warns of is a remark here, and no error.
 
 mod graph;
+mod host_list;
 mod listed;
 mod plain;
 mod range;
@@ -70,6 +71,11 @@ impl Inventory {
         }
     }
 
+    /// Reads hosts with commas between.
+    pub(crate) fn add_list(&mut self, text: &str, report: &mut Report) {
+        host_list::read(&mut self.graph, text, report);
+    }
+
     /// Reads the files of variables of one source, which are heard before those that were added earlier.
     pub(crate) fn add_variables(
         &mut self,
@@ -81,6 +87,18 @@ impl Inventory {
         for file in files {
             self.files.extend(variables::read(source, file, report, remarks));
         }
+    }
+
+    /// Reads files of variables that are there for other inventories, too.
+    pub(crate) fn add_variables_of_all(
+        &mut self,
+        files: &[VariablesFile<'_>],
+        report: &mut Report,
+        remarks: &mut Report,
+    ) {
+        let first = self.files.len();
+        self.add_variables(files, report, remarks);
+        self.files.iter_mut().skip(first).for_each(|read| read.is_of_all = true);
     }
 
     /// Ends the reading: every host knows all its groups.

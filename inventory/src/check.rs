@@ -9,6 +9,7 @@ use crate::fleet::{Device, Fleet};
 use crate::fold::fold;
 use crate::lookalike;
 use crate::name::{DeviceId, GroupName};
+use crate::native::{device_keys, foreign_variables, own_variables};
 use crate::near::nearest;
 use crate::origin::{Origin, Told};
 use crate::problem::{Place, Problem};
@@ -83,79 +84,25 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Variables that mean something to migos-fleet, whatever tool the inventory is of.
-const OURS: [&str; 16] = [
-    "migos_site",
-    "migos_data",
-    "migos_handover",
-    "migos_serial",
-    "migos_hold",
-    "migos_balena_fleet",
-    "migos_device_type",
-    "migos_images",
-    "migos_mirror",
-    "migos_keyfiles",
-    "migos_bastion",
-    "migos_window",
-    "migos_on_balena",
-    "migos_vars",
-    "migos_ssh",
-    "migos_host_keys",
-];
-
-/// Variables by which Ansible connects (ansible-core: "Special Variables", and those of its ssh connection and sudo).
-const ANSIBLE: [&str; 33] = [
-    "ansible_host",
-    "ansible_port",
-    "ansible_user",
-    "ansible_password",
-    "ansible_connection",
-    "ansible_ssh_host",
-    "ansible_ssh_port",
-    "ansible_ssh_user",
-    "ansible_ssh_pass",
-    "ansible_ssh_password",
-    "ansible_ssh_private_key_file",
-    "ansible_private_key_file",
+/// Variables of Ansible's connections that mean nothing here (ansible-core: "Special Variables", and those of its ssh
+/// connection and sudo).
+const OTHERS: [&str; 12] = [
     "ansible_ssh_private_key",
     "ansible_private_key",
-    "ansible_ssh_common_args",
-    "ansible_ssh_extra_args",
-    "ansible_ssh_args",
     "ansible_ssh_executable",
     "ansible_ssh_pipelining",
     "ansible_ssh_retries",
     "ansible_ssh_timeout",
     "ansible_host_key_checking",
-    "ansible_become",
-    "ansible_become_user",
-    "ansible_become_method",
-    "ansible_become_password",
-    "ansible_become_pass",
     "ansible_become_exe",
     "ansible_become_flags",
-    "ansible_sudo_pass",
     "ansible_shell_type",
     "ansible_shell_executable",
     "ansible_python_interpreter",
 ];
 
-/// Keys of a device that are not read when they stand among its variables.
-const KEYS: [&str; 13] = [
-    "host",
-    "serial",
-    "hold",
-    "balena",
-    "ssh",
-    "images",
-    "mirror",
-    "keyfiles",
-    "data",
-    "handover",
-    "bastion",
-    "window",
-    "on_balena",
-];
+/// The key of a device that may stand among its variables.
+const SITE: &str = "site";
 
 /// Looks at what all files together have come to. `explain` tells where a device's settings are from.
 pub(crate) fn fleet(
@@ -324,24 +271,29 @@ fn missing(message: String, hint: &str) -> Finding {
 /// What to do about a variable that is not read, if it looks as if it should be.
 fn misplaced(name: &str) -> Option<String> {
     let did_you_mean = |meant: &str| Some(format!("did you mean `{meant}`?"));
-    if OURS.contains(&name) || ANSIBLE.contains(&name) {
+    let ours: Vec<String> = own_variables().collect();
+    let ours = || ours.iter().map(String::as_str);
+    let all = || ours().chain(foreign_variables()).chain(OTHERS);
+    if all().any(|known| known == name) {
         return None;
     }
-    if KEYS.contains(&name) {
+    if name != SITE && device_keys().contains(&name) {
         return Some(format!("write `{name}:` beside `vars:` if it is meant for migos-fleet"));
     }
     if name.starts_with("migos_") {
-        return match nearest(name, OURS) {
+        return match nearest(name, ours()) {
             Some(meant) => did_you_mean(meant),
-            None => Some(format!("variables that are read are {}", OURS.join(", "))),
+            None => {
+                let ours: Vec<&str> = ours().collect();
+                Some(format!("variables that are read are {}", ours.join(", ")))
+            }
         };
     }
     let is_slip = |meant: &&str| strsim::damerau_levenshtein(name, meant) <= 2;
-    let all = OURS.iter().chain(&ANSIBLE);
-    let meant = all.min_by_key(|meant| strsim::damerau_levenshtein(name, meant));
-    match meant.filter(|meant| is_slip(meant)) {
+    let meant = all().min_by_key(|meant| strsim::damerau_levenshtein(name, meant));
+    match meant.filter(is_slip) {
         Some(meant) => did_you_mean(meant),
-        None if strsim::damerau_levenshtein(name, "site") == 1 => did_you_mean("site"),
+        None if strsim::damerau_levenshtein(name, SITE) == 1 => did_you_mean(SITE),
         None => None,
     }
 }

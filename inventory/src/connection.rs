@@ -13,8 +13,10 @@ mod ssh_config;
 mod way;
 mod words;
 
-pub use ansible_cfg::AnsibleCfg;
+pub use ansible_cfg::{AnsibleCfg, NamedInventories};
+pub(crate) use ansible_cfg::{Part, Spot};
 pub use secrets::{SecretUse, Secrets};
 pub use ssh_args::Ignored;
+pub(crate) use ssh_config::ConfigLine;
 pub use ssh_config::{Included, SshConfig};
 pub use way::{Way, hops, settle};

@@ -7,7 +7,7 @@
 //!    device. [`ansible`] finds out which variables a host hears, in which order, and `native::of_ansible` makes layers
 //!    of them. Whatever is wrong is collected, so that one look shows all of it.
 //! 3. `native::stack` and `native::resolve` lay all layers over each other, device by device; `connection` adds what
-//!    ssh_config says of the way to it.
+//!    `ansible.cfg` and ssh_config say of the way to it.
 //!
 //! A [`Fleet`] then answers which devices a pattern means ([`Fleet::select`]), and [`fold`] writes
 //! many names the short way people read them.
@@ -37,14 +37,15 @@ pub mod yaml;
 pub use ansible::{Entity, VariablesFile};
 pub use check::{Finding, FindingKind};
 pub use connection::{
-    AnsibleCfg, Ignored, Included, SecretUse, Secrets, SshConfig, Way, hops, settle,
+    AnsibleCfg, Ignored, Included, NamedInventories, SecretUse, Secrets, SshConfig, Way, hops,
+    settle,
 };
 pub use fleet::{
     Agent, BadHours, Bastion, DataChoice, Device, Fleet, Handover, Hold, HostKeys, Hours, KeptData,
     KeptPath, Login, PolicyChoice, PortRange, Reach, SecretSource, Settings, Vars, WindowChoice,
 };
 pub use fold::fold;
-pub use load::{Form, Ground, Loaded, Source, form, load};
+pub use load::{Form, Ground, Loaded, Refused, Source, Surroundings, form, load};
 pub use name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
 pub use native::{parse, parse_with, schema};
 pub use near::nearest;

@@ -1,13 +1,14 @@
 //! Everything that a person named, read and laid over each other.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::ansible::{self, Resolved, VariablesFile};
 use crate::check::Finding;
-use crate::connection::SshConfig;
+use crate::connection::{AnsibleCfg, SshConfig};
 use crate::fleet::{BadHours, Fleet, Hours};
 use crate::name::DeviceId;
-use crate::native::{Documents, Written, is_native};
+use crate::native::{Documents, Folders, Written, is_mark, is_native};
 use crate::origin::Told;
 use crate::problem::{Place, Problem, Problems, Report};
 use crate::yaml::{self, KeyPath};
@@ -23,6 +24,14 @@ pub struct Source<'a> {
     pub folder: Option<&'a str>,
     /// The files of Ansible's `group_vars` and `host_vars` beside it, those that are heard last at the end.
     pub variables: &'a [VariablesFile<'a>],
+    /// True if the text is no file's: hosts with commas between, as Ansible takes them in place of one.
+    pub is_list: bool,
+}
+
+impl Source<'_> {
+    fn form(&self) -> Form {
+        if self.is_list { Form::Ansible } else { form(self.text) }
+    }
 }
 
 /// What was found around the inventories.
@@ -32,7 +41,39 @@ pub struct Ground<'a> {
     pub settings: Vec<Source<'a>>,
     /// The person's ssh_config, for what the inventories leave open.
     pub ssh_config: SshConfig,
+    /// What Ansible would find around its inventories.
+    pub ansible: Surroundings<'a>,
 }
+
+/// What Ansible finds around its inventories. Folders are given where they are not the one of the first inventory.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// Its configuration.
+    pub cfg: AnsibleCfg,
+    /// The folder of the file that this is from.
+    pub cfg_folder: Option<&'a str>,
+    /// The current folder.
+    pub here: Option<&'a str>,
+    /// The files of `group_vars` and `host_vars` in the current folder, which are heard after those beside inventories.
+    pub variables: &'a [VariablesFile<'a>],
+}
+
+/// Inventories that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Everything that is wrong.
+    pub problems: Problems,
+    /// What is not read, and other things to look at.
+    pub remarks: Vec<Problem>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problems.fmt(f)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// The form of an inventory, told by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +84,7 @@ pub enum Form {
     Ansible,
     /// The configuration of one of Ansible's inventory plugins.
     Plugin,
-    /// Something else; an INI inventory of Ansible, for instance.
+    /// Something else; an INI inventory of Ansible, for instance, or a program that writes one.
     Other,
 }
 
@@ -53,8 +94,11 @@ pub fn form(text: &str) -> Form {
     let says =
         |line: &&str| !line.trim().is_empty() && !line.starts_with(['#', ';', '-', ' ', '%']);
     let keys = || text.lines().filter(says);
-    if keys().any(|line| line.starts_with("migos:")) {
+    if is_mark(text) {
         return Form::Native;
+    }
+    if text.starts_with("#!") {
+        return Form::Other;
     }
     let is_flow = keys().next().is_some_and(|line| line.starts_with('{'));
     if !is_flow && !keys().any(|line| line.starts_with("plugin:")) {
@@ -114,7 +158,7 @@ pub fn load(
     sources: &[Source<'_>],
     ground: &Ground<'_>,
     hours: &dyn Fn(&Hours) -> Result<(), BadHours>,
-) -> Result<Loaded, Problems> {
+) -> Result<Loaded, Refused> {
     let first = sources.first().map(|source| source.name).unwrap_or_default();
     let (mut report, mut remarks) = (Report::new(first), Report::new(first));
     let mut documents = Documents::default();
@@ -122,25 +166,49 @@ pub fn load(
         documents.add_settings(&Written { name, text, folder: *folder }, hours, &mut report);
     }
     let (native, others): (Vec<_>, Vec<_>) =
-        sources.iter().partition(|source| form(source.text) == Form::Native);
-    let resolved = (!others.is_empty()).then(|| read_ansible(&others, &mut report, &mut remarks));
+        sources.iter().partition(|source| source.form() == Form::Native);
+    let around = &ground.ansible;
+    let resolved =
+        (!others.is_empty()).then(|| read_ansible(&others, around, &mut report, &mut remarks));
     if let Some(resolved) = &resolved {
-        documents.add_ansible(resolved, hours, &mut report, &mut remarks);
+        documents.add_ansible(resolved, around.folders(), hours, &mut report, &mut remarks);
+        documents.add_cfg(&around.cfg, around.folders(), resolved);
     }
     for Source { name, text, folder, .. } in native {
         documents.add_inventory(&Written { name, text, folder: *folder }, hours, &mut report);
     }
     let fleet = documents.fleet(&ground.ssh_config, &mut report);
-    let remarks = if remarks.is_clean() { Vec::new() } else { remarks.into_problems().0 };
+    let mut remarks = remarks.into_problems().0;
+    if resolved.is_some() {
+        remarks.extend(around.cfg.remarks.iter().cloned());
+    }
+    if !report.is_clean() {
+        return Err(Refused { problems: report.into_problems(), remarks });
+    }
     let ssh_config = ground.ssh_config.clone();
-    report.into_result(Loaded { fleet, remarks, resolved, documents, ssh_config })
+    Ok(Loaded { fleet, remarks, resolved, documents, ssh_config })
 }
 
-fn read_ansible(sources: &[&Source<'_>], report: &mut Report, remarks: &mut Report) -> Resolved {
+impl Surroundings<'_> {
+    fn folders(&self) -> Folders<'_> {
+        Folders { cfg: self.cfg_folder, here: self.here }
+    }
+}
+
+fn read_ansible(
+    sources: &[&Source<'_>],
+    around: &Surroundings<'_>,
+    report: &mut Report,
+    remarks: &mut Report,
+) -> Resolved {
     let mut inventory = ansible::Inventory::default();
     for source in sources {
         report.turn_to(source.name);
         remarks.turn_to(source.name);
+        if source.is_list {
+            inventory.add_list(source.text, report);
+            continue;
+        }
         let mut own = Report::new(source.name);
         let root = yaml::load_as_ansible(&plain_escapes(source.text), &mut own, remarks);
         let form = root.as_ref().map(ansible::form);
@@ -155,6 +223,7 @@ fn read_ansible(sources: &[&Source<'_>], report: &mut Report, remarks: &mut Repo
     for source in sources {
         inventory.add_variables(source.variables, report, remarks);
     }
+    inventory.add_variables_of_all(around.variables, report, remarks);
     inventory.resolve(remarks)
 }
 
@@ -212,6 +281,10 @@ mod tests {
             ("migos: 1\ndevices: { a: }\n", Form::Native),
             ("{\"migos\": 1}", Form::Native),
             ("migos: 1\nx: [\n", Form::Native),
+            ("migos: { hosts: { a: } }\n", Form::Ansible),
+            ("lab:\nmigos:  # ours\n\n  hosts: { a: }\n", Form::Ansible),
+            ("{\"migos\": {\"hosts\": {\"a\": null}}}", Form::Ansible),
+            ("migos:\ndevices: { a: }\n", Form::Native),
             ("all: { hosts: { a: } }\n", Form::Ansible),
             ("all:\n  hosts: [\n", Form::Ansible),
             ("{\"_meta\": {\"hostvars\": {}}, \"all\": {}}", Form::Ansible),
@@ -219,6 +292,7 @@ mod tests {
             ("[north]\npi-1 ansible_host=10.0.0.1\n", Form::Other),
             ("# pis\npi-1 ansible_host=10.0.0.1\n", Form::Other),
             ("- a\n", Form::Other),
+            ("#!/usr/bin/python3\nprint({'a': 1})\n", Form::Other),
             ("", Form::Other),
         ];
         for (text, expected) in texts {

@@ -19,6 +19,7 @@ mod layer;
 mod login;
 mod mirror;
 mod of_ansible;
+mod of_cfg;
 mod on_balena;
 mod resolve;
 mod saying;
@@ -31,17 +32,21 @@ mod window;
 
 pub(crate) use self::layer::device_type;
 pub(crate) use self::login::{host as host_name, user_name};
+pub(crate) use self::of_ansible::{foreign_variables, own_variables};
+pub(crate) use self::of_cfg::Folders;
 
 use self::document::Document;
+pub(crate) use self::document::device_keys;
+use self::of_cfg::Cfg;
 use self::stack::Stack;
 use crate::ansible::Resolved;
 use crate::check::{self, Finding};
-use crate::connection::{Secrets, SshConfig};
+use crate::connection::{AnsibleCfg, Secrets, SshConfig};
 use crate::fleet::{BadHours, Fleet, Hours};
 use crate::name::DeviceId;
 use crate::origin::Told;
 use crate::problem::{Place, Problems, Report};
-use crate::yaml::{self, KeyPath, Node};
+use crate::yaml::{self, KeyPath, Kind, Node};
 
 /// The key that marks the native form; its value is the version of the form.
 const MARK: &str = "migos";
@@ -89,6 +94,7 @@ pub(crate) struct Written<'a> {
 pub(crate) struct Documents {
     inventories: Vec<Document>,
     settings: Vec<Document>,
+    cfg: Cfg,
     /// The passwords that stand in an inventory.
     secrets: Secrets,
 }
@@ -109,14 +115,20 @@ impl Documents {
     pub(crate) fn add_ansible(
         &mut self,
         resolved: &Resolved,
+        folders: Folders<'_>,
         hours: CheckHours<'_>,
         report: &mut Report,
         remarks: &mut Report,
     ) {
-        let documents = of_ansible::documents(resolved, report, remarks);
+        let documents = of_ansible::documents(resolved, folders.here, report, remarks);
         self.secrets = of_ansible::secrets(resolved);
         documents.iter().for_each(|document| window::check(document, hours, report));
         self.inventories.extend(documents);
+    }
+
+    /// Takes what `ansible.cfg` says to the hosts of a resolved inventory, which is heard after all else.
+    pub(crate) fn add_cfg(&mut self, cfg: &AnsibleCfg, folders: Folders<'_>, resolved: &Resolved) {
+        self.cfg = Cfg::of(cfg, folders, resolved);
     }
 
     /// Reads a file of settings, which is heard before those that were added earlier, and after all inventories.
@@ -169,7 +181,7 @@ impl Documents {
     }
 
     fn stack(&self) -> Stack<'_> {
-        Stack::new(&self.inventories, &self.settings)
+        Stack::new(&self.inventories, &self.settings, &self.cfg)
     }
 }
 
@@ -199,8 +211,20 @@ fn read(
 /// Whether a text is in the native form; a text that cannot be read to its end is told by a line of its own.
 pub(crate) fn is_native(text: &str, root: Option<&Node>) -> bool {
     match root {
-        Some(root) => root.get(MARK).is_some(),
-        None => text.lines().any(|line| line.trim_start_matches('\u{feff}').starts_with("migos:")),
+        Some(root) => root.get(MARK).is_some_and(|mark| !matches!(mark.kind, Kind::Mapping(_))),
+        None => is_mark(text),
+    }
+}
+
+/// Whether a line of a text is the mark. With a mapping below or behind it, it is a group of this name.
+pub(crate) fn is_mark(text: &str) -> bool {
+    let mut lines = text.trim_start_matches('\u{feff}').lines();
+    let mark = lines.find_map(|line| line.strip_prefix(MARK)?.trim_start().strip_prefix(':'));
+    let Some(value) = mark.map(str::trim_start) else { return false };
+    let says = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    match value.is_empty() || value.starts_with('#') {
+        true => !lines.find(says).is_some_and(|next| next.starts_with([' ', '\t'])),
+        false => !value.starts_with('{'),
     }
 }
 

@@ -3,6 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "files for tests")]
 #![allow(clippy::print_stdout, reason = "how long it took")]
 
+#[path = "ansible/cfg.rs"]
+mod cfg;
+
 use migos_inventory::{Ground, Source, load};
 use migos_tests::fleet::program;
 use serde_json::{Map, Value, json};
@@ -51,7 +54,7 @@ fn json_of(folder: &Path, command: &mut Command) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The corpus: a folder for each inventory, and what of it is named.
+/// The corpus: the current folder for each inventory, and what is named.
 fn cases() -> Vec<(PathBuf, Vec<String>)> {
     let entries = std::fs::read_dir(here().join("ansible")).unwrap();
     let mut cases: Vec<_> = entries
@@ -59,7 +62,8 @@ fn cases() -> Vec<(PathBuf, Vec<String>)> {
             let folder = entry.unwrap().path();
             let named = std::fs::read_to_string(folder.join("args"));
             let named = named.unwrap_or_else(|_| "hosts.yml".to_owned());
-            (folder, named.split_whitespace().map(str::to_owned).collect())
+            let here = std::fs::read_to_string(folder.join("cwd")).unwrap_or_default();
+            (folder.join(here.trim()), named.split_whitespace().map(str::to_owned).collect())
         })
         .collect();
     cases.sort();
@@ -120,7 +124,8 @@ fn every_host_has_the_groups_and_variables_that_ansible_gives_it() {
 
         // What Ansible has written out is the same fleet again.
         let text = listing.to_string();
-        let source = Source { name: "-", text: &text, folder: None, variables: &[] };
+        let source =
+            Source { name: "-", text: &text, folder: None, variables: &[], is_list: false };
         let loaded = load(&[source], &Ground::default(), &|_| Ok(())).unwrap();
         let again = serde_json::to_value(loaded.resolved.unwrap().listing()).unwrap();
         assert_eq!(by_ours(&again), expected, "the listing of {}", folder.display());
@@ -182,7 +187,8 @@ fn host_patterns_stand_for_the_names_that_ansible_says() {
     let mut counts = (0, 0);
     for (pattern, expected) in patterns.iter().zip(expanded_by_ansible(&questions)) {
         let text = json!({ "g": { "hosts": { pattern.as_str(): null } } }).to_string();
-        let source = Source { name: "t", text: &text, folder: None, variables: &[] };
+        let source =
+            Source { name: "t", text: &text, folder: None, variables: &[], is_list: false };
         let loaded = load(&[source], &Ground::default(), &|_| Ok(()));
         let ours = loaded.map(|loaded| {
             let listing = serde_json::to_value(loaded.resolved.unwrap().listing()).unwrap();
@@ -246,7 +252,7 @@ fn limits_mean_the_hosts_that_ansible_says() {
         })
         .collect();
     let text = Value::Object(groups_of_hosts).to_string();
-    let source = Source { name: "t", text: &text, folder: None, variables: &[] };
+    let source = Source { name: "t", text: &text, folder: None, variables: &[], is_list: false };
     let fleet = load(&[source], &Ground::default(), &|_| Ok(())).unwrap().fleet;
     let questions: Vec<Value> =
         patterns.iter().map(|pattern| json!(["limit", groups, pattern])).collect();
@@ -286,7 +292,7 @@ fn ten_thousand_hosts_are_read_in_no_time() {
         }
     }
     let begin = Instant::now();
-    let source = Source { name: "t", text: &text, folder: None, variables: &[] };
+    let source = Source { name: "t", text: &text, folder: None, variables: &[], is_list: false };
     let loaded = load(&[source], &Ground::default(), &|_| Ok(())).unwrap();
     let took = begin.elapsed();
     assert_eq!(loaded.fleet.devices.len(), 10_000);

@@ -438,12 +438,9 @@ fn a_command_line_with_mistakes() {
     insta::assert_snapshot!(told(&home, &["migrate"]), @r###"
     exit code 2
     ----- stderr
-    error: the following required arguments were not provided:
-      <INVENTORY>...
-
-    Usage: migos-fleet migrate <INVENTORY>...
-
-    For more information, try '--help'.
+    error: no inventory is named
+    hint: name one behind the command: migos-fleet COMMAND inventory.yaml
+    hint: what `inventory = …` in ansible.cfg names is taken where none is
     "###);
     insta::assert_snapshot!(told(&home, &["plan", "kiosks.yaml", "--parallel", "0"]), @r"
     exit code 2

@@ -313,7 +313,7 @@ fn tell_homeless(graph: &Graph, files: &[Read], remarks: &mut Report) {
             Owner::Group(name) => ("group", name, graph.find_group(name).is_some()),
             Owner::Host(name) => ("host", name, graph.find_host(name).is_some()),
         };
-        if is_known {
+        if is_known || read.is_of_all {
             continue;
         }
         remarks.turn_to(&read.file);

@@ -45,6 +45,8 @@ pub(crate) struct Read {
     pub(crate) of: Owner,
     pub(crate) file: Arc<str>,
     pub(crate) variables: Variables,
+    /// True if it is there for other inventories, too.
+    pub(crate) is_of_all: bool,
 }
 
 /// Whose variables they are.
@@ -96,5 +98,5 @@ pub(super) fn read(
         Entity::Group(name) => Owner::Group(name.to_owned()),
         Entity::Host(name) => Owner::Host(name.to_owned()),
     };
-    Some(Read { source, of, file: report.file(), variables })
+    Some(Read { source, of, file: report.file(), variables, is_of_all: false })
 }

@@ -83,6 +83,29 @@ pub(super) fn take(way: &mut Way, keyword: &str, words: &[String], whole: &str) 
     }
 }
 
+/// What a keyword has said, taken out.
+pub(super) fn part(way: &mut Way, keyword: &str) -> Way {
+    let mut part = Way::default();
+    match keyword {
+        "hostname" => part.host = way.host.take(),
+        "user" => part.user = way.user.take(),
+        "port" => part.port = way.port.take(),
+        "identityfile" => part.identities = way.identities.take(),
+        "certificatefile" => part.certificate = way.certificate.take(),
+        "identitiesonly" => part.identities_only = way.identities_only.take(),
+        "identityagent" => part.agent = way.agent.take(),
+        "proxyjump" => part.jump = way.jump.take(),
+        // One that only goes through a host on the way is that host.
+        "proxycommand" => {
+            (part.jump, part.proxy_command) = (way.jump.take(), way.proxy_command.take());
+        }
+        "userknownhostsfile" => part.known_hosts = way.known_hosts.take(),
+        "stricthostkeychecking" => part.host_keys = way.host_keys.take(),
+        _ => {}
+    }
+    part
+}
+
 fn first<T>(slot: &mut Option<T>, value: Option<T>) -> Taken {
     match value {
         Some(value) => {

@@ -6,12 +6,14 @@
 mod pattern;
 mod read;
 
+use std::sync::Arc;
+
 use self::pattern::matches;
 pub use self::read::Included;
 use super::keyword;
 use super::ssh_args::jump_of;
 use super::way::Way;
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 
 /// A person's `ssh_config`, read.
 #[derive(Clone, Debug, Default)]
@@ -28,10 +30,30 @@ enum Line {
     Host(Vec<String>),
     /// What follows holds where all this is true.
     Match(Vec<Criterion>),
-    /// A setting: the keyword in lower case, its words, and the same as written.
-    Set(String, Vec<String>, String),
+    /// A setting.
+    Set(Set),
     /// Other files, whose own `Host` and `Match` end with them.
     Include(Vec<Vec<Line>>),
+}
+
+/// A setting, and where it stands.
+#[derive(Clone, Debug)]
+struct Set {
+    /// In lower case.
+    keyword: String,
+    words: Vec<String>,
+    /// What follows the keyword, as written.
+    whole: String,
+    file: Arc<str>,
+    place: Place,
+}
+
+/// What one line says of a host.
+#[derive(Debug)]
+pub(crate) struct ConfigLine {
+    pub(crate) file: Arc<str>,
+    pub(crate) place: Place,
+    pub(crate) way: Way,
 }
 
 /// What a `Match` asks.
@@ -62,9 +84,26 @@ impl SshConfig {
 
     /// What it says of a host, by the name and user that were given.
     pub fn way(&self, given: &str, user: Option<&str>) -> Way {
-        let mut look = Look { given, user, local: self.local_user(), way: Way::default() };
+        self.look(given, user).finish()
+    }
+
+    /// The same, line by line.
+    pub(crate) fn lines_for(&self, given: &str, user: Option<&str>) -> Vec<ConfigLine> {
+        let mut look = self.look(given, user);
+        let heard = std::mem::take(&mut look.heard);
+        let mut all = look.finish();
+        let line = |set: &Set| {
+            let way = keyword::part(&mut all, &set.keyword);
+            ConfigLine { file: set.file.clone(), place: set.place, way }
+        };
+        heard.into_iter().map(line).collect()
+    }
+
+    fn look<'a>(&'a self, given: &'a str, user: Option<&'a str>) -> Look<'a> {
+        let (local, way) = (self.local_user(), Way::default());
+        let mut look = Look { given, user, local, way, heard: Vec::new() };
         look.through(&self.lines, true);
-        look.finish()
+        look
     }
 }
 
@@ -74,10 +113,12 @@ struct Look<'a> {
     user: Option<&'a str>,
     local: Option<&'a str>,
     way: Way,
+    /// The settings that said something new.
+    heard: Vec<&'a Set>,
 }
 
-impl Look<'_> {
-    fn through(&mut self, lines: &[Line], holds: bool) {
+impl<'a> Look<'a> {
+    fn through(&mut self, lines: &'a [Line], holds: bool) {
         let mut active = holds;
         for line in lines {
             match line {
@@ -85,10 +126,14 @@ impl Look<'_> {
                 Line::Match(criteria) => {
                     active = holds && criteria.iter().all(|criterion| self.meets(criterion));
                 }
-                Line::Set(keyword, words, whole) if active => {
-                    keyword::take(&mut self.way, keyword, words, whole);
+                Line::Set(set) if active => {
+                    let before = self.way.clone();
+                    keyword::take(&mut self.way, &set.keyword, &set.words, &set.whole);
+                    if self.way != before {
+                        self.heard.push(set);
+                    }
                 }
-                Line::Set(..) => {}
+                Line::Set(_) => {}
                 // Also where this does not hold, so that it is never more than a name away.
                 Line::Include(files) => files.iter().for_each(|file| self.through(file, active)),
             }

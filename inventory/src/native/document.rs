@@ -169,6 +169,11 @@ const AT_TOP: &str = "write it at the top level";
 const PAYLOADS: Refused = Refused { key: "payloads", message: ONLY_TOP, hint: AT_TOP };
 const POLICY: Refused = Refused { key: "policy", message: ONLY_TOP, hint: AT_TOP };
 
+/// The keys of a device.
+pub(crate) fn device_keys() -> &'static [&'static str] {
+    DEVICE.known
+}
+
 /// What one file says, before the levels are laid over each other.
 pub(super) struct Document {
     /// The file's name.

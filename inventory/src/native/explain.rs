@@ -6,7 +6,7 @@ use super::layer::{Layer, Level};
 use super::saying::Saying;
 use super::settings::Whole;
 use super::stack::{Levels, Stack};
-use crate::connection::{SshConfig, Way};
+use crate::connection::SshConfig;
 use crate::name::DeviceId;
 use crate::origin::{Hidden, Origin, Told};
 
@@ -18,13 +18,11 @@ pub(super) fn device(stack: &Stack<'_>, id: &DeviceId, config: &SshConfig) -> Ve
     let mut account = Account::default();
     let levels = stack.levels(id);
     let (real_name, below) = of_config(&levels, id, config);
-    account.take(real_name.sayings(), &|saying| real_name.origin(saying));
-    for layer in levels.nearest_first() {
+    let built_in = Layer::built_in(id);
+    let layers = real_name.iter().chain(levels.nearest_first()).chain(&below).chain([&built_in]);
+    for layer in layers {
         account.take(layer.sayings(), &|saying| layer.origin(saying));
     }
-    account.take(below.sayings(), &|saying| below.origin(saying));
-    let built_in = Layer::built_in(id);
-    account.take(built_in.sayings(), &|saying| built_in.origin(saying));
     account.own_words = false;
     for document in stack.nearest_documents() {
         account.take(document.whole.sayings(), &|saying| document.origin(saying));
@@ -35,18 +33,24 @@ pub(super) fn device(stack: &Stack<'_>, id: &DeviceId, config: &SshConfig) -> Ve
 
 /// What the person's ssh_config says, where it is asked: the name that it gives for the host's, which counts more than
 /// the inventories, and the rest, which counts less.
-fn of_config(levels: &Levels<'_>, id: &DeviceId, config: &SshConfig) -> (Layer, Layer) {
+fn of_config(
+    levels: &Levels<'_>,
+    id: &DeviceId,
+    config: &SshConfig,
+) -> (Option<Layer>, Vec<Layer>) {
     let is_asked = levels.nearest_first().find_map(|layer| layer.ssh.config.as_ref());
     if is_asked.is_some_and(|said| !said.value) {
-        return (Layer::default(), Layer::default());
+        return (None, Vec::new());
     }
     let host = levels.nearest_first().find_map(|layer| layer.host.as_ref());
     let user = levels.nearest_first().find_map(|layer| layer.ssh.user.as_ref());
     let alias = host.map_or(id.as_str(), |host| host.value.as_str());
-    let way = config.way(alias, user.map(|user| user.value.as_str()));
-    let host = way.host.clone().filter(|host| host != alias);
-    let real_name = Layer::of_ssh_config(Way { host, ..Way::default() });
-    (real_name, Layer::of_ssh_config(Way { host: None, ..way }))
+    let lines = config.lines_for(alias, user.map(|user| user.value.as_str()));
+    let (names, rest): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| line.way.host.is_some());
+    let real_name = names.into_iter().find(|line| line.way.host.as_deref() != Some(alias));
+    let rest = rest.into_iter().map(Layer::of_ssh_config);
+    (real_name.map(Layer::of_ssh_config), rest.collect())
 }
 
 /// What was told so far, by rank and key; what comes first is nearest.
@@ -64,7 +68,11 @@ impl Default for Account {
 
 impl Account {
     fn take(&mut self, sayings: Vec<Saying>, origin: &dyn Fn(&Saying) -> Origin) {
-        for saying in sayings {
+        // Whoever nearer says how to get there says it whole.
+        let known = |key: &str| self.told.values().any(|told| told.key == key);
+        let vain = [(known("ssh.proxy"), "ssh.jump"), (known("ssh.jump"), "ssh.proxy")];
+        let is_vain = |key: &str| vain.iter().any(|(is_known, other)| *is_known && *other == key);
+        for saying in sayings.into_iter().filter(|saying| !is_vain(&saying.key)) {
             let origin = origin(&saying);
             let Saying { key, value, rank, .. } = saying;
             match self.told.get_mut(&(!self.own_words, rank, key.clone())) {
@@ -83,7 +91,7 @@ impl Layer {
     pub(super) fn origin(&self, saying: &Saying) -> Origin {
         match &self.level {
             Level::BuiltIn => built_in_origin(),
-            Level::SshConfig => Origin { file: None, place: None, layer: self.level.to_string() },
+            Level::Variable(_) => Origin { file: None, place: None, layer: self.level.to_string() },
             level => Origin {
                 file: Some(self.file.to_string()),
                 place: Some(saying.place),

@@ -8,12 +8,7 @@ use crate::fleet::{PolicyChoice, SecretSource};
 
 /// Lets all relative paths of a file start at its folder.
 pub(super) fn start_paths(document: &mut Document, folder: &str) {
-    let start = |path: &mut String| {
-        // `~/` is known by who opens files.
-        if !path.starts_with('/') && !path.starts_with("~/") {
-            *path = format!("{}/{path}", folder.trim_end_matches('/'));
-        }
-    };
+    let start = at(folder);
     let whole = &mut document.whole;
     each([&mut whole.ca, &mut whole.payloads, &mut whole.playbook], &start);
     secret(&mut whole.token, &start);
@@ -29,6 +24,17 @@ pub(super) fn start_paths(document: &mut Document, folder: &str) {
     layers
         .chain([&mut document.top, &mut document.defaults])
         .for_each(|layer| layer_paths(layer, &start));
+}
+
+/// Lets a relative path start at a folder.
+pub(super) fn at(folder: &str) -> impl Fn(&mut String) {
+    let folder = folder.trim_end_matches('/').to_owned();
+    move |path: &mut String| {
+        // `~/` is known by who opens files.
+        if !path.starts_with('/') && !path.starts_with("~/") {
+            *path = format!("{folder}/{path}");
+        }
+    }
 }
 
 /// What lets one path start at the folder.

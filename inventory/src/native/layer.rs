@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::login::Ssh;
 use super::{bastion, data, keyfiles, mirror, on_balena, window};
-use crate::connection::Way;
+use crate::connection::ConfigLine;
 use crate::fleet::{Bastion, DataChoice, Handover, Hold, WindowChoice};
 use crate::name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
 use crate::problem::{Place, Report};
@@ -73,8 +73,10 @@ pub(super) enum Level {
     Group(GroupName),
     /// One device.
     Device,
-    /// A group or host of an Ansible inventory, by these words.
+    /// A group or host of an Ansible inventory, or a section of `ansible.cfg`, by these words.
     Ansible(Arc<str>),
+    /// A variable of the environment.
+    Variable(&'static str),
 }
 
 impl fmt::Display for Level {
@@ -87,6 +89,7 @@ impl fmt::Display for Level {
             Level::Group(name) => write!(f, "group {name}"),
             Level::Device => f.write_str("device"),
             Level::Ansible(level) => f.write_str(level),
+            Level::Variable(name) => write!(f, "the variable {name}"),
         }
     }
 }
@@ -166,10 +169,10 @@ impl Layer {
         Self::read(name, level, balena.as_ref(), report)
     }
 
-    /// What the person's ssh_config says of a device.
-    pub(super) fn of_ssh_config(way: Way) -> Self {
-        let (host, ssh) = Ssh::of_way(way, Place::START, &KeyPath::root());
-        Self { level: Level::SshConfig, host, ssh, ..Self::default() }
+    /// What a line of the person's ssh_config says of a device.
+    pub(super) fn of_ssh_config(line: ConfigLine) -> Self {
+        let (host, ssh) = Ssh::of_way(line.way, line.place, &KeyPath::root());
+        Self { file: line.file, level: Level::SshConfig, host, ssh, ..Self::default() }
     }
 
     /// What holds for a device of which nothing is said.

@@ -151,28 +151,6 @@ impl Ssh {
         (at.said(way.host), ssh)
     }
 
-    /// These words, and lower ones where there are none.
-    pub(super) fn or(self, lower: Ssh) -> Self {
-        // How to get there is one question: who names hosts on the way wants no command of a lower source.
-        let detour = self.jump.is_some() || self.proxy_command.is_some();
-        Self {
-            user: self.user.or(lower.user),
-            identities: self.identities.or(lower.identities),
-            certificate: self.certificate.or(lower.certificate),
-            identities_only: self.identities_only.or(lower.identities_only),
-            agent: self.agent.or(lower.agent),
-            password: self.password.or(lower.password),
-            port: self.port.or(lower.port),
-            jump: if detour { self.jump } else { lower.jump },
-            proxy_command: if detour { self.proxy_command } else { lower.proxy_command },
-            known_hosts: self.known_hosts.or(lower.known_hosts),
-            host_keys: self.host_keys.or(lower.host_keys),
-            sudo_password: self.sudo_password.or(lower.sudo_password),
-            old_algorithms: self.old_algorithms.or(lower.old_algorithms),
-            config: self.config.or(lower.config),
-        }
-    }
-
     /// What holds where nothing is said.
     pub(super) fn built_in() -> Self {
         Self {

@@ -74,6 +74,7 @@ fn device(mut levels: Settling<'_, '_>, config: &SshConfig, homeless: &mut Homel
 }
 
 fn way(levels: &mut Settling<'_, '_>) -> Way {
+    let (jump, proxy_command) = detour(levels);
     Way {
         host: levels.settle(|layer| layer.host.as_ref()),
         port: levels.settle(|layer| layer.ssh.port.as_ref()),
@@ -84,13 +85,27 @@ fn way(levels: &mut Settling<'_, '_>) -> Way {
         agent: levels.settle(|layer| layer.ssh.agent.as_ref()),
         password: levels.settle(|layer| layer.ssh.password.as_ref()),
         sudo_password: levels.settle(|layer| layer.ssh.sudo_password.as_ref()),
-        jump: levels.settle(|layer| layer.ssh.jump.as_ref()),
-        proxy_command: levels.settle(|layer| layer.ssh.proxy_command.as_ref()),
+        jump,
+        proxy_command,
         known_hosts: levels.settle(|layer| layer.ssh.known_hosts.as_ref()),
         host_keys: levels.settle(|layer| layer.ssh.host_keys.as_ref()),
         old_algorithms: levels.settle(|layer| layer.ssh.old_algorithms.as_ref()),
         config: levels.settle(|layer| layer.ssh.config.as_ref()),
     }
+}
+
+/// Hosts on the way and a command, both of the nearest level that says either: it is one question how to get there.
+fn detour(levels: &mut Settling<'_, '_>) -> (Option<Vec<Way>>, Option<String>) {
+    let jump = levels.said(|layer| layer.ssh.jump.as_ref());
+    let command = levels.said(|layer| layer.ssh.proxy_command.as_ref());
+    let own = |layer: &Layer| {
+        let says = |found: Option<&Layer>| found.is_some_and(|found| std::ptr::eq(found, layer));
+        (says(jump.map(|(layer, _)| layer)), says(command.map(|(layer, _)| layer)))
+    };
+    let nearest = levels.levels.nearest_first().map(own).find(|(jump, command)| *jump || *command);
+    let (is_jump, is_command) = nearest.unwrap_or_default();
+    let jump = jump.filter(|_| is_jump).map(|(_, said)| said.value.clone());
+    (jump, command.filter(|_| is_command).map(|(_, said)| said.value.clone()))
 }
 
 /// The settings of one device while they are settled.
@@ -124,7 +139,7 @@ impl<'a> Settling<'a, '_> {
             .iter()
             .filter_map(|(name, layers)| Some((*name, layers.iter().find_map(of)?)));
         let Some((first_group, first)) = of_groups.next() else {
-            return self.levels.below.iter().find_map(of);
+            return self.levels.below.iter().chain(&self.levels.cfg).find_map(of);
         };
         for (group, said) in of_groups.filter(|(_, (_, said))| said.value != first.1.value) {
             self.clashes.note(self.id, (first_group, first), (group, said));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::document::Document;
 use super::layer::{Layer, Said};
+use super::of_cfg::Cfg;
 use crate::name::{DeviceId, GroupName};
 use crate::problem::{Place, Report};
 use crate::range::MAX_DEVICES;
@@ -25,10 +26,12 @@ pub(super) struct Stack<'a> {
     own: HashMap<&'a DeviceId, Vec<&'a Layer>>,
     /// What holds for all devices, nearest first.
     below: Vec<&'a Layer>,
+    /// What `ansible.cfg` says to Ansible's hosts.
+    cfg: &'a Cfg,
 }
 
 impl<'a> Stack<'a> {
-    pub(super) fn new(inventories: &'a [Document], settings: &'a [Document]) -> Self {
+    pub(super) fn new(inventories: &'a [Document], settings: &'a [Document], cfg: &'a Cfg) -> Self {
         let mut stack = Stack {
             inventories,
             settings,
@@ -37,6 +40,7 @@ impl<'a> Stack<'a> {
             groups_of: BTreeMap::new(),
             own: HashMap::new(),
             below: Vec::new(),
+            cfg,
         };
         stack.groups_of.extend(
             inventories.iter().flat_map(|document| &document.named).map(|it| (&it.value, vec![])),
@@ -121,6 +125,7 @@ impl<'a> Stack<'a> {
                 .filter_map(|name| Some((*name, self.groups.get(name)?.as_slice())))
                 .collect(),
             below: &self.below,
+            cfg: self.cfg.layers(id),
         }
     }
 }
@@ -133,12 +138,14 @@ pub(super) struct Levels<'a> {
     pub(super) groups: Vec<(&'a GroupName, &'a [&'a Layer])>,
     /// What holds for all devices.
     pub(super) below: &'a [&'a Layer],
+    /// What `ansible.cfg` says, if it is a host of Ansible.
+    pub(super) cfg: Vec<&'a Layer>,
 }
 
 impl<'a> Levels<'a> {
     /// All of them, the nearest first.
     pub(super) fn nearest_first(&self) -> impl Iterator<Item = &'a Layer> {
         let groups = self.groups.iter().flat_map(|(_, layers)| layers.iter());
-        self.own.iter().chain(groups).chain(self.below).copied()
+        self.own.iter().chain(groups).chain(self.below).chain(&self.cfg).copied()
     }
 }

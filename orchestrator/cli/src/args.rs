@@ -360,8 +360,9 @@ pub(crate) struct Place {
 
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Inventory {
-    /// The inventory; of several the later ones count more. `-` reads standard input
-    #[arg(required = true, value_name = "INVENTORY")]
+    /// The inventory; of several the later ones count more. `-` reads standard input, `a,b,` are two devices [default: what
+    /// `ansible.cfg` names]
+    #[arg(value_name = "INVENTORY")]
     pub(crate) inventory: Vec<PathBuf>,
     /// Only these devices: names, ranges, groups, and states in the newest run such as state=failed, separated by commas
     #[arg(short, long, value_name = "PATTERN")]

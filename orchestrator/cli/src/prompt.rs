@@ -2,6 +2,7 @@
 
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
+use crate::input::Asks;
 use crate::wire::{self, Passwords};
 use migos_playbooks::plan::Plan;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -29,8 +30,9 @@ pub(crate) fn confirm_deletion(records: usize) -> Result<(), Failure> {
     ask(records, &format!("{records} records are deleted"), &stakes)
 }
 
-/// The passwords that this command was told to ask for: each is asked for once, and never shown.
-pub(crate) fn passwords(global: &Global) -> Result<Passwords, Failure> {
+/// The passwords that this command was told to ask for, by its flags or by `ansible.cfg`: each is asked for once, and never
+/// shown.
+pub(crate) fn passwords(global: &Global, asks: Asks) -> Result<Passwords, Failure> {
     static LOGIN: OnceLock<Arc<str>> = OnceLock::new();
     static SUDO: OnceLock<Arc<str>> = OnceLock::new();
     let ask = |wanted: bool, name: &str, what: &str, known: &OnceLock<Arc<str>>| {
@@ -48,8 +50,13 @@ pub(crate) fn passwords(global: &Global) -> Result<Passwords, Failure> {
         Ok(Some(known.get_or_init(|| password).clone()))
     };
     Ok(Passwords {
-        login: ask(global.ask_pass, "MIGOS_SSH_PASSWORD", "password", &LOGIN)?,
-        sudo: ask(global.ask_become_pass, "MIGOS_SUDO_PASSWORD", "sudo password", &SUDO)?,
+        login: ask(global.ask_pass || asks.login, "MIGOS_SSH_PASSWORD", "password", &LOGIN)?,
+        sudo: ask(
+            global.ask_become_pass || asks.sudo,
+            "MIGOS_SUDO_PASSWORD",
+            "sudo password",
+            &SUDO,
+        )?,
         ..Passwords::default()
     })
 }

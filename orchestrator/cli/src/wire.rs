@@ -95,6 +95,11 @@ pub(crate) fn preset(name: &str) -> Option<String> {
     variable(name)
 }
 
+/// What a variable says in place of Ansible's configuration, or in a path that stands in it.
+pub(crate) fn ansible_variable(name: &str) -> Option<String> {
+    variable(name)
+}
+
 /// The folders a shell looks for programs in.
 pub(crate) fn search_path() -> Vec<PathBuf> {
     variable("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()

@@ -3,7 +3,7 @@
 use super::Target;
 use migos_contract::{Job, Status};
 use migos_events::{History, Record};
-use migos_inventory::{DeviceId, Problems, select_from};
+use migos_inventory::{AnsibleCfg, DeviceId, Ground, Problems, Source, load, select_from};
 use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::keyfile::Keyfile;
 use migos_payload::network::{ConfigFile, Found, Interface, translate};
@@ -23,6 +23,9 @@ macro_rules! seeds {
 /// All readers.
 pub const TARGETS: &[Target] = &[
     Target { name: "inventory", read: inventory, seeds: seeds!("inventory.yaml", "small.yaml") },
+    Target { name: "ansible-inventory", read: ansible_inventory, seeds: seeds!("hosts.yml") },
+    Target { name: "ansible-cfg", read: ansible_cfg, seeds: seeds!("ansible.cfg") },
+    Target { name: "host-list", read: host_list, seeds: &["pi@kiosk-1,kiosk-2:2222,[::1]:22,"] },
     Target { name: "policy", read: policy, seeds: seeds!("policy.yaml") },
     Target { name: "playbook", read: playbook, seeds: seeds!("playbook.yaml") },
     Target { name: "ranges", read: ranges, seeds: &["kiosk-[001:060]", "rack-[a:f]-[1:9:2]"] },
@@ -68,6 +71,31 @@ fn inventory(bytes: &[u8]) {
     if let Some(fleet) = told(read, &text) {
         assert_eq!(fleet.order.len(), fleet.devices.len());
         assert!(!fleet.order.is_empty());
+    }
+}
+
+fn ansible_inventory(bytes: &[u8]) {
+    loaded(&text(bytes), false);
+}
+
+fn host_list(bytes: &[u8]) {
+    loaded(&text(bytes), true);
+}
+
+fn loaded(text: &str, is_list: bool) {
+    let source = Source { name: "any.yml", text, folder: None, variables: &[], is_list };
+    let loaded = load(&[source], &Ground::default(), &check_hours);
+    if let Some(loaded) = told(loaded.map_err(|refused| refused.problems), text) {
+        assert!(!loaded.fleet.order.is_empty());
+        loaded.fleet.order.iter().for_each(|id| assert!(!loaded.explain(id).is_empty()));
+    }
+}
+
+fn ansible_cfg(bytes: &[u8]) {
+    let text = text(bytes);
+    let cfg = AnsibleCfg::read(Some(("ansible.cfg", &text)), &|_| None);
+    if !cfg.remarks.is_empty() {
+        told::<()>(Err(Problems(cfg.remarks)), &text);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads the text of an ssh_config, and of the files that it includes.
 
-use super::{Criterion, Line, SshConfig};
+use super::{Criterion, Line, Set, SshConfig};
 use crate::connection::words::split;
 use crate::problem::{Place, Problem, Report};
 use crate::yaml::KeyPath;
@@ -44,7 +44,9 @@ impl Reader<'_> {
         let mut report = Report::new(name);
         let mut lines = Vec::new();
         for (index, text) in text.lines().enumerate() {
-            let place = Place { line: index + 1, column: 1 };
+            let indent = text.chars().take_while(|c| c.is_whitespace()).count();
+            let place = Place { line: index + 1, column: indent + 1 };
+            let file = report.file();
             let mut remark = |message: String| report.add(place, &KeyPath::root(), message);
             let text = text.trim();
             if text.is_empty() || text.starts_with('#') {
@@ -73,7 +75,10 @@ impl Reader<'_> {
                         found.iter().map(|file| self.file(&file.name, &file.text, depth + 1));
                     lines.push(Line::Include(files.collect()));
                 }
-                _ => lines.push(Line::Set(keyword, words, whole.to_owned())),
+                _ => {
+                    let whole = whole.to_owned();
+                    lines.push(Line::Set(Set { keyword, words, whole, file, place }));
+                }
             }
         }
         self.remarks.extend(report.into_problems().0);

@@ -13,9 +13,9 @@ use migos_report::{campaign, campaign_json, campaign_text};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// True if this names an inventory, and not a run: runs have no dot and no slash in their names.
+/// True if this names an inventory, and not a run: runs have no dot, slash or comma in their names.
 pub(super) fn is_inventory(name: &str) -> bool {
-    name == "-" || name.contains(['.', '/']) || Path::new(name).is_file()
+    name == "-" || name.contains(['.', '/', ',']) || Path::new(name).is_file()
 }
 
 pub(super) async fn run(

@@ -14,7 +14,7 @@ const FOUND: u8 = 6;
 
 pub(super) fn run(args: &Show, global: &Global, printer: Printer) -> Result<u8, Failure> {
     let inventory = match args.check {
-        true => LoadedInventory::read_quietly(&args.inventory, &global.runs)?,
+        true => LoadedInventory::read_quietly(&args.inventory, &global.runs, printer)?,
         false => LoadedInventory::read(&args.inventory, &global.runs, printer)?,
     };
     // A policy that stands in the inventory is a part of it; a file has `policy check`.

@@ -53,8 +53,8 @@ pub(super) async fn facts(
     global: &Global,
     printer: Printer,
 ) -> Result<FactsFile, Failure> {
-    let passwords =
-        Passwords { own: inventory.fleet.secrets.clone(), ..prompt::passwords(global)? };
+    let asked = prompt::passwords(global, inventory.asks)?;
+    let passwords = Passwords { own: inventory.fleet.secrets.clone(), ..asked };
     let (mut targets, mut data) = (Vec::new(), BTreeMap::new());
     for id in &inventory.selection {
         match inventory.fleet.devices.get(id) {

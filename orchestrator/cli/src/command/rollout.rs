@@ -89,7 +89,8 @@ pub(super) async fn carry_out(
     };
     let observer = Arc::new(Told { screen: screen.clone(), announcer });
     let meters = Meters::of(&plan);
-    let passwords = Passwords { own: sources.secrets.clone(), ..prompt::passwords(global)? };
+    let asked = prompt::passwords(global, sources.asks)?;
+    let passwords = Passwords { own: sources.secrets.clone(), ..asked };
     let (mut targets, mut bastions) = (BTreeMap::new(), BTreeMap::new());
     for (id, device) in &plan.devices {
         if let Handover::CallHome { bastion, .. } = &device.handover {

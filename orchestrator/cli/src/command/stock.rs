@@ -48,6 +48,7 @@ impl Gathered {
             token: inventory.fleet.settings.token.clone(),
             ca: inventory.fleet.settings.ca.clone(),
             secrets: inventory.fleet.secrets.clone(),
+            asks: inventory.asks,
             payloads: payloads
                 .iter()
                 .map(|(digest, (path, _))| (*digest, absolute(path)))

@@ -1,5 +1,6 @@
 //! Reads what the user wrote or named: the pure crates get strings and bytes, and open no file.
 
+mod ansible_cfg;
 mod image;
 mod inventory;
 mod keyfile;
@@ -14,6 +15,7 @@ mod source;
 mod ssh_config;
 mod variables;
 
+pub(crate) use ansible_cfg::Asks;
 pub(crate) use image::{image, image_manifest, images};
 pub(crate) use inventory::LoadedInventory;
 pub(crate) use keyfile::{LoadedKeyfile, keyfiles};

@@ -1,6 +1,6 @@
 //! What this program saved earlier: facts, plans, and where a run's inputs came from.
 
-use super::read_text;
+use super::{Asks, read_text};
 use crate::failure::{Failure, Kind, OrFail};
 use migos_engine::journal::Journal;
 use migos_engine::run::{RunDir, write_whole};
@@ -66,6 +66,9 @@ pub(crate) struct Sources {
     /// The passwords that stand in the inventory. They are not saved.
     #[serde(skip)]
     pub(crate) secrets: Secrets,
+    /// The passwords that `ansible.cfg` wants to be asked for: those of a run that goes on are asked for by flags.
+    #[serde(skip)]
+    pub(crate) asks: Asks,
     /// The payloads' files.
     pub(crate) payloads: BTreeMap<Sha256, PathBuf>,
     /// The images' files.

@@ -30,21 +30,57 @@ pub(super) struct Text {
     pub(super) text: String,
     /// The files of variables beside it, if it is Ansible's.
     pub(super) variables: Vec<Variables>,
+    /// True if it is no file: hosts with commas between.
+    pub(super) is_list: bool,
+}
+
+impl Text {
+    /// True if it is Ansible's.
+    pub(super) fn is_of_ansible(&self) -> bool {
+        self.is_list || form(&self.text) == Form::Ansible
+    }
+
+    /// True if Ansible has read the files of variables already.
+    fn is_written_out(&self) -> bool {
+        self.text.contains("\"_meta\"")
+    }
+}
+
+/// The hosts with commas between that this path is, if there is no file of this name.
+fn host_list(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| text.contains(',') && !path.exists())
 }
 
 /// The folder that an inventory's paths start at, as the user named it.
 pub(super) fn folder(path: &Path) -> PathBuf {
     match path.parent() {
+        _ if host_list(path).is_some() => PathBuf::from("."),
         _ if path.is_dir() => path.to_owned(),
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     }
 }
 
+/// What the user named, read.
+pub(super) struct Texts {
+    pub(super) texts: Vec<Text>,
+    /// The files of variables in the current folder, which Ansible hears after all those beside inventories.
+    pub(super) variables_here: Vec<Variables>,
+}
+
 /// Reads what the user named, folders as Ansible reads them: file by file, in lexical order.
-pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Text>, Failure> {
+pub(super) fn read_all(named: &[PathBuf]) -> Result<Texts, Failure> {
+    let here = PathBuf::from(".");
     let mut texts = Vec::new();
+    // Where variables were looked for last, and whether those of the current folder are wanted at all.
+    let (mut last, mut is_wanted) = (None, false);
     for path in named {
+        if let Some(hosts) = host_list(path) {
+            let (path, text) = (path.clone(), hosts.to_owned());
+            texts.push(Text { path, text, variables: Vec::new(), is_list: true });
+            is_wanted = true;
+            continue;
+        }
         let mut files = Vec::new();
         list(path, &mut files)?;
         if files.is_empty() {
@@ -57,17 +93,22 @@ pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Text>, Failure> {
             texts.push(read(file)?);
         }
         // Ansible looks once for each source, beside a file and within a folder.
-        let of_ansible = texts.iter().skip(first).any(|text| form(&text.text) == Form::Ansible);
-        let is_written_out = texts.iter().skip(first).all(|text| text.text.contains("\"_meta\""));
+        let of_ansible = texts.iter().skip(first).any(Text::is_of_ansible);
+        let is_written_out = texts.iter().skip(first).all(Text::is_written_out);
         if of_ansible
             && !is_written_out
             && path.as_os_str() != STDIN
             && let Some(text) = texts.last_mut()
         {
-            text.variables = beside(&folder(path))?;
+            let folder = folder(path);
+            text.variables = beside(&folder)?;
+            is_wanted = true;
+            last = Some(folder);
         }
     }
-    Ok(texts)
+    let is_here = last.is_some_and(|last| last.canonicalize().ok() == here.canonicalize().ok());
+    let variables_here = if is_wanted && !is_here { beside(&here)? } else { Vec::new() };
+    Ok(Texts { texts, variables_here })
 }
 
 /// The files of a folder and the folders in it, or the file itself.
@@ -97,7 +138,8 @@ fn read(path: PathBuf) -> Result<Text, Failure> {
         Form::Plugin | Form::Other => path.as_os_str() != STDIN && !text.trim().is_empty(),
     };
     let written_out = if for_ansible { written_out(&path)? } else { None };
-    Ok(Text { text: written_out.unwrap_or(text), path, variables: Vec::new() })
+    let text = written_out.unwrap_or(text);
+    Ok(Text { text, path, variables: Vec::new(), is_list: false })
 }
 
 fn from_stdin() -> Result<String, Failure> {
