@@ -20,6 +20,7 @@ mod check;
 mod connection;
 mod fleet;
 mod fold;
+mod glob;
 mod load;
 mod lookalike;
 mod name;
@@ -45,6 +46,7 @@ pub use fleet::{
     KeptPath, Login, PolicyChoice, PortRange, Reach, SecretSource, Settings, Vars, WindowChoice,
 };
 pub use fold::fold;
+pub use glob::glob;
 pub use load::{Form, Ground, Loaded, Refused, Source, Surroundings, form, load};
 pub use name::{DeviceId, FleetSlug, GroupName, InvalidText, Serial, SiteName};
 pub use native::{parse, parse_with, schema};

@@ -173,6 +173,11 @@ pub fn load(
     if let Some(resolved) = &resolved {
         documents.add_ansible(resolved, around.folders(), hours, &mut report, &mut remarks);
         documents.add_cfg(&around.cfg, around.folders(), resolved);
+        if resolved.hosts.is_empty() && native.is_empty() && report.is_clean() {
+            report.turn_to(first);
+            let hint = "write each host as a key: `all: { hosts: { pi-1: , pi-2: } }`";
+            report.add_with_hint(Place::START, &KeyPath::root(), "no host is named", hint);
+        }
     }
     for Source { name, text, folder, .. } in native {
         documents.add_inventory(&Written { name, text, folder: *folder }, hours, &mut report);

@@ -16,10 +16,17 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .filter(|candidate| candidate.len() <= LONGEST)
+        // As many slips as the lengths differ by there are at least; to count them all takes long.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
         .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Whether a word is one slip of the finger away from another: a letter too many, too few, wrong, or two in the wrong order.
+pub(crate) fn is_one_slip(word: &str, other: &str) -> bool {
+    word.len() <= LONGEST && strsim::damerau_levenshtein(word, other) == 1
 }
 
 #[cfg(test)]

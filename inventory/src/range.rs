@@ -4,11 +4,16 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
+use crate::yaml::plain;
+
 /// An inventory or a pattern that names more devices than this is a slip of the finger.
 pub const MAX_DEVICES: usize = 100_000;
 
 /// More digits than this would not fit a 64-bit number.
 pub(crate) const MAX_DIGITS: usize = 18;
+
+/// The most characters of a host name (RFC 1035): longer ones are not written out many times.
+pub(crate) const LONGEST: usize = 255;
 
 /// Why a name with a range cannot be written out.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -17,20 +22,26 @@ pub enum RangeError {
     #[error("the brackets `[` and `]` do not match")]
     Brackets,
     /// Not of any known form.
-    #[error("`{0}` is not a range")]
+    #[error("`{}` is not a range", plain(.0))]
     Form(String),
     /// The end comes before the beginning.
-    #[error("`{0}` ends before it begins")]
+    #[error("`{}` ends before it begins", plain(.0))]
     Backwards(String),
     /// One end has leading zeros and the other another number of digits.
-    #[error("the ends of `{0}` differ in their number of digits, and one has leading zeros")]
+    #[error(
+        "the ends of `{}` differ in their number of digits, and one has leading zeros",
+        plain(.0)
+    )]
     Padding(String),
     /// A step of nothing.
-    #[error("`{0}` has the step 0")]
+    #[error("`{}` has the step 0", plain(.0))]
     Step(String),
     /// Too many names.
     #[error("it stands for more than {MAX_DEVICES} names")]
     TooMany,
+    /// Names that are longer than any name.
+    #[error("its names have more than {LONGEST} characters")]
+    TooLong,
 }
 
 impl RangeError {
@@ -44,6 +55,7 @@ impl RangeError {
             Self::Backwards(_) => "write the lower end first",
             Self::Padding(_) => "write both ends with the same number of digits, as in [001:060]",
             Self::Step(_) => "write a step of at least 1, or none",
+            Self::TooLong => "write shorter names: the address of a device stands under its host",
             Self::TooMany => "look for a digit too many, or name fewer devices at once",
         }
     }
@@ -63,6 +75,9 @@ pub(crate) fn expand(text: &str) -> Result<Vec<String>, RangeError> {
     let count = parts.iter().try_fold(1, |count: usize, part| count.checked_mul(part.count()));
     if count.is_none_or(|count| count > MAX_DEVICES) {
         return Err(RangeError::TooMany);
+    }
+    if count != Some(1) && parts.iter().map(Part::longest).sum::<usize>() > LONGEST {
+        return Err(RangeError::TooLong);
     }
     let mut names = vec![String::new()];
     for part in &parts {
@@ -95,6 +110,19 @@ impl Part {
             Self::Brackets(items) => {
                 items.iter().fold(0, |count, item| count.saturating_add(item.count()))
             }
+        }
+    }
+
+    /// The length of the longest text it stands for.
+    fn longest(&self) -> usize {
+        let of_item = |item: &Item| match item {
+            Item::Word(word) => word.len(),
+            Item::Numbers { .. } => MAX_DIGITS,
+            Item::Letters { .. } => 1,
+        };
+        match self {
+            Self::Literal(text) => text.len(),
+            Self::Brackets(items) => items.iter().map(of_item).max().unwrap_or_default(),
         }
     }
 
@@ -259,6 +287,13 @@ mod tests {
             assert_eq!(expand(text), Err(RangeError::TooMany), "{text}");
         }
         assert_eq!(expand("k[1:100000]").unwrap().len(), MAX_DEVICES);
+        let long = "k".repeat(LONGEST);
+        assert_eq!(expand(&format!("{long}[1:100000]")), Err(RangeError::TooLong));
+        assert_eq!(expand(&format!("{long}[7]")).unwrap().len(), 1);
+        let error = expand("k[\u{1b}[31m]").unwrap_err();
+        assert_eq!(error, RangeError::Brackets);
+        let error = expand("k[\u{1b}31m]").unwrap_err();
+        assert_eq!(error.to_string(), "`\\u{1b}31m` is not a range");
         assert_eq!(
             expand("k[1:9999999999999999999]"),
             Err(RangeError::Form("1:9999999999999999999".to_owned()))

@@ -6,9 +6,11 @@ use regex_lite::Regex;
 use thiserror::Error;
 
 use crate::fleet::Fleet;
+use crate::glob::glob;
 use crate::name::{DeviceId, GroupName};
 use crate::near::nearest;
 use crate::range::{self, RangeError};
+use crate::yaml::plain;
 
 /// The pattern that always means every device; no group or device may have this name.
 pub(crate) const ALL: &str = "all";
@@ -20,7 +22,7 @@ pub enum PatternError {
     #[error("the pattern is empty")]
     Empty,
     /// A bad range.
-    #[error("`{part}` cannot be written out as names")]
+    #[error("`{}` cannot be written out as names", plain(part))]
     Range {
         /// The part of the pattern.
         part: String,
@@ -28,7 +30,7 @@ pub enum PatternError {
         source: RangeError,
     },
     /// A bad regular expression.
-    #[error("`{part}` is not a regular expression: {why}")]
+    #[error("`{}` is not a regular expression: {}", plain(part), plain(why))]
     Expression {
         /// The part of the pattern.
         part: String,
@@ -36,7 +38,7 @@ pub enum PatternError {
         why: String,
     },
     /// A range in a glob could be a set of characters as well.
-    #[error("`{part}`: globs together with ranges are not supported")]
+    #[error("`{}`: globs together with ranges are not supported", plain(part))]
     GlobWithRange {
         /// The part of the pattern.
         part: String,
@@ -48,7 +50,7 @@ pub enum PatternError {
         group: String,
     },
     /// A position that a group does not have.
-    #[error("`{part}` names positions that are not there: it has {count} devices")]
+    #[error("`{}` names positions that are not there: it has {count} devices", plain(part))]
     NoPosition {
         /// The part of the pattern.
         part: String,
@@ -56,7 +58,7 @@ pub enum PatternError {
         count: usize,
     },
     /// Nothing has such a name.
-    #[error("`{part}` matches no device and no group")]
+    #[error("`{}` matches no device and no group", plain(part))]
     NoMatch {
         /// The part of the pattern.
         part: String,
@@ -64,7 +66,7 @@ pub enum PatternError {
         near: Option<String>,
     },
     /// Every part means something, and together they mean nothing.
-    #[error("`{pattern}` leaves no device")]
+    #[error("`{}` leaves no device", plain(pattern))]
     Nothing {
         /// The whole pattern.
         pattern: String,
@@ -306,34 +308,6 @@ fn split(pattern: &str) -> Vec<&str> {
         .map(str::trim)
         .filter(|part| !part.is_empty())
         .collect()
-}
-
-/// Whether a name fits a pattern in which `*` stands for any characters and `?` for one.
-fn glob(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut seen) = (0, 0);
-    // Where the last `*` stands, and how much of the name it has taken so far.
-    let mut star: Option<(usize, usize)> = None;
-    while seen < name.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, seen));
-                at += 1;
-            }
-            Some(c) if *c == '?' || name.get(seen) == Some(c) => {
-                at += 1;
-                seen += 1;
-            }
-            _ => {
-                let Some((place, taken)) = star else { return false };
-                star = Some((place, taken + 1));
-                at = place + 1;
-                seen = taken + 1;
-            }
-        }
-    }
-    pattern.iter().skip(at).all(|c| *c == '*')
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ use crate::yaml::KeyPath;
 
 pub use columns::ColumnUse;
 
+/// How the files of spreadsheet programs begin: they are archives (PKWARE, APPNOTE.TXT, 4.3.7).
+const WORKBOOK: &[u8] = b"PK\x03\x04";
+
 /// An inventory that was made of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadeInventory {
@@ -41,6 +44,12 @@ pub fn from_csv(
     chosen: &[(String, String)],
 ) -> Result<MadeInventory, Problems> {
     let mut report = Report::new(file);
+    if bytes.starts_with(WORKBOOK) {
+        let hint = "save it as CSV in the spreadsheet program, and give that file";
+        let message = "this is a workbook of a spreadsheet program, and no table";
+        report.add_with_hint(Place::START, &KeyPath::root(), message, hint);
+        return Err(report.into_problems());
+    }
     let decoded = decode::text(bytes);
     let Some((header, records)) = decode::cells(&decoded.text, &mut report) else {
         return Err(report.into_problems());
@@ -208,6 +217,10 @@ pi-2\t22\t00000000765fc593\t10.0.0.2\t\tacme/k\tmore
         kiosks.csv:5:1: the device has no name
           hint: fill in its name, or remove the row
         "###);
+        insta::assert_snapshot!(made(b"name,group\na,x\nb,\"x,a\"\n", &[]), @r###"
+        kiosks.csv:2:1: `a` is also the name of a group, on line 3
+          hint: rename one of them, so that a pattern says which is meant
+        "###);
         insta::assert_snapshot!(made(b"", &[]), @r###"
         kiosks.csv:1:1: the table is empty
           hint: write one device a row, below a row that names the columns
@@ -218,7 +231,7 @@ pi-2\t22\t00000000765fc593\t10.0.0.2\t\tacme/k\tmore
         "###);
         insta::assert_snapshot!(made(b"colour,size\nred,4\n", &[]), @r###"
         kiosks.csv:1:1: no column holds the names or the addresses of devices
-          hint: say which one does: --map COLUMN=name
+          hint: say which one does: --map COLUMN=name; the columns are colour, size
         "###);
     }
 

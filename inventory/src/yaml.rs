@@ -43,4 +43,4 @@ pub use path::KeyPath;
 pub use scalar::Number;
 pub(crate) use tolerant::{UNSAFE, VAULT, load_as_ansible};
 
-pub(crate) use path::quote;
+pub(crate) use path::{plain, quote};

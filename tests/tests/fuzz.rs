@@ -43,3 +43,27 @@ fn no_reader_panics_whatever_the_text() {
         assert!(try_out(target, seconds) > 0, "{} was not tried", target.name);
     }
 }
+
+/// Longer than any inventory that a person writes by hand.
+const LONG: usize = 64 << 10;
+
+/// What a reader may take for it: a hundred times what a slow computer needs where time grows with the length.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn no_reader_is_held_up_by_a_long_text() {
+    let wanted = set("FUZZ_TARGET");
+    let chosen = TARGETS
+        .iter()
+        .filter(|target| wanted.as_deref().is_none_or(|wanted| wanted == target.name));
+    for target in chosen {
+        let within = |text: &[u8], took: Duration| {
+            let begins = String::from_utf8_lossy(text.get(..200).unwrap_or(text)).into_owned();
+            let ends = String::from_utf8_lossy(&text[text.len().saturating_sub(40)..]).into_owned();
+            assert!(took < PATIENCE, "{} took {took:?} for {begins:?}…{ends:?}", target.name);
+        };
+        target.stretch(LONG, within).unwrap_or_else(|text| {
+            panic!("{} panics at {:?}", target.name, String::from_utf8_lossy(&text))
+        });
+    }
+}

@@ -4,96 +4,42 @@
 
 use migos_lab::Pace;
 use migos_tests::fleet::{Bench, program, wait};
-use std::process::Command;
+use migos_tests::terminal::Terminal;
 
 /// Rows of the area: the stage's bar, eight devices, and how many more there are.
 const AREA: usize = 10;
 
-const HEIGHT: usize = 40;
-
-/// A terminal with the program in it; it ends with the test.
-struct Terminal<'a> {
-    bench: &'a Bench,
-    width: usize,
+/// Migrates the lab in a terminal that is so wide.
+fn migrating<'a>(bench: &'a Bench, width: usize, variables: &str) -> Terminal<'a> {
+    let program = program().unwrap().display();
+    let job = format!(
+        "exec env -i TERM=tmux-256color {variables} {program} migrate --yes lab/inventory.yaml --policy quick.yaml"
+    );
+    Terminal::running(&bench.home, width, &job).unwrap()
 }
 
-impl<'a> Terminal<'a> {
-    /// Migrates the lab in a terminal that is so wide.
-    fn migrating(bench: &'a Bench, width: usize, variables: &str) -> Self {
-        // Nothing is drawn but what the program says, and it can be read after its end.
-        let conf = "set -g status off\nset -g remain-on-exit on\nset -g history-limit 9999\n\
-                    set -g remain-on-exit-format ''\n";
-        bench.home.write("tmux.conf", conf).unwrap();
-        let terminal = Terminal { bench, width };
-        let job = format!(
-            "exec env -i TERM=tmux-256color {variables} {} migrate --yes lab/inventory.yaml --policy quick.yaml",
-            program().unwrap().display()
-        );
-        let size = ["-x", &width.to_string(), "-y", &HEIGHT.to_string()].map(str::to_owned);
-        let start = ["-f", "tmux.conf", "new-session", "-d"].map(str::to_owned);
-        let args: Vec<String> = start.into_iter().chain(size).chain([job]).collect();
-        terminal.tmux(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        terminal
-    }
-
-    fn tmux(&self, args: &[&str]) -> String {
-        let mut tmux = Command::new("tmux");
-        tmux.current_dir(self.bench.home.path()).env("LC_ALL", "C.UTF-8").env_remove("TMUX");
-        let told = tmux.args(["-S", "tmux"]).args(args).output().expect("package tmux");
-        assert!(told.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&told.stderr));
-        String::from_utf8(told.stdout).unwrap()
-    }
-
-    /// All lines so far, each as wide as it is on the screen.
-    fn rows(&self) -> Vec<String> {
-        let text = self.tmux(&["capture-pane", "-p", "-S", "-"]);
-        text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect()
-    }
-
-    /// With the codes of its colours.
-    fn raw(&self) -> String {
-        self.tmux(&["capture-pane", "-p", "-e", "-S", "-"])
-    }
-
-    fn has_ended(&self) -> bool {
-        self.tmux(&["display-message", "-p", "#{pane_dead}"]).trim() == "1"
-    }
-
-    fn resize(&mut self, width: usize) {
-        let (x, y) = (width.to_string(), HEIGHT.to_string());
-        self.tmux(&["resize-window", "-x", &x, "-y", &y]);
-        self.width = width;
-    }
-
-    /// Waits for an area with a device in it, and returns its rows.
-    fn until_area(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let seen = wait(|| {
-            anyhow::ensure!(!self.has_ended(), "it ended without an area");
-            found = area(&self.rows());
-            Ok(found.len() > 1)
-        });
-        seen.unwrap_or_else(|error| panic!("{error:#}: {:#?}", self.rows()));
-        found
-    }
-
-    /// Looks on until the program has ended: the area is always in its bounds. Returns all that it leaves.
-    fn until_end(&self) -> Vec<String> {
-        wait(|| {
-            let area = area(&self.rows());
-            assert!(area.len() <= AREA, "{area:#?}");
-            assert!(area.iter().all(|row| row.chars().count() <= self.width), "{area:#?}");
-            Ok(self.has_ended())
-        })
-        .unwrap();
-        self.rows()
-    }
+/// Waits for an area with a device in it, and returns its rows.
+fn until_area(terminal: &Terminal<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    let seen = wait(|| {
+        anyhow::ensure!(!terminal.has_ended()?, "it ended without an area");
+        found = area(&terminal.rows()?);
+        Ok(found.len() > 1)
+    });
+    seen.unwrap_or_else(|error| panic!("{error:#}: {:#?}", terminal.rows()));
+    found
 }
 
-impl Drop for Terminal<'_> {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
+/// Looks on until the program has ended: the area is always in its bounds. Returns all that it leaves.
+fn until_end(terminal: &Terminal<'_>, width: usize) -> Vec<String> {
+    wait(|| {
+        let area = area(&terminal.rows()?);
+        assert!(area.len() <= AREA, "{area:#?}");
+        assert!(area.iter().all(|row| row.chars().count() <= width), "{area:#?}");
+        terminal.has_ended()
+    })
+    .unwrap();
+    terminal.rows().unwrap()
 }
 
 /// The area below the lines that stay: from the last row with the stage's time on.
@@ -121,33 +67,33 @@ fn ends_well(rows: &[String]) {
 #[test]
 fn a_narrow_terminal_shows_whole_words() {
     let bench = bench();
-    let terminal = Terminal::migrating(&bench, 40, "");
-    for row in terminal.until_area() {
+    let terminal = migrating(&bench, 40, "");
+    for row in until_area(&terminal) {
         assert!(row.chars().count() < 40, "{row}");
         assert!(!row.contains('█') && !row.contains('░'), "there is no room for a bar: {row}");
     }
-    ends_well(&terminal.until_end());
+    ends_well(&until_end(&terminal, 40));
 }
 
 #[test]
 fn a_terminal_that_is_made_wider_is_used() {
     let bench = bench();
-    let mut terminal = Terminal::migrating(&bench, 80, "");
-    assert!(terminal.until_area().iter().all(|row| row.chars().count() < 80));
-    terminal.resize(200);
-    ends_well(&terminal.until_end());
+    let terminal = migrating(&bench, 80, "");
+    assert!(until_area(&terminal).iter().all(|row| row.chars().count() < 80));
+    terminal.resize(200).unwrap();
+    ends_well(&until_end(&terminal, 200));
 }
 
 #[test]
 fn a_wide_terminal_without_colours_says_the_same() {
     let bench = bench();
-    let terminal = Terminal::migrating(&bench, 200, "NO_COLOR=1");
-    let bar = terminal.until_area().remove(0);
+    let terminal = migrating(&bench, 200, "NO_COLOR=1");
+    let bar = until_area(&terminal).remove(0);
     assert!(bar.contains("all ") && bar.contains('░') && bar.contains("/12"), "{bar}");
-    let rows = terminal.until_end();
+    let rows = until_end(&terminal, 200);
     ends_well(&rows);
     assert!(rows.iter().any(|row| row.trim_start().starts_with("MIGRATED [")), "{rows:#?}");
-    assert!(!terminal.raw().contains("\u{1b}[1;32m"), "colours in spite of NO_COLOR");
+    assert!(!terminal.raw().unwrap().contains("\u{1b}[1;32m"), "colours in spite of NO_COLOR");
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub(super) struct Host {
 pub(super) struct Graph {
     pub(super) groups: Vec<Group>,
     pub(super) hosts: Vec<Host>,
+    /// How many hosts in groups, and variables of hosts, were written out so far.
+    pub(super) written: usize,
     group_numbers: HashMap<String, usize>,
     host_numbers: HashMap<String, usize>,
 }
@@ -54,6 +56,7 @@ impl Default for Graph {
         let mut graph = Graph {
             groups: Vec::new(),
             hosts: Vec::new(),
+            written: 0,
             group_numbers: HashMap::new(),
             host_numbers: HashMap::new(),
         };
@@ -242,10 +245,11 @@ impl Graph {
 
     /// All groups above these, and themselves.
     pub(super) fn with_ancestors(&self, groups: &[usize]) -> Vec<usize> {
-        let mut found: Vec<usize> = Vec::new();
+        let (mut found, mut seen) = (Vec::new(), vec![false; self.groups.len()]);
         let mut open = groups.to_vec();
         while let Some(number) = open.pop() {
-            if !found.contains(&number) {
+            let is_first = seen.get_mut(number).is_some_and(|seen| !std::mem::replace(seen, true));
+            if is_first {
                 found.push(number);
                 open.extend(self.groups.get(number).into_iter().flat_map(|group| &group.parents));
             }

@@ -7,7 +7,11 @@ use super::range;
 use super::variables::Variable;
 use crate::near::nearest;
 use crate::problem::Report;
+use crate::range::MAX_DEVICES;
 use crate::yaml::{Entry, KeyPath, Kind, Node, quote};
+
+/// More hosts in groups, and variables of hosts, than this come only from ranges that nobody means.
+const MOST_WRITTEN: usize = 10 * MAX_DEVICES;
 
 const SECTIONS: [&str; 3] = ["hosts", "vars", "children"];
 
@@ -136,6 +140,16 @@ impl Reader<'_> {
             .iter()
             .map(|entry| (entry.key.as_str(), self.variable(entry, path)))
             .collect();
+        let written = names.len().saturating_mul(1 + variables.len());
+        self.graph.written = self.graph.written.saturating_add(written);
+        if self.graph.written > MOST_WRITTEN {
+            let message =
+                format!("more than {MOST_WRITTEN} hosts and variables of hosts are written out");
+            let hint =
+                "look for a digit too many in a range, or set on a group what its hosts share";
+            self.report.add_with_hint(member.place, path, message, hint);
+            return;
+        }
         for name in names {
             let host = self.graph.host(&name, group, port, &spot);
             for (name, variable) in &variables {

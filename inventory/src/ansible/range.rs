@@ -6,7 +6,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::range::{MAX_DEVICES, RangeError};
+use crate::range::{LONGEST, MAX_DEVICES, RangeError};
 
 /// The letters, in the order that ranges of letters go.
 const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -14,9 +14,7 @@ const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 /// The names a pattern stands for, and the port that ends it.
 pub(super) fn expand(pattern: &str) -> Result<(Vec<String>, Option<u16>), RangeError> {
     let (name, port) = address(pattern);
-    let mut names = Vec::new();
-    write_out(name, &mut names)?;
-    Ok((names, port))
+    Ok((write_out(name)?, port))
 }
 
 /// Parts a port from a name; a text that is no address is all name.
@@ -77,19 +75,33 @@ fn is_whole_range(range: &str) -> bool {
     ends && parts.next().is_none_or(digits) && parts.next().is_none()
 }
 
-fn write_out(name: &str, names: &mut Vec<String>) -> Result<(), RangeError> {
-    let Some((head, rest)) = name.split_once('[') else {
-        if names.len() == MAX_DEVICES {
+/// Writes out the names; where one range is empty, there are none, and what follows it is not looked at.
+fn write_out(name: &str) -> Result<Vec<String>, RangeError> {
+    let (mut parts, mut count, mut rest) = (Vec::new(), 1_usize, name);
+    while let Some((head, after)) = rest.split_once('[') {
+        let (range, tail) = after.split_once(']').ok_or(RangeError::Brackets)?;
+        let words = words(range)?;
+        if words.is_empty() {
+            return Ok(Vec::new());
+        }
+        count = count.saturating_mul(words.len());
+        if count > MAX_DEVICES {
             return Err(RangeError::TooMany);
         }
-        names.push(name.to_owned());
-        return Ok(());
-    };
-    let (range, tail) = rest.split_once(']').ok_or(RangeError::Brackets)?;
-    for word in words(range)? {
-        write_out(&format!("{head}{word}{tail}"), names)?;
+        parts.push((head, words));
+        rest = tail;
     }
-    Ok(())
+    if count > 1 && name.len() > LONGEST {
+        return Err(RangeError::TooLong);
+    }
+    let mut names = vec![String::new()];
+    for (head, words) in parts {
+        let with = |name: &String, word: &String| format!("{name}{head}{word}");
+        names =
+            names.iter().flat_map(|name| words.iter().map(move |word| with(name, word))).collect();
+    }
+    names.iter_mut().for_each(|name| name.push_str(rest));
+    Ok(names)
 }
 
 fn words(range: &str) -> Result<Vec<String>, RangeError> {
@@ -184,10 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn thousands_of_ranges_in_one_name_are_read_one_after_the_other() {
+        let (names, _) = expand(&"[1:1]".repeat(13_000)).unwrap();
+        assert_eq!(names, ["1".repeat(13_000)]);
+    }
+
+    #[test]
     fn huge_ranges_are_refused() {
         for pattern in ["a[1:4000000000]", "[1:400][1:400]"] {
             assert_eq!(expand(pattern), Err(RangeError::TooMany), "{pattern}");
         }
         assert_eq!(expand("a[1:100000]").unwrap().0.len(), MAX_DEVICES);
+        let long = "a".repeat(LONGEST);
+        assert_eq!(expand(&format!("[1:100000]{long}")), Err(RangeError::TooLong));
+        assert_eq!(expand(&"[1:100000]".repeat(6000)), Err(RangeError::TooMany));
+        assert_eq!(expand("[1:100000][9:1]"), Ok((Vec::new(), None)));
     }
 }

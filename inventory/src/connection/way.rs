@@ -153,11 +153,13 @@ fn settle_at(way: Way, name: &str, config: &SshConfig, depth: usize) -> Login {
             known_hosts: known_hosts.clone(),
             host_keys,
             config: asks_config,
+            // Only the first host is reached from here, so only its own detour counts: to follow those of all would
+            // take for ever where hosts name each other.
+            jump: (!jump.is_empty()).then(Vec::new),
             ..Way::default()
         };
         let name = hop.host.clone().unwrap_or_default();
         let mut hop = settle_at(hop.or(inherited), &name, config, depth + 1);
-        // Only the first host is reached from here, so only its own detour counts.
         let own = std::mem::take(&mut hop.jump);
         if jump.is_empty() {
             jump.extend(own);

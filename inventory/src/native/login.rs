@@ -382,8 +382,11 @@ pub(super) fn is_variable(name: &str) -> bool {
 }
 
 pub(crate) fn user_name(text: &str) -> Result<String, InvalidText> {
-    let fits = !text.starts_with('-')
-        && text.chars().all(|c| !c.is_whitespace() && !matches!(c, '@' | ':' | '/' | '\\'));
+    let fits = !text.is_empty()
+        && !text.starts_with('-')
+        && text
+            .chars()
+            .all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '@' | ':' | '/' | '\\'));
     let (what, hint) = ("a user name", "write only the name of the user, such as pi");
     if fits { Ok(text.to_owned()) } else { Err(InvalidText { text: text.to_owned(), what, hint }) }
 }
@@ -394,6 +397,9 @@ pub(crate) fn host(text: &str) -> Result<String, InvalidText> {
         |hint| Err(InvalidText { text: text.to_owned(), what: "a host name or address", hint });
     let address = text.split_once('%').map_or(text, |(address, _zone)| address);
     let known = |c: char| c.is_ascii_alphanumeric() || "._-:%".contains(c);
+    if text.contains("://") {
+        return invalid("write the name or address alone, such as 10.1.4.42");
+    }
     if text.contains('@') {
         return invalid("write the user under `ssh: { user: … }`");
     }
@@ -407,6 +413,14 @@ pub(crate) fn host(text: &str) -> Result<String, InvalidText> {
     }
     if text.contains(':') {
         return invalid("write the port under `ssh: { port: … }`");
+    }
+    // Four numbers, one of them too high, are no name either.
+    let is_number = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit());
+    if text.split('.').count() == 4
+        && text.split('.').all(is_number)
+        && text.parse::<IpAddr>().is_err()
+    {
+        return invalid("the numbers of an address go from 0 to 255, without zeros before them");
     }
     if text.chars().all(|c| known(c) && c != '%') && !text.starts_with(['-', '.']) {
         return Ok(text.to_owned());

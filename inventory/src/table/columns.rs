@@ -5,7 +5,7 @@ use std::fmt;
 use super::decode::Record;
 use crate::near::nearest;
 use crate::problem::{Place, Report};
-use crate::yaml::KeyPath;
+use crate::yaml::{KeyPath, plain as plain_text};
 
 /// What a column says of devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,9 @@ const KEYS: [(Key, &str, &[&str]); 13] = [
     (Key::Tags, "tags", &["tags", "tag"]),
 ];
 
+/// More columns than this are not listed.
+const MOST_SHOWN: usize = 20;
+
 /// What stands before the name of a variable.
 const VARIABLE: &str = "vars.";
 
@@ -103,6 +106,24 @@ pub(super) struct Column {
     pub(super) name: String,
     pub(super) key: Key,
     chosen: bool,
+}
+
+/// What to do where no column tells devices apart.
+fn hint(header: &Record) -> String {
+    match &header.cells[..] {
+        [only] if only.contains(' ') => {
+            "there is one column only: part columns by commas, semicolons or tabs".to_owned()
+        }
+        cells => format!(
+            "say which one does: --map COLUMN=name; the columns are {}",
+            cells
+                .iter()
+                .take(MOST_SHOWN)
+                .map(|cell| plain_text(cell))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    }
 }
 
 impl Columns {
@@ -141,7 +162,7 @@ impl Columns {
                 Place { line: header.line, column: 1 },
                 &KeyPath::root(),
                 "no column holds the names or the addresses of devices",
-                "say which one does: --map COLUMN=name",
+                hint(header),
             );
             return None;
         }

@@ -63,11 +63,13 @@ pub(super) fn cells(text: &str, report: &mut Report) -> Option<(Record, Vec<Reco
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
     let mut records = Vec::new();
+    let mut is_open = false;
     for record in reader.records() {
         match record {
             Ok(record) => {
                 let line = record.position().map_or(1, csv::Position::line);
                 let line = usize::try_from(line).unwrap_or(usize::MAX).saturating_add(skipped);
+                is_open = record.iter().any(|cell| cell.contains('\n'));
                 let cells: Vec<String> = record.iter().map(one_line).collect();
                 if cells.iter().any(|cell| !cell.is_empty()) {
                     records.push(Record { line, cells });
@@ -78,6 +80,17 @@ pub(super) fn cells(text: &str, report: &mut Report) -> Option<(Record, Vec<Reco
                 return None;
             }
         }
+    }
+    // A quote within a cell is no harm; one that is never closed takes in all rows below.
+    if is_open
+        && text.matches('"').count() % 2 == 1
+        && let Some(Record { line, .. }) = records.last()
+    {
+        let place = Place { line: *line, column: 1 };
+        let message = "a quote is opened in this row, and never closed";
+        let hint = "close it; where it belongs to the text, write it twice";
+        report.add_with_hint(place, &KeyPath::root(), message, hint);
+        return None;
     }
     let mut records = records.into_iter();
     let Some(header) = records.next() else {

@@ -297,8 +297,21 @@ fn tags(cell: &Cell<'_>, column: &str, report: &mut Report) -> BTreeMap<String, 
     tags
 }
 
-/// Refuses names, addresses and serial numbers that two rows have.
+/// Refuses names, addresses and serial numbers that two rows have, and devices that are called like a group.
 pub(super) fn refuse_twins(rows: &[Row], report: &mut Report) {
+    let groups: BTreeMap<&str, usize> = rows
+        .iter()
+        .rev()
+        .flat_map(|row| row.groups.iter().map(|group| (group.as_str(), row.line)))
+        .collect();
+    for row in rows {
+        if let Some(line) = groups.get(row.name.as_str()) {
+            let place = Place { line: row.line, column: 1 };
+            let message = format!("`{}` is also the name of a group, on line {line}", row.name);
+            let hint = "rename one of them, so that a pattern says which is meant";
+            report.add_with_hint(place, &KeyPath::root(), message, hint);
+        }
+    }
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut addresses: HashMap<(String, u16), usize> = HashMap::new();
     let mut serials: HashMap<&str, usize> = HashMap::new();

@@ -9,6 +9,9 @@ use crate::name::InvalidText;
 use crate::near::nearest;
 use crate::problem::{Place, Report};
 
+/// What to write instead of a private key.
+const OF_A_FILE: &str = "a key stands in a file of its own, and its path here: ~/.ssh/fleet";
+
 /// A value and the path of keys that leads to it.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
@@ -57,7 +60,11 @@ impl<'a> Field<'a> {
             Kind::Text(text) if text.chars().any(char::is_control) => {
                 let found =
                     if text.contains('\n') { "several lines" } else { "control characters" };
-                self.refuse(report, format!("expected {what} on one line, found {found}"));
+                let message = format!("expected {what} on one line, found {found}");
+                match text.contains("PRIVATE KEY") {
+                    true => self.refuse_with_hint(report, message, OF_A_FILE),
+                    false => self.refuse(report, message),
+                }
                 return None;
             }
             Kind::Text(text) if !text.is_empty() => return Some(text),

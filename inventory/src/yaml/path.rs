@@ -41,7 +41,7 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 /// Shows a key without quotation marks, cut if it is long, with control characters made visible.
-pub(super) fn plain(key: &str) -> String {
+pub(crate) fn plain(key: &str) -> String {
     let visible = |c: char| {
         if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
     };

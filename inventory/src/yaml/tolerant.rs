@@ -223,7 +223,9 @@ impl Tree<'_> {
         let Some((key, place)) = pairs.key.take() else {
             let Some(key) = key_text(&node) else {
                 let path = self.path();
-                self.report.add(node.place, &path, "a key must be a plain text");
+                let hint =
+                    "put a template in quotes, and anything else with braces or brackets, too";
+                self.report.add_with_hint(node.place, &path, "a key must be a plain text", hint);
                 return None;
             };
             pairs.key = Some((key, node.place));
@@ -374,6 +376,7 @@ mod tests {
         t:1:10: a.<<: expected a mapping to merge, found number 7
           hint: write `<<: *name`, where name is a mapping
         t:1:3: a key must be a plain text
+          hint: put a template in quotes, and anything else with braces or brackets, too
         "###);
     }
 

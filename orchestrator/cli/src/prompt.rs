@@ -3,6 +3,7 @@
 use crate::args::Global;
 use crate::failure::{Failure, Kind};
 use crate::input::Asks;
+use crate::signals::Signals;
 use crate::wire::{self, Passwords};
 use migos_playbooks::plan::Plan;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -76,12 +77,42 @@ pub(crate) fn passphrase(path: &Path) -> Result<Option<Arc<str>>, Failure> {
     Ok(answer)
 }
 
+/// The terminal as it was, while it shows nothing of what is typed.
+static SILENCED: Mutex<Option<Termios>> = Mutex::new(None);
+
 /// A terminal that shows what is typed again once this is gone.
-struct Silenced(Termios);
+struct Silenced;
+
+impl Silenced {
+    fn terminal() -> io::Result<Self> {
+        // First of all: whoever interrupts the program gets back a terminal that shows what they type.
+        Signals::before_end(leave);
+        let mut before = SILENCED.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = tcgetattr(io::stdin())?;
+        let mut silent = found.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        *before = Some(found);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Silenced)
+    }
+}
 
 impl Drop for Silenced {
     fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+        show_again();
+    }
+}
+
+/// Shows what is typed again; true if it was not shown.
+fn show_again() -> bool {
+    let before = SILENCED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    before.is_some_and(|before| tcsetattr(io::stdin(), OptionalActions::Now, &before).is_ok())
+}
+
+/// Leaves the terminal as it was, on a line of its own.
+fn leave() {
+    if show_again() {
+        let _ = writeln!(io::stderr());
     }
 }
 
@@ -91,19 +122,12 @@ fn hidden(question: &str) -> Result<Option<Arc<str>>, Failure> {
         return Ok(None);
     }
     let failed = |error: io::Error| Failure::internal("failed to ask in the terminal", &error);
-    let before = tcgetattr(io::stdin()).map_err(|error| failed(error.into()))?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(io::stdin(), OptionalActions::Flush, &silent)
-        .map_err(|error| failed(error.into()))?;
-    let again = Silenced(before);
-    let mut err = io::stderr().lock();
-    let _ = write!(err, "{question}");
-    let _ = err.flush();
+    let silenced = Silenced::terminal().map_err(failed)?;
+    let _ = write!(io::stderr(), "{question}");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    let _ = writeln!(err);
-    drop(again);
+    let _ = writeln!(io::stderr());
+    drop(silenced);
     Ok(Some(answer.trim_end_matches(['\r', '\n']).into()))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Read by rules of our own, because russh's reader takes a revoked key, and stops at a bad line.
 
+use migos_inventory::glob;
 use ring::hmac;
 use russh::keys::ssh_key::known_hosts::HostPatterns;
 use russh::keys::{Algorithm, PublicKey};
@@ -25,6 +26,20 @@ impl HostName {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The keys that the text of a known-hosts file has for a host, each as a line of such a file; a revoked one says so.
+pub fn known_keys(text: &str, host: &str, port: u16) -> Vec<String> {
+    let host = HostName::new(host, port);
+    let mut known = Known::default();
+    known.take_in(text, Path::new(""), &host);
+    let line = |marker: &str, key: &PublicKey| {
+        let key = PublicKey::new(key.key_data().clone(), "");
+        let key = key.to_openssh().unwrap_or_default();
+        format!("{marker}{} {}", host.0, key.trim_end())
+    };
+    let keys = known.keys.iter().map(|(key, _)| line("", key));
+    keys.chain(known.revoked.iter().map(|(key, _)| line("@revoked ", key))).collect()
 }
 
 /// Where a key stands.
@@ -162,20 +177,9 @@ fn names(field: &str, host: &HostName) -> bool {
     named
 }
 
-/// `*` stands for any characters, `?` for one; letters are compared without regard to case.
+/// Letters are compared without regard to case.
 fn is_like(pattern: &str, host: &str) -> bool {
-    let Some(first) = pattern.chars().next() else { return host.is_empty() };
-    let rest = &pattern[first.len_utf8()..];
-    if first == '*' {
-        let ends = host.char_indices().map(|(at, _)| at).chain([host.len()]);
-        return ends.into_iter().any(|at| is_like(rest, &host[at..]));
-    }
-    match host.chars().next() {
-        Some(c) if first == '?' || first.eq_ignore_ascii_case(&c) => {
-            is_like(rest, &host[c.len_utf8()..])
-        }
-        _ => false,
-    }
+    glob(&pattern.to_ascii_lowercase(), &host.to_ascii_lowercase())
 }
 
 /// Writes a new host down, unless the file knows it by now: many devices are met at once, and other

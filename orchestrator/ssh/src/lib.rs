@@ -34,6 +34,7 @@ mod timeouts;
 mod transcript;
 pub mod verb;
 
+pub use known_hosts::known_keys;
 pub use session::Session;
 pub use ssh::Ssh;
 pub use timeouts::Timeouts;

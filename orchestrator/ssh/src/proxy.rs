@@ -1,11 +1,13 @@
 //! A command of the operator's whose input and output are the connection to a device.
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -16,6 +18,9 @@ const KEPT: usize = 2048;
 
 /// How long its last words are waited for once the connection has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long the command, and what it has started, may take to end by themselves.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// The running command; it ends with the connection.
 pub(crate) struct Proxy {
@@ -29,16 +34,37 @@ pub(crate) struct Proxy {
 pub(crate) struct Said(Arc<Mutex<Stderr>>);
 
 struct Stderr {
-    /// It is killed when nobody wants its words any more: its output may end before it has said them.
-    _child: Child,
+    /// It is ended when nobody wants its words any more: its output may end before it has said them.
+    _group: Group,
     /// Nothing once it has ended.
     pipe: Option<ChildStderr>,
     kept: Vec<u8>,
 }
 
+/// A command and all that it has started, in a process group of its own.
+struct Group(Option<Child>);
+
+impl Drop for Group {
+    /// Ends all of them: first by asking.
+    fn drop(&mut self) {
+        let Some(child) = self.0.take() else { return };
+        let Some(group) = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) else {
+            return;
+        };
+        // Fails only if nobody is left in it.
+        let _ = kill_process_group(group, Signal::TERM);
+        // Nobody waits for the child before that is over: until then its number is no one else's.
+        thread::spawn(move || {
+            thread::sleep(GRACE);
+            let _ = kill_process_group(group, Signal::KILL);
+            drop(child);
+        });
+    }
+}
+
 impl Said {
     fn new(child: Child, stderr: ChildStderr) -> Self {
-        let stderr = Stderr { _child: child, pipe: Some(stderr), kept: Vec::new() };
+        let stderr = Stderr { _group: Group(Some(child)), pipe: Some(stderr), kept: Vec::new() };
         Said(Arc::new(Mutex::new(stderr)))
     }
 
@@ -115,6 +141,7 @@ impl Proxy {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn();
         let mut child = child.map_err(|error| error.to_string())?;

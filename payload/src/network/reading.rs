@@ -4,6 +4,9 @@ use super::connection::Connection;
 use super::{ConfigFile, Untranslatable, mask};
 use std::net::IpAddr;
 
+/// After so many refusals nobody wants more of them: a device may send any text.
+const MOST_REFUSED: usize = 200;
+
 /// What all readers together have found.
 #[derive(Default)]
 pub(super) struct Reading {
@@ -19,14 +22,18 @@ pub(super) struct Reading {
     pub dns: Vec<IpAddr>,
     /// Time servers.
     pub ntp: Vec<String>,
+    /// The file that was refused last, and its lines without secrets.
+    pub(super) masked: Option<(ConfigFile, Vec<String>)>,
 }
 
 impl Reading {
     /// Refuses a line, counted from 1; 0 is the whole file.
     pub(super) fn refuse(&mut self, file: &ConfigFile, line: usize, why: impl Into<String>) {
+        if self.refused.len() >= MOST_REFUSED {
+            return;
+        }
         let index = line.checked_sub(1);
-        let masked = index.map(|index| (index, mask(file)));
-        let text = masked.and_then(|(at, it)| Some(it.text.lines().nth(at)?.trim().to_owned()));
+        let text = index.and_then(|index| self.masked_lines(file).get(index).cloned());
         let refusal = Untranslatable {
             path: file.path.clone(),
             line: index.and_then(|_| u32::try_from(line).ok()),
@@ -36,6 +43,14 @@ impl Reading {
         if !self.refused.contains(&refusal) {
             self.refused.push(refusal);
         }
+    }
+
+    fn masked_lines(&mut self, file: &ConfigFile) -> &[String] {
+        if self.masked.as_ref().is_none_or(|(masked, _)| masked != file) {
+            let lines = mask(file).text.lines().map(|line| line.trim().to_owned()).collect();
+            self.masked = Some((file.clone(), lines));
+        }
+        self.masked.as_ref().map_or(&[], |(_, lines)| lines)
     }
 
     /// Tells people what was left out.
@@ -86,6 +101,15 @@ mod tests {
         assert_eq!(reading.refused.len(), 1);
         assert_eq!(reading.refused[0].text, "psk=\"<secret>\"");
         assert_eq!(reading.refused[0].line, Some(2));
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_nonsense_is_refused_some_hundred_times() {
+        let text = "nonsense\n".repeat(9000);
+        let file = ConfigFile { path: "/etc/dhcpcd.conf".to_owned(), text };
+        let mut reading = Reading::default();
+        (1..=9000).for_each(|line| reading.refuse(&file, line, "it is not known"));
+        assert_eq!(reading.refused.len(), MOST_REFUSED);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::parse::Lines;
 use migos_payload::network::{ConfigFile, Found, Interface, mask};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// A file's text in the form in which the probe tells it: without NULs, and with an end to its last line.
 pub fn config_text(bytes: &[u8]) -> String {
@@ -41,19 +42,22 @@ fn files(lines: &Lines<'_>) -> Vec<ConfigFile> {
     lines.all("net.file").iter().filter_map(file).collect()
 }
 
-/// The interfaces that are hardware.
-fn interfaces(lines: &Lines<'_>, default_route: Option<&str>) -> Vec<Interface> {
+/// The interfaces that are hardware; what is told twice counts once.
+fn interfaces<'t>(lines: &Lines<'t>, default_route: Option<&str>) -> Vec<Interface> {
     let is_virtual: BTreeSet<&str> = lines.all("virtual").iter().copied().collect();
     let addresses = |name: &str| {
         let of = |value: &&str| {
             let (owner, address) = value.split_once(' ')?;
             address.parse().ok().filter(|_| owner == name)
         };
-        lines.all("address").iter().filter_map(of).collect()
+        let mut seen: BTreeSet<IpAddr> = BTreeSet::new();
+        let all = lines.all("address").iter().filter_map(of);
+        all.filter(|address| seen.insert(*address)).collect()
     };
-    let interface = |value: &&str| {
+    let mut seen = BTreeSet::new();
+    let interface = |value: &&'t str| {
         let (name, mac) = value.split_once(' ')?;
-        (!is_virtual.contains(name)).then(|| Interface {
+        (!is_virtual.contains(name) && seen.insert(name)).then(|| Interface {
             name: name.to_owned(),
             mac: mac.to_ascii_lowercase(),
             wireless: lines.all("wireless").contains(&name),
@@ -99,6 +103,16 @@ mod tests {
         let whole = "network={\n\tssid=\"shop\"\n\n\tpsk=\"correct horse\"\n}";
         let path = "/etc/wpa_supplicant/wpa_supplicant.conf".to_owned();
         assert_eq!(found.files[0], mask(&ConfigFile { path, text: config_text(whole.as_bytes()) }));
+    }
+
+    #[test]
+    fn what_is_told_twice_counts_once() {
+        let twice = TEXT.replace("mac eth0", "mac eth0 02:00:00:00:00:09\nmac eth0");
+        let twice = twice.replace("address eth0", "address eth0 192.0.2.7\naddress eth0");
+        let found = parse(&twice).unwrap().network.configuration;
+        let eth0: Vec<_> = found.interfaces.iter().filter(|it| it.name == "eth0").collect();
+        assert_eq!((eth0.len(), eth0[0].addresses.len()), (1, 1));
+        assert_eq!(eth0[0].mac, "02:00:00:00:00:09");
     }
 
     #[test]

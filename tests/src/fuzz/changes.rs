@@ -60,17 +60,47 @@ const PIECES: &[&str] = &[
 ];
 
 /// The most that a text may grow to.
-const LONGEST: usize = 8 << 10;
+const LONGEST: usize = 32 << 10;
+
+/// Texts of this length that repeat themselves: each seed, each of its lines within the rest, and each piece after the
+/// beginning of a seed.
+pub(super) fn stretched(
+    seeds: &'static [&'static [u8]],
+    length: usize,
+) -> impl Iterator<Item = Vec<u8>> {
+    let again = move |before: &[u8], piece: &[u8], after: &[u8]| {
+        let most = length.saturating_sub(before.len() + after.len()) / piece.len().max(1);
+        [before, &piece.repeat(most), after].concat()
+    };
+    seeds.iter().flat_map(move |seed| {
+        let whole = std::iter::once(again(b"", seed, b""));
+        let ends =
+            seed.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(ends);
+        let lines: Vec<Vec<u8>> = starts
+            .filter_map(|start| {
+                let (before, rest) = seed.split_at_checked(start)?;
+                let end =
+                    rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+                let (line, after) = rest.split_at_checked(end)?;
+                (!line.is_empty() && line.len() < length).then(|| again(before, line, after))
+            })
+            .collect();
+        let half = seed.split_at(seed.len() / 2).0;
+        let pieces = PIECES.iter().map(move |piece| again(half, piece.as_bytes(), b""));
+        whole.chain(lines).chain(pieces)
+    })
+}
 
 /// Changed texts without end.
-pub struct Changes {
-    seeds: &'static [&'static str],
+pub struct Changes<'a> {
+    seeds: &'a [&'a [u8]],
     state: u64,
 }
 
-impl Changes {
+impl<'a> Changes<'a> {
     /// Texts made of these.
-    pub fn new(seeds: &'static [&'static str], seed: u64) -> Self {
+    pub fn new(seeds: &'a [&'a [u8]], seed: u64) -> Self {
         Changes { seeds, state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
     }
 
@@ -86,7 +116,7 @@ impl Changes {
 
     fn seed(&mut self) -> Vec<u8> {
         let index = self.below(self.seeds.len());
-        self.seeds.get(index).map(|seed| seed.as_bytes().to_vec()).unwrap_or_default()
+        self.seeds.get(index).map(|seed| seed.to_vec()).unwrap_or_default()
     }
 
     fn change(&mut self, text: &mut Vec<u8>) {
@@ -135,7 +165,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_texts_and_another_one_others() {
         let texts = |seed| {
-            let mut changes = Changes::new(&["migos: 1\n", "policy: 1\n"], seed);
+            let mut changes = Changes::new(&[b"migos: 1\n", b"policy: 1\n"], seed);
             (0..100).map(|_| changes.next_text()).collect::<Vec<_>>()
         };
         assert_eq!(texts(1), texts(1));

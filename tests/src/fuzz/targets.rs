@@ -1,12 +1,13 @@
 //! One function for each reader: it says what must hold, whatever the text. A new reader is one line of [`TARGETS`].
 
-use super::Target;
+use super::{Target, inventories, records};
 use migos_contract::{Job, Status};
 use migos_events::{History, Record};
-use migos_inventory::{AnsibleCfg, DeviceId, Ground, Problems, Source, load, select_from};
+use migos_inventory::{DeviceId, Problems, select_from};
 use migos_payload::boot_document::{CmdlineTxt, ConfigTxt};
 use migos_payload::keyfile::Keyfile;
 use migos_payload::network::{ConfigFile, Found, Interface, translate};
+use migos_playbooks::facts::FactsFile;
 use migos_playbooks::playbook::Playbook;
 use migos_playbooks::policy::Policy;
 use migos_playbooks::rate::Rate;
@@ -17,20 +18,37 @@ use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 
 macro_rules! seeds {
-    ($($file:literal),+) => { &[$(include_str!(concat!("../../fuzz/", $file))),+] };
+    ($($file:literal),+) => { &[$(include_bytes!(concat!("../../fuzz/", $file))),+] };
 }
 
 /// All readers.
 pub const TARGETS: &[Target] = &[
     Target { name: "inventory", read: inventory, seeds: seeds!("inventory.yaml", "small.yaml") },
-    Target { name: "ansible-inventory", read: ansible_inventory, seeds: seeds!("hosts.yml") },
-    Target { name: "ansible-cfg", read: ansible_cfg, seeds: seeds!("ansible.cfg") },
-    Target { name: "host-list", read: host_list, seeds: &["pi@kiosk-1,kiosk-2:2222,[::1]:22,"] },
+    Target {
+        name: "host-list",
+        read: inventories::host_list,
+        seeds: &[b"pi@kiosk-1,kiosk-2:2222,[::1]:22,"],
+    },
     Target { name: "policy", read: policy, seeds: seeds!("policy.yaml") },
     Target { name: "playbook", read: playbook, seeds: seeds!("playbook.yaml") },
-    Target { name: "ranges", read: ranges, seeds: &["kiosk-[001:060]", "rack-[a:f]-[1:9:2]"] },
-    Target { name: "limits", read: limits, seeds: &["kiosk-[1:3],!b,kiosk-*", "all:&a:!kiosk-2"] },
-    Target { name: "lengths", read: lengths, seeds: &["1h 30m", "14d", "4MB/s", "500kB/s"] },
+    Target { name: "settings", read: inventories::settings, seeds: seeds!("settings.yaml") },
+    Target {
+        name: "ansible",
+        read: inventories::ansible,
+        seeds: seeds!("ansible.yaml", "hosts.yml"),
+    },
+    Target { name: "ansible-listed", read: inventories::ansible, seeds: seeds!("listed.json") },
+    Target { name: "ansible-hosts", read: inventories::hosts, seeds: HOSTS },
+    Target { name: "group-vars", read: inventories::group_vars, seeds: seeds!("group_vars.yaml") },
+    Target { name: "ansible-cfg", read: inventories::ansible_cfg, seeds: seeds!("ansible.cfg") },
+    Target { name: "ssh-config", read: inventories::ssh_config, seeds: seeds!("ssh_config") },
+    Target { name: "ssh-args", read: inventories::ssh_args, seeds: ARGUMENTS },
+    Target { name: "table", read: inventories::table, seeds: seeds!("devices.csv") },
+    Target { name: "known-hosts", read: records::known_hosts, seeds: seeds!("known_hosts") },
+    Target { name: "ranges", read: ranges, seeds: &[b"kiosk-[001:060]", b"rack-[a:f]-[1:9:2]"] },
+    Target { name: "limits", read: limits, seeds: LIMITS },
+    Target { name: "patterns", read: inventories::patterns, seeds: PATTERNS },
+    Target { name: "lengths", read: lengths, seeds: &[b"1h 30m", b"14d", b"4MB/s", b"500kB/s"] },
     Target { name: "dhcpcd", read: dhcpcd, seeds: seeds!("dhcpcd.conf") },
     Target { name: "wpa-supplicant", read: wpa, seeds: seeds!("wpa_supplicant.conf") },
     Target { name: "interfaces", read: interfaces, seeds: seeds!("interfaces") },
@@ -40,18 +58,38 @@ pub const TARGETS: &[Target] = &[
     Target { name: "keyfile", read: keyfile, seeds: seeds!("wifi.nmconnection") },
     Target { name: "config-txt", read: config_txt, seeds: seeds!("config.txt") },
     Target { name: "cmdline-txt", read: cmdline_txt, seeds: seeds!("cmdline.txt") },
-    Target { name: "probe", read: probe, seeds: seeds!("probe.txt") },
+    Target { name: "probe", read: records::probe, seeds: seeds!("probe.txt") },
     Target { name: "status", read: again::<Status>, seeds: seeds!("status.json") },
     Target { name: "job", read: again::<Job>, seeds: seeds!("job.json") },
+    Target { name: "plan", read: records::plan, seeds: seeds!("plan.json") },
+    Target { name: "facts", read: again::<FactsFile>, seeds: seeds!("facts.json") },
+    Target { name: "image", read: records::image, seeds: seeds!("card.img", "card.img.gz") },
     Target { name: "journal", read: journal, seeds: seeds!("journal.jsonl") },
 ];
 
-fn text(bytes: &[u8]) -> Cow<'_, str> {
+/// Names of hosts, as Ansible takes them.
+const HOSTS: &[&[u8]] = &[b"www[01:50:2].example.org:2222", b"[fe80::1]:22", b"db-[a:c]-[:3]"];
+
+/// Arguments for ssh, and hosts on the way.
+const ARGUMENTS: &[&[u8]] = &[
+    b"-C -o ControlMaster=auto -oPort=22 -i '~/a b' -p2222 -l admin -J ops@b.example:2200,[::1]:7",
+    b"-o ProxyCommand=\"ssh -q -W %h:%p -p 2200 ops@b\" -o 'UserKnownHostsFile /dev/null' -F none",
+    b"ops@b.example:2200,ssh://[fe80::1]:22/,none",
+];
+
+/// Patterns without groups.
+const LIMITS: &[&[u8]] = &[b"kiosk-[1:3],!b,kiosk-*", b"all:&a:!kiosk-2"];
+
+/// Patterns, and positions in groups.
+const PATTERNS: &[&[u8]] =
+    &[b"north:&south,!kiosk-00[1:4]", b"~kiosk-0.*5$,kiosk-*[6:]", b"south[-1],all[1-2],bench-?"];
+
+pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
 /// What is refused is refused with words, at a place that the text has, and sends nothing to the terminal.
-fn told<T>(read: Result<T, Problems>, text: &str) -> Option<T> {
+pub(super) fn told<T>(read: Result<T, Problems>, text: &str) -> Option<T> {
     let problems = match read {
         Ok(value) => return Some(value),
         Err(problems) => problems,
@@ -71,31 +109,6 @@ fn inventory(bytes: &[u8]) {
     if let Some(fleet) = told(read, &text) {
         assert_eq!(fleet.order.len(), fleet.devices.len());
         assert!(!fleet.order.is_empty());
-    }
-}
-
-fn ansible_inventory(bytes: &[u8]) {
-    loaded(&text(bytes), false);
-}
-
-fn host_list(bytes: &[u8]) {
-    loaded(&text(bytes), true);
-}
-
-fn loaded(text: &str, is_list: bool) {
-    let source = Source { name: "any.yml", text, folder: None, variables: &[], is_list };
-    let loaded = load(&[source], &Ground::default(), &check_hours);
-    if let Some(loaded) = told(loaded.map_err(|refused| refused.problems), text) {
-        assert!(!loaded.fleet.order.is_empty());
-        loaded.fleet.order.iter().for_each(|id| assert!(!loaded.explain(id).is_empty()));
-    }
-}
-
-fn ansible_cfg(bytes: &[u8]) {
-    let text = text(bytes);
-    let cfg = AnsibleCfg::read(Some(("ansible.cfg", &text)), &|_| None);
-    if !cfg.remarks.is_empty() {
-        told::<()>(Err(Problems(cfg.remarks)), &text);
     }
 }
 
@@ -208,10 +221,6 @@ fn cmdline_txt(bytes: &[u8]) {
     assert!(cmdline.dropping(|_| true).line().is_empty());
 }
 
-fn probe(bytes: &[u8]) {
-    let _ = migos_playbooks::facts::parse(&text(bytes));
-}
-
 /// What is read is written again as it is meant.
 fn again<T: DeserializeOwned + Serialize>(bytes: &[u8]) {
     let Ok(value) = serde_json::from_slice::<T>(bytes) else { return };
@@ -231,20 +240,37 @@ fn journal(bytes: &[u8]) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use migos_inventory::{Ground, Source, load};
+    use migos_playbooks::plan::Plan;
 
     #[test]
     fn what_is_changed_is_understood_as_it_stands() {
         let seed = |name: &str| {
             let target = TARGETS.iter().find(|target| target.name == name).unwrap();
-            *target.seeds.first().unwrap()
+            std::str::from_utf8(target.seeds.first().unwrap()).unwrap()
         };
+        let load = |name| {
+            let source =
+                Source { name, text: seed(name), folder: None, variables: &[], is_list: false };
+            let listed = load(&[source], &Ground::default(), &check_hours);
+            listed
+                .map(|loaded| loaded.fleet.order.len())
+                .map_err(|refused| refused.problems.0.len())
+        };
+        // What is encrypted, or a template, is refused; all else of it is read.
+        assert_eq!(load("ansible"), Err(2));
+        assert_eq!(load("ansible-listed"), Ok(3));
         migos_inventory::parse_with("inventory", seed("inventory"), &check_hours).unwrap();
+        migos_inventory::from_csv("table", seed("table").as_bytes(), &[]).unwrap();
         Policy::parse("policy", seed("policy")).unwrap();
         Playbook::parse("playbook", seed("playbook")).unwrap();
         Keyfile::parse(seed("keyfile")).unwrap();
         migos_playbooks::facts::parse(seed("probe")).unwrap();
+        Plan::from_json(seed("plan")).unwrap().check().unwrap();
+        serde_json::from_str::<FactsFile>(seed("facts")).unwrap();
         serde_json::from_str::<Status>(seed("status")).unwrap();
         serde_json::from_str::<Job>(seed("job")).unwrap();
         serde_json::from_str::<Record>(seed("journal")).unwrap();
+        assert_eq!(migos_ssh::known_keys(seed("known-hosts"), "kiosk-1", 22).len(), 2);
     }
 }

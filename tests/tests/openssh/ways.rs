@@ -177,6 +177,32 @@ async fn a_command_may_be_the_connection() {
     assert!(text.ends_with("`%C` is not known here; use %h, %p and %r"), "{text}");
 }
 
+/// True while a process is more than an entry that its parent has not read yet.
+fn is_alive(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !matches!(rest.trim().get(..1), None | Some("Z")))
+}
+
+#[tokio::test]
+async fn what_a_command_has_started_ends_with_the_connection() {
+    let server = Sshd::start(Userland::Busybox).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pids");
+    // The second one does not care when it is asked to end.
+    let command = format!(
+        "sh -c 'sleep 1000 & echo $! >>{0}; (trap \"\" TERM; exec sleep 1000) & echo $! >>{0}; exec busybox nc %h %p'",
+        file.display()
+    );
+    let target = Target { proxy_command: Some(command.as_str().into()), ..target(&server) };
+    let session = Client::new().ssh.connect(&target).await.unwrap();
+    let pids = fs::read_to_string(&file).unwrap();
+    let pids: Vec<String> = pids.lines().map(str::to_owned).collect();
+    assert!(pids.len() == 2 && pids.iter().all(|pid| is_alive(pid)), "{pids:?}");
+    session.close().await;
+    let gone = move || migos_tests::fleet::wait(|| Ok(!pids.iter().any(|pid| is_alive(pid))));
+    tokio::task::spawn_blocking(gone).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn old_servers_are_reached_when_that_is_allowed() {
     let old = "KexAlgorithms diffie-hellman-group14-sha1\nCiphers aes128-cbc\nMACs hmac-sha1";

@@ -405,7 +405,8 @@ fn texts_that_are_changed_anywhere_and_still_read_are_valid() {
     ];
     let mut readable = Vec::new();
     for (kind, seeds) in kinds {
-        let mut changes = Changes::new(seeds, 1);
+        let seeds: Vec<&[u8]> = seeds.iter().map(|seed| seed.as_bytes()).collect();
+        let mut changes = Changes::new(&seeds, 1);
         for _ in 0..TEXTS {
             let text = String::from_utf8_lossy(&changes.next_text()).into_owned();
             if kind.read(&text).is_ok() {

@@ -43,10 +43,17 @@ impl Kind {
         match self {
             Kind::Inventory => policy_of(parse_with("t", text, &check_hours)?),
             Kind::Settings => {
-                let source = |name, text| Source { name, text, folder: None, variables: &[] };
+                let source = |name, text| Source {
+                    name,
+                    text,
+                    folder: None,
+                    variables: &[],
+                    is_list: false,
+                };
                 let ground = Ground { settings: vec![source("t", text)], ..Ground::default() };
                 let inventory = source("i", "migos: 1\ndevices: { pi-1: }\n");
-                policy_of(load(&[inventory], &ground, &check_hours)?.fleet)
+                let loaded = load(&[inventory], &ground, &check_hours);
+                policy_of(loaded.map_err(|refused| refused.problems)?.fleet)
             }
             Kind::Policy => Policy::parse("t", text).map(|_| ()),
             Kind::Playbook => Playbook::parse("t", text).map(|_| ()),

@@ -28,7 +28,9 @@ impl Entries {
                 && let Some(key) = &open
             {
                 if let Some(Entry { value, .. }) = entries.get_mut(key) {
-                    *value = format!("{value} {}", uncommented(bare)).trim().to_owned();
+                    value.push(' ');
+                    value.push_str(uncommented(bare));
+                    value.truncate(value.trim_end().len());
                 }
             } else if let Some((name, _)) =
                 bare.strip_prefix('[').and_then(|rest| rest.rsplit_once(']'))

@@ -1,5 +1,7 @@
 //! Patterns of ssh_config(5): `*`, `?`, and `!` before those that must not be meant.
 
+use crate::glob::glob;
+
 /// Whether one of the patterns means a name, and none with `!` does.
 pub(super) fn matches(patterns: &[String], name: &str) -> bool {
     let mut meant = false;
@@ -13,31 +15,9 @@ pub(super) fn matches(patterns: &[String], name: &str) -> bool {
     meant
 }
 
-/// Goes back to the last `*` only, so that it takes no longer than the product of both lengths.
+/// Letters are compared without regard to case, as ssh does with hosts.
 fn is_like(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut seen, mut star) = (0, 0, None);
-    while let Some(c) = name.get(seen) {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, seen));
-                at += 1;
-            }
-            Some(wanted) if *wanted == '?' || wanted.eq_ignore_ascii_case(c) => {
-                at += 1;
-                seen += 1;
-            }
-            _ => match &mut star {
-                Some((place, from)) => {
-                    *from += 1;
-                    (at, seen) = (*place + 1, *from);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(at).all(|c| *c == '*')
+    glob(&pattern.to_ascii_lowercase(), &name.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! Reads the text of an ssh_config, and of the files that it includes.
 
 use super::{Criterion, Line, Set, SshConfig};
+use crate::connection::keyword::{self, Taken};
+use crate::connection::way::Way;
 use crate::connection::words::split;
 use crate::problem::{Place, Problem, Report};
-use crate::yaml::KeyPath;
+use crate::yaml::{KeyPath, plain};
 
 /// As deep as ssh itself goes (readconf.c, READCONF_MAX_DEPTH).
 const DEEPEST: usize = 16;
+
+/// More files than this come only from files that include themselves.
+const MOST_FILES: usize = 1000;
 
 /// A file that an `Include` means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +29,7 @@ impl SshConfig {
     /// Reads the text of one. `user` is the user here; `find` gives the files that an `Include` means.
     pub fn parse(name: &str, text: &str, user: Option<String>, find: Find<'_>) -> Self {
         let mut remarks = Vec::new();
-        let lines = Reader { find, remarks: &mut remarks }.file(name, text, 0);
+        let lines = Reader { find, files: 0, remarks: &mut remarks }.file(name, text, 0);
         SshConfig { lines, remarks, user }
     }
 
@@ -36,6 +41,8 @@ impl SshConfig {
 
 struct Reader<'a> {
     find: Find<'a>,
+    /// How many were included so far.
+    files: usize,
     remarks: &'a mut Vec<Problem>,
 }
 
@@ -59,23 +66,31 @@ impl Reader<'_> {
             let whole = whole.strip_prefix('=').unwrap_or(whole).trim();
             // A command is taken as it is, quotes and all.
             let Some(words) = split(whole, keyword != "proxycommand") else {
-                remark(format!("passed over `{keyword}`: a quote is not closed"));
+                remark(format!("passed over `{}`: a quote is not closed", plain(&keyword)));
                 continue;
             };
             match keyword.as_str() {
                 "host" => lines.push(Line::Host(words)),
                 "match" => lines.push(Line::Match(criteria(&words, &mut remark))),
-                "include" if depth >= DEEPEST => {
+                "include" if depth >= DEEPEST || self.files >= MOST_FILES => {
                     remark("passed over `include`: too many files in each other".to_owned());
                 }
                 "include" => {
                     let found = words.iter().flat_map(|pattern| (self.find)(pattern));
                     let found: Vec<Included> = found.collect();
+                    self.files += found.len();
                     let files =
                         found.iter().map(|file| self.file(&file.name, &file.text, depth + 1));
                     lines.push(Line::Include(files.collect()));
                 }
                 _ => {
+                    let taken = keyword::take(&mut Way::default(), &keyword, &words, whole);
+                    if taken == Taken::BadValue {
+                        remark(format!(
+                            "passed over `{}`: its value cannot be understood",
+                            plain(text)
+                        ));
+                    }
                     let whole = whole.to_owned();
                     lines.push(Line::Set(Set { keyword, words, whole, file, place }));
                 }
@@ -108,7 +123,7 @@ fn criteria(words: &[String], remark: &mut dyn FnMut(String)) -> Vec<Criterion> 
             "user" => Criterion::User,
             "localuser" => Criterion::LocalUser,
             _ => {
-                remark(format!("passed over `match {word}`: it cannot be judged here"));
+                remark(format!("passed over `match {}`: it cannot be judged here", plain(word)));
                 criteria.push(Criterion::Unknown);
                 break;
             }
@@ -127,7 +142,6 @@ fn criteria(words: &[String], remark: &mut dyn FnMut(String)) -> Vec<Criterion> 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::connection::Way;
     use crate::connection::settle;
 
     fn read(text: &str) -> SshConfig {
@@ -148,6 +162,37 @@ mod tests {
         assert_eq!((way.user.as_deref(), way.port), (Some("x"), Some(7)));
         let remarks: Vec<String> = config.remarks().iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(remarks.join("\n"), @r###"config:3:1: passed over `match exec`: it cannot be judged here"###);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_told_by_its_line() {
+        let config = read(
+            "Host a\nPort ssh\nUser \"pi\nStrictHostKeyChecking perhaps\nProxyJump @b\nUser a@b\n\
+             Match Host a User\nIdentityFile \nPort 7\n",
+        );
+        let remarks: Vec<String> = config.remarks().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(remarks.join("\n"), @r"
+        config:2:1: passed over `Port ssh`: its value cannot be understood
+        config:3:1: passed over `user`: a quote is not closed
+        config:4:1: passed over `StrictHostKeyChecking perhaps`: its value cannot be understood
+        config:5:1: passed over `ProxyJump @b`: its value cannot be understood
+        config:6:1: passed over `User a@b`: its value cannot be understood
+        config:8:1: passed over `IdentityFile`: its value cannot be understood
+        ");
+        assert_eq!(config.way("a", None).port, None);
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_often_ends() {
+        let text = "Include config\n".repeat(20) + "Port 5\n";
+        let find = |_: &str| vec![Included { name: "config".to_owned(), text: text.clone() }];
+        let config = SshConfig::parse("config", &text, None, &find);
+        assert_eq!(config.way("a", None).port, Some(5));
+        let remark = config.remarks().first().unwrap().to_string();
+        assert!(
+            remark.ends_with("passed over `include`: too many files in each other"),
+            "{remark}"
+        );
     }
 
     #[test]
@@ -182,5 +227,7 @@ mod tests {
     fn a_circle_of_hosts_ends() {
         let config = read("Host *\nProxyJump a\n");
         assert!(!settle(Way::default(), "b", &config).jump.is_empty());
+        let many = read("Host *\nProxyJump a,b,c,d,e,f,g,h,i,j,k,l\n");
+        assert!(settle(Way::default(), "m", &many).jump.len() <= 8 * 12);
     }
 }

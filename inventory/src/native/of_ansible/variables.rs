@@ -12,7 +12,7 @@ use crate::native::document::read_hold;
 use crate::native::folder;
 use crate::native::layer::{Layer, Level, Said};
 use crate::native::login::{self, Ssh};
-use crate::near::nearest;
+use crate::near::{is_one_slip, nearest};
 use crate::problem::Report;
 use crate::yaml::{Field, KeyPath, Kind, Mapping, Node, UNSAFE, VAULT};
 
@@ -75,6 +75,7 @@ pub(super) fn read(
 ) -> Words {
     report.turn_to(&scope.file);
     remarks.turn_to(&scope.file);
+    tell_mistyped(scope, remarks);
     let says =
         |name: &String| name.starts_with(OWN) || of_login().any(|known| known == name.as_str());
     if !scope.variables.keys().any(says) {
@@ -149,7 +150,8 @@ fn own_nodes(scope: &Scope) -> Vec<(&'static str, Cow<'_, Node>, KeyPath)> {
 fn password(field: &Field<'_>, report: &mut Report) -> Option<SecretSource> {
     let found = password_text(field).map(|_| SecretSource::Inventory);
     if found.is_none() {
-        field.refuse(report, "a password is a text that is not empty");
+        let hint = "write it in quotes; or leave it out, and give --ask-pass or --ask-become-pass";
+        field.refuse_with_hint(report, "a password is a text that is not empty", hint);
     }
     found
 }
@@ -220,6 +222,17 @@ pub(super) fn hidden(node: &Node) -> Option<&'static str> {
     }
 }
 
+/// What to do about a value that is known to Ansible alone.
+pub(super) fn remedy(node: &Node) -> &'static str {
+    match &node.kind {
+        Kind::Mapping(_) => {
+            "give the output of Ansible, which decrypts it: `ansible-inventory -i … --list | migos-fleet … -`; or take \
+             it out of here, and give passwords with --ask-pass and --ask-become-pass"
+        }
+        _ => "write the plain value, here or in a file of `host_vars` or `group_vars`",
+    }
+}
+
 pub(super) fn is_plain(variable: &Variable) -> bool {
     hidden(&variable.node).is_none()
 }
@@ -252,8 +265,25 @@ fn arguments(
             Some(Layer { file, level, host, ssh, ..Layer::default() })
         }
         Err(why) => {
-            field.refuse(report, format!("these arguments cannot be read: {why}"));
+            let message = format!("these arguments cannot be read: {why}");
+            let hint = "write options as they stand behind `ssh`, with every quote closed: -o ProxyJump=ops@gate";
+            field.refuse_with_hint(report, message, hint);
             None
+        }
+    }
+}
+
+/// Names variables that are one slip away from one that tells how to reach a host.
+fn tell_mistyped(scope: &Scope, remarks: &mut Report) {
+    let known: Vec<&str> = super::foreign_variables().collect();
+    for (name, variable) in &scope.variables {
+        if !name.starts_with("ansible_") || known.contains(&name.as_str()) {
+            continue;
+        }
+        if let Some(meant) = known.iter().find(|known| is_one_slip(name, known)) {
+            let message = format!("`{name}` means nothing to Ansible, and is not read");
+            let hint = format!("did you mean `{meant}`?");
+            remarks.add_with_hint(variable.node.place, &variable.path, message, hint);
         }
     }
 }
@@ -265,7 +295,9 @@ fn tell_unknown(scope: &Scope, remarks: &mut Report) {
             continue;
         };
         let message = format!("`{name}` is no setting, and left out");
-        let hint = match nearest(key, SETTINGS) {
+        let is_part = |known: &&str| known.split('_').any(|part| part == key);
+        let near = nearest(key, SETTINGS).or_else(|| SETTINGS.into_iter().find(is_part));
+        let hint = match near {
             Some(near) => format!("did you mean `{OWN}{near}`?"),
             None => format!("the settings are {OWN}{}", SETTINGS.join(&format!(", {OWN}"))),
         };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::variables::{OWN, SETTINGS, USER, field, hidden, is_plain, of_login};
+use super::variables::{OWN, SETTINGS, USER, field, hidden, is_plain, of_login, remedy};
 use crate::ansible::{Host, Resolved, Scope, Variable};
 use crate::fleet::Hold;
 use crate::name::DeviceId;
@@ -32,12 +32,17 @@ pub(super) fn holds(
     remarks: &mut Report,
 ) -> Document {
     let mut devices = BTreeMap::new();
-    let (mut hidden, mut unasked) = (Seen::new(), Seen::new());
+    let (mut hidden, mut unasked, mut left) = (Seen::new(), Seen::new(), Seen::new());
     for (host, id) in resolved.hosts().iter().zip(ids) {
         let Some(id) = id else { continue };
         tell_hidden(resolved, host, &mut hidden, report);
         tell_root_all_the_same(resolved, host, &mut unasked, remarks);
         let Some((scope, variable, reason)) = foreign(resolved, host) else { continue };
+        if left.insert((scope.file.clone(), variable.node.place)) {
+            remarks.turn_to(&scope.file);
+            let message = format!("`{id}`, and whoever else hears this, is left out: {reason}");
+            remarks.add(variable.node.place, &variable.path, message);
+        }
         let hold =
             Said { value: Hold(reason), place: variable.node.place, path: variable.path.clone() };
         let layer = Layer {
@@ -108,7 +113,7 @@ fn tell_hidden(resolved: &Resolved, host: &Host, told: &mut Seen, report: &mut R
             variable.node.place,
             &variable.path,
             format!("`{name}` {why}"),
-            "write the plain value, here or in a file of `host_vars` or `group_vars`",
+            remedy(&variable.node),
         );
     }
 }

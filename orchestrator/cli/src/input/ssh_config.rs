@@ -3,7 +3,7 @@
 use super::read_text;
 use crate::failure::Failure;
 use crate::wire;
-use migos_inventory::{Included, SshConfig};
+use migos_inventory::{Included, SshConfig, glob as is_like};
 use std::path::{Path, PathBuf};
 
 /// Reads the file that was named, or the person's own; `none` reads nothing.
@@ -59,18 +59,6 @@ fn glob(pattern: &Path) -> Vec<PathBuf> {
         found = next;
     }
     found
-}
-
-fn is_like(pattern: &str, name: &str) -> bool {
-    let Some(first) = pattern.chars().next() else { return name.is_empty() };
-    let rest = pattern.get(first.len_utf8()..).unwrap_or_default();
-    let mut ends = name.char_indices().map(|(at, _)| at).chain([name.len()]);
-    let after = |at: usize| name.get(at..).unwrap_or_default();
-    match (first, name.chars().next()) {
-        ('*', _) => ends.any(|at| is_like(rest, after(at))),
-        (_, Some(c)) if first == '?' || first == c => is_like(rest, after(c.len_utf8())),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
