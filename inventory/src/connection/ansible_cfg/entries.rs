@@ -28,9 +28,11 @@ impl Entries {
                 && let Some(key) = &open
             {
                 if let Some(Entry { value, .. }) = entries.get_mut(key) {
-                    value.push(' ');
-                    value.push_str(uncommented(bare));
-                    value.truncate(value.trim_end().len());
+                    let more = uncommented(bare);
+                    if !value.is_empty() && !more.is_empty() {
+                        value.push(' ');
+                    }
+                    value.push_str(more);
                 }
             } else if let Some((name, _)) =
                 bare.strip_prefix('[').and_then(|rest| rest.rsplit_once(']'))
