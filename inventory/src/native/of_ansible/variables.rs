@@ -226,8 +226,8 @@ pub(super) fn hidden(node: &Node) -> Option<&'static str> {
 pub(super) fn remedy(node: &Node) -> &'static str {
     match &node.kind {
         Kind::Mapping(_) => {
-            "give the output of Ansible, which decrypts it: `ansible-inventory -i … --list | migos-fleet … -`; or take \
-             it out of here, and give passwords with --ask-pass and --ask-become-pass"
+            "write the plain value, here or in a file of `host_vars` or `group_vars` (Ansible decrypts whole files only \
+             when it lists them); or leave it out, and give passwords with --ask-pass and --ask-become-pass"
         }
         _ => "write the plain value, here or in a file of `host_vars` or `group_vars`",
     }
