@@ -40,29 +40,41 @@ pub struct Measured {
 }
 
 /// What earlier runs have measured.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Experience(pub Vec<Measured>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Experience {
+    counts: BTreeMap<String, u32>,
+    of_class: BTreeMap<Class, Estimate>,
+    of_board: BTreeMap<String, Estimate>,
+}
 
 impl Experience {
+    /// What this amounts to.
+    pub fn of(measured: impl IntoIterator<Item = Measured>) -> Experience {
+        let mut counts = BTreeMap::new();
+        let mut of_class: BTreeMap<Class, Vec<Estimate>> = BTreeMap::new();
+        let mut of_board: BTreeMap<String, Vec<Estimate>> = BTreeMap::new();
+        for Measured { class, took } in measured {
+            *counts.entry(class.to_string()).or_insert(0) += 1;
+            of_board.entry(class.board.clone()).or_default().push(took);
+            of_class.entry(class).or_default().push(took);
+        }
+        Experience { counts, of_class: medians(of_class), of_board: medians(of_board) }
+    }
+
     /// How many devices of each class have been migrated, by the class's name.
     pub fn counts(&self) -> BTreeMap<String, u32> {
-        let mut counts = BTreeMap::new();
-        for measured in &self.0 {
-            *counts.entry(measured.class.to_string()).or_insert(0) += 1;
-        }
-        counts
+        self.counts.clone()
     }
 
     /// What a device of this class is likely to take: the median of its class, else of its board.
     pub fn estimate(&self, class: &Class) -> Option<Estimate> {
-        let took = |is_alike: &dyn Fn(&Class) -> bool| -> Vec<Estimate> {
-            let alike = self.0.iter().filter(|measured| is_alike(&measured.class));
-            alike.map(|measured| measured.took).collect()
-        };
-        median(took(&|other| other == class))
-            .or_else(|| median(took(&|other| other.board == class.board)))
+        self.of_class.get(class).or_else(|| self.of_board.get(&class.board)).copied()
     }
+}
+
+fn medians<K: Ord>(estimates: BTreeMap<K, Vec<Estimate>>) -> BTreeMap<K, Estimate> {
+    let medians = estimates.into_iter().map(|(key, estimates)| Some((key, median(estimates)?)));
+    medians.flatten().collect()
 }
 
 fn median(estimates: Vec<Estimate>) -> Option<Estimate> {
@@ -188,7 +200,7 @@ mod tests {
     fn what_its_class_took_counts_before_what_its_board_took() {
         let taken = [("3B", "a", 60), ("3B", "a", 80), ("3B", "a", 900), ("3B", "b", 300)];
         let experience =
-            Experience(taken.map(|(board, kernel, it)| measured(board, kernel, it)).into());
+            Experience::of(taken.map(|(board, kernel, it)| measured(board, kernel, it)));
         let of = |board, kernel| {
             let class = measured(board, kernel, 0).class;
             experience.estimate(&class).map(|estimate| estimate.to_well)

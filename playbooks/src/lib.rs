@@ -8,6 +8,7 @@
 
 pub mod assess;
 pub mod balena;
+mod digest;
 pub mod estimate;
 pub mod facts;
 pub mod plan;

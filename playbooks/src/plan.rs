@@ -14,6 +14,7 @@ pub use identity::{Destination, Identity, Pin, TAG_CHANGE, TAG_HOSTNAME, TAG_RUN
 pub(crate) use network::added;
 pub use network::{AddedKeyfile, NetworkPlan, NetworkSource};
 
+use crate::digest;
 use crate::playbook::{Playbook, PlaybookError};
 use crate::policy::{
     Allow, Arrival, Bandwidth, Budget, ClassRule, DeadMan, OnTrip, Prove, Require, Stragglers,
@@ -30,6 +31,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// The version of the plan's form.
 pub const PLAN_SCHEMA: u32 = 2;
@@ -231,9 +233,9 @@ pub struct Finding {
     pub remedy: String,
 }
 
-/// A plan that agrees with itself and can be carried out.
+/// A plan that agrees with itself and can be carried out. Its clones are one plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedPlan(Plan);
+pub struct CheckedPlan(Arc<Plan>);
 
 /// Why a saved plan cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -267,13 +269,15 @@ pub fn plan_schema() -> Result<String, serde_json::Error> {
 }
 
 impl Plan {
-    /// The digest of everything but the id.
+    /// The digest of everything but the id, which is taken out for that moment.
     ///
     /// # Errors
     /// None in practice: a plan is plain data.
-    pub fn digest(&self) -> Result<PlanId, serde_json::Error> {
-        let blank = Plan { id: PlanId(Sha256::of(b"")), ..self.clone() };
-        Ok(PlanId(Sha256::of(&serde_json::to_vec(&blank)?)))
+    pub fn digest(&mut self) -> Result<PlanId, serde_json::Error> {
+        let id = std::mem::replace(&mut self.id, PlanId(Sha256::of(b"")));
+        let digest = digest::of_json(self);
+        self.id = id;
+        digest.map(PlanId)
     }
 
     /// What of it is about one device, to be looked at.
@@ -307,7 +311,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`PlanCheckError`] names the first thing that does not fit.
-    pub fn check(self) -> Result<CheckedPlan, PlanCheckError> {
+    pub fn check(mut self) -> Result<CheckedPlan, PlanCheckError> {
         if self.schema != PLAN_SCHEMA {
             return Err(PlanCheckError::Schema(self.schema));
         }
@@ -331,7 +335,7 @@ impl Plan {
                 return Err(PlanCheckError::Unlisted(id.clone()));
             }
         }
-        Ok(CheckedPlan(self))
+        Ok(CheckedPlan(Arc::new(self)))
     }
 }
 
@@ -346,7 +350,7 @@ impl Deref for CheckedPlan {
 impl CheckedPlan {
     /// The plan itself, to be changed and checked again.
     pub fn into_inner(self) -> Plan {
-        self.0
+        Arc::unwrap_or_clone(self.0)
     }
 
     /// The stage of a device, by index.

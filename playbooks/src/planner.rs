@@ -2,13 +2,16 @@
 
 mod chosen;
 mod hours;
+mod order;
 mod stages;
 
+pub use order::in_order;
 pub use stages::{cut, gate, stages};
 
 use self::chosen::Chosen;
 pub(crate) use self::chosen::{choose_image, choose_payload};
-use crate::balena::FleetView;
+use crate::balena::{FleetView, MigratedBefore};
+use crate::digest;
 use crate::estimate::Experience;
 use crate::facts::{BootPartition, Facts, FactsByDevice, Probed};
 use crate::plan::{
@@ -16,7 +19,7 @@ use crate::plan::{
     PayloadSummary, Plan, PlanId, Proof, SavedData, SetAside, added, ports,
 };
 use crate::playbook::Playbook;
-use crate::policy::{Allow, Order, Policy};
+use crate::policy::{Allow, Policy};
 use crate::requirement::firmware::{Way, resets_a_hung_kernel, way};
 use crate::requirement::{Switch, Verdict, network, overruled_by, room};
 use jiff::Timestamp;
@@ -78,9 +81,11 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
     let mut devices = BTreeMap::new();
     let mut set_aside = BTreeMap::new();
     let ports = ports(fleet);
+    let before = situation.balena.migrated.values().map(|before| (&before.device, before));
+    let before: BTreeMap<&DeviceId, &MigratedBefore> = before.collect();
     for id in situation.selection {
         let Some(device) = fleet.devices.get(id) else { continue };
-        match judge(situation, device, ports.get(id).copied()) {
+        match judge(situation, device, ports.get(id).copied(), before.get(id).copied()) {
             Ok(planned) => _ = devices.insert(id.clone(), planned),
             Err(why) => _ = set_aside.insert(id.clone(), why),
         }
@@ -138,7 +143,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, PlanError> {
 }
 
 fn digest(value: &impl Serialize) -> Result<Sha256, PlanError> {
-    serde_json::to_vec(value).map(|bytes| Sha256::of(&bytes)).map_err(PlanError::Digest)
+    digest::of_json(value).map_err(PlanError::Digest)
 }
 
 /// A device's plan, or why it has none.
@@ -146,11 +151,11 @@ fn judge(
     situation: &Situation<'_>,
     device: &Device,
     listen: Option<u16>,
+    before: Option<&MigratedBefore>,
 ) -> Result<DevicePlan, SetAside> {
     if let Some(hold) = &device.hold {
         return Err(SetAside::Held(hold.0.clone()));
     }
-    let migrated = &situation.balena.migrated;
     let facts = match situation.facts.get(&device.id) {
         Some(Probed::Facts(facts)) => facts,
         Some(Probed::Unusable { reason, remedy }) => {
@@ -158,7 +163,6 @@ fn judge(
         }
         silent => {
             // A migrated device does not answer as Raspbian any more; the ledger knows it by its name.
-            let before = migrated.values().find(|before| before.device == device.id);
             if let Some(before) = before.filter(|before| before.os_version.is_some()) {
                 let os_version = before.os_version.clone();
                 return Err(SetAside::AlreadyMigrated { os_version });
@@ -387,48 +391,6 @@ fn refuse_twins(
             set_aside.insert(twin, SetAside::Refused(vec![finding]));
         }
     }
-}
-
-/// The devices of a selection in the order in which they start.
-pub fn in_order(
-    policy: &Policy,
-    selection: &[DeviceId],
-    devices: &BTreeMap<DeviceId, DevicePlan>,
-) -> Vec<DeviceId> {
-    let mut rest: Vec<&DeviceId> =
-        selection.iter().filter(|id| devices.contains_key(*id)).collect();
-    let seed = policy.seed;
-    let shuffle = |id: &DeviceId| Sha256::of(format!("{seed} {id}").as_bytes());
-    match policy.order {
-        Order::Inventory => return rest.into_iter().cloned().collect(),
-        Order::Random | Order::Spread => rest.sort_by_key(|id| shuffle(id)),
-    }
-    if policy.order == Order::Random {
-        return rest.into_iter().cloned().collect();
-    }
-    // Greedy cover: always the device that adds most of what has not been seen yet, so that the first
-    // stages meet every class and site. The seed decides between equals.
-    let mut seen = BTreeSet::new();
-    let mut order = Vec::with_capacity(rest.len());
-    loop {
-        let traits = |id: &DeviceId| {
-            let device = &devices[id];
-            [
-                format!("class {}", device.class),
-                format!("site {:?}", device.site),
-                format!("image {}", device.image),
-            ]
-        };
-        let news = |id: &DeviceId| traits(id).iter().filter(|mark| !seen.contains(*mark)).count();
-        let best =
-            rest.iter().enumerate().max_by_key(|(index, id)| (news(id), std::cmp::Reverse(*index)));
-        let Some((index, _)) = best.filter(|(_, id)| news(id) > 0) else { break };
-        let next = rest.remove(index);
-        seen.extend(traits(next));
-        order.push(next.clone());
-    }
-    order.extend(rest.into_iter().cloned());
-    order
 }
 
 #[cfg(test)]

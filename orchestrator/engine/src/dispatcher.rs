@@ -77,8 +77,9 @@ pub async fn dispatch<T: Transport, B: BalenaApi>(
     let (to, mut messages) = mpsc::channel(QUEUE);
     let (sights_to, mut sights) = mpsc::channel(1);
     let before = rollout.history().elapsed;
+    let uuids = uuids(&world)?;
     let mut desk = Desk {
-        uuids: uuids(&world)?,
+        uuids: uuids.iter().map(|(uuid, device)| (device.clone(), uuid.clone())).collect(),
         world,
         rollout,
         journal,
@@ -94,7 +95,7 @@ pub async fn dispatch<T: Transport, B: BalenaApi>(
         started: Instant::now(),
         before,
     };
-    let poller = poll_balena(desk.world.clone(), desk.uuids.clone(), sights_to);
+    let poller = poll_balena(desk.world.clone(), uuids, sights_to);
     // Dropped, and so ended, with this function.
     let mut helpers = JoinSet::new();
     helpers.spawn(poller);
@@ -105,6 +106,7 @@ pub async fn dispatch<T: Transport, B: BalenaApi>(
     let mut inputs = vec![Input::Begin];
     loop {
         if let Some(outcome) = desk.take(std::mem::take(&mut inputs)).await? {
+            desk.ledger.fold()?;
             return Ok((outcome, desk.rollout.history().clone()));
         }
         tokio::select! {
@@ -141,7 +143,7 @@ struct Desk<T: Transport, B: BalenaApi> {
     journal: Journal,
     ledger: Ledger,
     run: RunId,
-    uuids: BTreeMap<DeviceUuid, DeviceId>,
+    uuids: BTreeMap<DeviceId, DeviceUuid>,
     to: mpsc::Sender<Message>,
     tasks: JoinSet<()>,
     /// The device that each task works on.
@@ -240,7 +242,7 @@ impl<T: Transport, B: BalenaApi> Desk<T, B> {
         for record in records {
             let Event::Device { device, what } = &record.event else { continue };
             let Some((state, cause)) = LedgerState::after(what) else { continue };
-            let uuid = self.uuids.iter().find(|(_, id)| *id == device).map(|(uuid, _)| uuid);
+            let uuid = self.uuids.get(device);
             let (Some(uuid), Some(plan)) = (uuid, self.world.plan.devices.get(device)) else {
                 continue;
             };

@@ -3,7 +3,7 @@
 use crate::event::{Change, CheckVerdict, DeviceEvent, Event, Learned, Record, RunId, StepRef};
 use crate::outcome::Outcome;
 use crate::state::{DeviceState, IllegalTransition};
-use crate::tally::Tally;
+use crate::tally::{Counted, Tally};
 use jiff::Timestamp;
 use migos_inventory::DeviceId;
 use migos_playbooks::balena::DeviceUuid;
@@ -52,6 +52,8 @@ pub struct History {
     to_migrate: u32,
     refused_at_plan: u32,
     unreachable_at_plan: u32,
+    /// The devices that something happened to, counted.
+    counts: Tally,
 }
 
 /// How far a stage is.
@@ -347,11 +349,24 @@ impl History {
         what: &DeviceEvent,
         record: &Record,
     ) -> Result<(), ReplayError> {
-        let mut progress = self.devices.remove(device).unwrap_or_default();
-        let applied = progress.apply(what, record.elapsed);
-        if applied.is_ok() || progress != Progress::default() {
-            self.devices.insert(device.clone(), progress);
-        }
+        let applied = match self.devices.get_mut(device) {
+            Some(progress) => {
+                let before = Counted::of(&progress.state);
+                let applied = progress.apply(what, record.elapsed);
+                self.counts.remove(before);
+                self.counts.count(&progress.state);
+                applied
+            }
+            None => {
+                let mut progress = Progress::default();
+                let applied = progress.apply(what, record.elapsed);
+                if applied.is_ok() {
+                    self.counts.count(&progress.state);
+                    self.devices.insert(device.clone(), progress);
+                }
+                applied
+            }
+        };
         applied.map_err(|source| ReplayError::Transition {
             seq: record.seq,
             device: device.clone(),
@@ -375,7 +390,7 @@ impl History {
 
     /// Counts all devices of the run, those included that nothing has happened to yet.
     pub fn tally(&self) -> Tally {
-        let mut tally = Tally::of(self.devices.values().map(|progress| &progress.state));
+        let mut tally = self.counts;
         let known = u32::try_from(self.devices.len()).unwrap_or(u32::MAX);
         tally.pending += self.to_migrate.saturating_sub(known);
         tally.refused_at_plan = self.refused_at_plan;

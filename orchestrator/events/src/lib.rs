@@ -21,4 +21,4 @@ pub use history::{History, Progress, ReplayError, StageProgress};
 pub use ledger::{LedgerEntry, LedgerState};
 pub use outcome::{Outcome, exit_code};
 pub use state::{DeviceState, IllegalTransition, Then};
-pub use tally::Tally;
+pub use tally::{Counted, Tally};

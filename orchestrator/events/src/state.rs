@@ -1,6 +1,7 @@
 //! The state of a device and its legal transitions.
 
 use crate::event::{Cause, CauseKind, DeviceEvent, StepRef};
+use crate::tally::Counted;
 use migos_playbooks::step::{Action, Reversal};
 use serde::{Deserialize, Serialize};
 
@@ -204,7 +205,7 @@ impl DeviceState {
 
     /// True if it has ended other than it should: its gate counts it.
     pub fn ended_badly(&self) -> bool {
-        matches!(self, DeviceState::Failed(_) | DeviceState::Stuck(_) | DeviceState::Lost(_))
+        Counted::of(self).ended_badly()
     }
 
     /// True if nothing more happens to the device in this run.

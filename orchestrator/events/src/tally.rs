@@ -38,29 +38,108 @@ pub struct Tally {
     pub unreachable_at_plan: u32,
 }
 
-impl Tally {
-    /// Counts one device.
-    pub fn count(&mut self, state: &DeviceState) {
-        let number = match state {
-            DeviceState::Pending => &mut self.pending,
+/// What a device is counted as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Counted {
+    /// Not started, or gone back to wait.
+    #[default]
+    Pending,
+    /// Between start and end.
+    InFlight,
+    /// On balena and well.
+    Migrated,
+    /// A step failed; taken back.
+    Failed,
+    /// Not reached when its turn came; nothing was written.
+    Away,
+    /// The connection was lost for good after something was written.
+    Unreachable,
+    /// Not what the plan was made for any more.
+    Refused,
+    /// Not started, since others of its class have failed.
+    SetAside,
+    /// Taken back by a person's order.
+    Undone,
+    /// Needs hands.
+    Stuck,
+    /// Silent past the point of no return.
+    Lost,
+}
+
+impl Counted {
+    /// What a device in this state is counted as.
+    pub fn of(state: &DeviceState) -> Counted {
+        match state {
+            DeviceState::Pending => Counted::Pending,
             DeviceState::Running { .. }
             | DeviceState::InMigos
             | DeviceState::Undoing { .. }
             | DeviceState::Arriving
-            | DeviceState::Late => &mut self.in_flight,
-            DeviceState::Migrated => &mut self.migrated,
+            | DeviceState::Late => Counted::InFlight,
+            DeviceState::Migrated => Counted::Migrated,
             DeviceState::Failed(cause) => match cause.kind {
-                CauseKind::Away => &mut self.away,
-                CauseKind::Unreachable => &mut self.unreachable,
-                CauseKind::Refused => &mut self.refused,
-                CauseKind::Step => &mut self.failed,
+                CauseKind::Away => Counted::Away,
+                CauseKind::Unreachable => Counted::Unreachable,
+                CauseKind::Refused => Counted::Refused,
+                CauseKind::Step => Counted::Failed,
             },
-            DeviceState::SetAside(_) => &mut self.set_aside,
-            DeviceState::Undone => &mut self.undone,
-            DeviceState::Stuck(_) => &mut self.stuck,
-            DeviceState::Lost(_) => &mut self.lost,
-        };
+            DeviceState::SetAside(_) => Counted::SetAside,
+            DeviceState::Undone => Counted::Undone,
+            DeviceState::Stuck(_) => Counted::Stuck,
+            DeviceState::Lost(_) => Counted::Lost,
+        }
+    }
+
+    /// True if it has ended other than it should: its gate counts it.
+    pub fn ended_badly(self) -> bool {
+        match self {
+            Counted::Failed
+            | Counted::Away
+            | Counted::Unreachable
+            | Counted::Refused
+            | Counted::Stuck
+            | Counted::Lost => true,
+            Counted::Pending
+            | Counted::InFlight
+            | Counted::Migrated
+            | Counted::SetAside
+            | Counted::Undone => false,
+        }
+    }
+}
+
+impl Tally {
+    /// Counts one device.
+    pub fn count(&mut self, state: &DeviceState) {
+        self.add(Counted::of(state));
+    }
+
+    /// Counts one device more.
+    pub fn add(&mut self, counted: Counted) {
+        let number = self.number(counted);
         *number = number.saturating_add(1);
+    }
+
+    /// Counts one device less.
+    pub fn remove(&mut self, counted: Counted) {
+        let number = self.number(counted);
+        *number = number.saturating_sub(1);
+    }
+
+    fn number(&mut self, counted: Counted) -> &mut u32 {
+        match counted {
+            Counted::Pending => &mut self.pending,
+            Counted::InFlight => &mut self.in_flight,
+            Counted::Migrated => &mut self.migrated,
+            Counted::Failed => &mut self.failed,
+            Counted::Away => &mut self.away,
+            Counted::Unreachable => &mut self.unreachable,
+            Counted::Refused => &mut self.refused,
+            Counted::SetAside => &mut self.set_aside,
+            Counted::Undone => &mut self.undone,
+            Counted::Stuck => &mut self.stuck,
+            Counted::Lost => &mut self.lost,
+        }
     }
 
     /// Counts devices.

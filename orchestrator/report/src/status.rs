@@ -8,7 +8,7 @@ use crate::words::{Tone, duration, many, paint, plain};
 use migos_events::{DeviceState, History, Outcome, StageProgress};
 use migos_inventory::{DeviceId, fold};
 use migos_playbooks::plan::{Plan, Stage};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The status of a run. `controller_alive` tells whether a controller is at work on it now;
@@ -170,8 +170,8 @@ fn states(plan: &Plan, history: &History, devices: &[DeviceId], style: Style) ->
 /// Devices that ended badly, by cause.
 fn failures(plan: &Plan, history: &History, devices: &[DeviceId], style: Style) -> String {
     let mut causes: BTreeMap<(usize, String), Vec<&DeviceId>> = BTreeMap::new();
-    let chosen = history.devices.iter().filter(|(id, _)| devices.contains(id));
-    for (id, progress) in chosen {
+    let chosen: BTreeSet<&DeviceId> = devices.iter().collect();
+    for (id, progress) in history.devices.iter().filter(|(id, _)| chosen.contains(id)) {
         let Some(why) = cause(plan, id, progress) else { continue };
         let words = match &progress.state {
             DeviceState::Lost(_) => format!("lost: {why}"),

@@ -3,6 +3,7 @@ use super::*;
 use crate::balena::{DeviceUuid, MigratedBefore};
 use crate::estimate::Experience;
 use crate::facts;
+use crate::policy::Order;
 use crate::policy::Prove;
 use crate::requirement::sample::{Sample, image, kiosks, payload};
 use crate::window::Window;

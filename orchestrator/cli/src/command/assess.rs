@@ -39,7 +39,7 @@ pub(super) async fn run(args: &Assess, global: &Global, printer: Printer) -> Res
         facts: &facts.devices,
         facts_read: facts.read,
         offers: &offers()?,
-        experience: &Experience(measured.collect()),
+        experience: &Experience::of(measured),
         migrated: &migrated,
         playbook: &Playbook::migrate().or_fail(Kind::Internal)?,
         policy: &policy,

@@ -13,14 +13,14 @@ use migos_engine::port::{BalenaApi, BalenaError, Clock};
 use migos_engine::run::write_whole;
 use migos_engine::simulation::predict;
 use migos_inventory::{Device, DeviceId, FleetSlug};
-use migos_playbooks::balena::{FleetView, Heartbeat, MigratedBefore};
+use migos_playbooks::balena::{DeviceUuid, FleetView, Heartbeat, MigratedBefore, Sighting};
 use migos_playbooks::estimate::Experience;
 use migos_playbooks::plan::{CheckedPlan, SetAside};
 use migos_playbooks::planner::{Situation, plan, verdicts};
 use migos_playbooks::policy::Strategy;
 use migos_playbooks::requirement::Verdict;
 use migos_report::{Around, checks_text, plan_html, plan_text};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What is wanted of a plan.
@@ -176,7 +176,7 @@ fn named<'a>(name: &str, inventory: &'a LoadedInventory) -> Result<&'a DeviceId,
 /// What earlier runs have measured.
 fn experience(global: &Global) -> Result<Experience, Failure> {
     let ledger = Ledger::of(&global.runs).read().or_fail(Kind::NotStarted)?;
-    Ok(Experience(ledger.into_values().filter_map(|entry| entry.measured).collect()))
+    Ok(Experience::of(ledger.into_values().filter_map(|entry| entry.measured)))
 }
 
 /// The fleets, and what became of devices that earlier runs migrated.
@@ -202,11 +202,12 @@ async fn look_at_balena(
     }
     let known: Vec<FleetSlug> = view.fleets.keys().cloned().collect();
     let sightings = balena.sightings(&known).await.map_err(|error| unusable(&error))?;
+    let seen = sightings.iter().filter(|seen| seen.heartbeat != Heartbeat::Unknown);
+    let seen: BTreeMap<&DeviceUuid, &Sighting> =
+        seen.map(|sighting| (&sighting.uuid, sighting)).collect();
     // Whoever never came to the point of no return is an ordinary device.
     for (serial, entry) in ledger.into_iter().filter(|(_, entry)| entry.crossed) {
-        let seen = sightings
-            .iter()
-            .find(|seen| seen.uuid == entry.uuid && seen.heartbeat != Heartbeat::Unknown);
+        let seen = seen.get(&entry.uuid);
         let before = MigratedBefore {
             device: entry.device,
             uuid: entry.uuid,

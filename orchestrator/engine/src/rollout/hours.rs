@@ -1,21 +1,49 @@
 //! Windows: when a device may start, and when it may cross the point of no return.
 
-use super::Turn;
+use super::roster::Hours;
+use super::{Rollout, Turn};
 use jiff::Timestamp;
 use migos_events::{Event, Outcome};
 use migos_inventory::DeviceId;
 use migos_playbooks::estimate::{Estimate, with_margin};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-impl Turn<'_> {
-    /// True if all of its migration is likely to fit into its window.
-    pub(super) fn may_start_now(&self, device: &DeviceId) -> bool {
-        self.fits(device, |estimate| estimate.whole())
+/// When windows open next. Nobody looks into a calendar again before that moment: a run waits through whole nights.
+#[derive(Debug, Default)]
+pub(super) struct Calendar {
+    /// By the window's number and how long it has to stay open: when that was looked up, and what was found.
+    openings: BTreeMap<(usize, Duration), (Timestamp, Timestamp)>,
+}
+
+impl Calendar {
+    /// True if a device that starts now is likely to be done before its window closes.
+    pub(super) fn fits(&mut self, hours: Hours<'_>, now: Timestamp) -> bool {
+        self.opens(hours, now) == Some(now)
     }
 
+    /// When the window next has room for a device; `None` if it never does.
+    fn opens(&mut self, hours: Hours<'_>, now: Timestamp) -> Option<Timestamp> {
+        let key = (hours.number, hours.whole);
+        if let Some((looked, opens)) = self.openings.get(&key)
+            && (*looked..*opens).contains(&now)
+        {
+            return Some(*opens);
+        }
+        let opens = hours.window.fits_next(now, with_margin(hours.whole));
+        if let Some(opens) = opens.filter(|opens| *opens > now) {
+            self.openings.insert(key, (now, opens));
+        }
+        opens
+    }
+}
+
+impl Turn<'_> {
     /// True if the way from the point of no return to balena is likely to fit into its window.
     pub(super) fn may_cross_now(&self, device: &DeviceId) -> bool {
-        self.fits(device, |estimate| estimate.to_well.0)
+        let plan = self.rollout.plan.devices.get(device);
+        let Some(window) = plan.and_then(|plan| plan.window.as_ref()) else { return true };
+        window.fits(self.now.wall, with_margin(self.prediction(device).to_well.0))
     }
 
     /// In words, for people.
@@ -24,40 +52,31 @@ impl Turn<'_> {
         format!("its window closes within the {needed} minutes that it needs from here")
     }
 
-    fn fits(&self, device: &DeviceId, needed: impl Fn(&Estimate) -> Duration) -> bool {
-        let plan = self.rollout.plan.devices.get(device);
-        let Some(window) = plan.and_then(|plan| plan.window.as_ref()) else { return true };
-        window.fits(self.now.wall, with_margin(needed(&self.prediction(device))))
-    }
-
     /// What the slowest device of its class has taken in this run, else the plan's estimate.
     fn prediction(&self, device: &DeviceId) -> Estimate {
-        let planned = self.rollout.plan.devices.get(device).map(|plan| plan.estimate);
-        let class = self.class_of(device).and_then(|class| self.rollout.classes.get(class));
-        let measured = class
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.rollout.history.devices.get(id)?.took());
-        let slowest = measured.reduce(|one, other| Estimate {
-            to_commit: one.to_commit.max(other.to_commit),
-            to_well: one.to_well.max(other.to_well),
-            ..one
-        });
-        slowest.or(planned).unwrap_or_default()
+        let planned = || self.rollout.plan.devices.get(device).map(|plan| plan.estimate);
+        self.rollout.roster.slowest(device).or_else(planned).unwrap_or_default()
     }
 
     /// Says that nothing can start before a window opens; a person is called if none ever opens for long enough.
-    pub(super) fn tell_of_windows(&mut self, waiting: &[&DeviceId]) -> bool {
-        let starts: Vec<Start> = waiting.iter().map(|id| self.start_of(id)).collect();
-        if starts.is_empty() || starts.contains(&Start::Now) {
+    pub(super) fn tell_of_windows(&mut self, stage: usize) -> bool {
+        let Rollout { roster, calendar, .. } = &mut *self.rollout;
+        let now = self.now.wall;
+        let mut opens: Option<Timestamp> = None;
+        let waiting = roster.waiting_hours(stage);
+        for hours in &waiting {
+            match hours.map(|hours| calendar.opens(hours, now)) {
+                Some(Some(at)) if at > now => opens = Some(opens.map_or(at, |other| other.min(at))),
+                // Too short.
+                Some(None) => {}
+                Some(Some(_)) | None => return false,
+            }
+        }
+        if waiting.is_empty() {
             return false;
         }
-        let opens = starts.iter().filter_map(|start| match start {
-            Start::At(opens) => Some(*opens),
-            Start::Now | Start::Never => None,
-        });
-        let Some(opens) = opens.min() else {
-            let devices = migos_inventory::fold(waiting.iter().copied());
+        let Some(opens) = opens else {
+            let devices = migos_inventory::fold(&roster.waiting(stage));
             let reason =
                 format!("the windows of {devices} are too short for what their class takes");
             self.close(Outcome::Paused, Event::Paused { reason, gate: None });
@@ -68,26 +87,4 @@ impl Turn<'_> {
         }
         self.say(Event::WindowClosed { opens })
     }
-
-    /// When the device's window next has room for it.
-    fn start_of(&self, device: &DeviceId) -> Start {
-        let plan = self.rollout.plan.devices.get(device);
-        let Some(window) = plan.and_then(|plan| plan.window.as_ref()) else { return Start::Now };
-        let needed = with_margin(self.prediction(device).whole());
-        match window.fits_next(self.now.wall, needed) {
-            Some(opens) if opens > self.now.wall => Start::At(opens),
-            Some(_) => Start::Now,
-            None => Start::Never,
-        }
-    }
-}
-
-/// When a window lets a device start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
-    /// It is open, or there is none.
-    Now,
-    At(Timestamp),
-    /// It is too short.
-    Never,
 }

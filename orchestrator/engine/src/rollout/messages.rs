@@ -28,6 +28,8 @@ pub enum Input {
     Order(Order),
     /// balena answered: what it sees of the run's devices.
     Seen(Vec<Seen>),
+    /// balena answered: what it sees otherwise than when it answered last.
+    SeenOtherwise(Vec<Seen>),
     /// balena did not answer.
     BalenaAway(String),
     /// The command that judges this stage has answered.

@@ -9,32 +9,28 @@ mod class;
 mod gate;
 mod hours;
 mod messages;
+mod roster;
 mod settle;
+mod sights;
 mod stage;
 mod straggler;
 
 pub use gate::{Soak, Verdict, judge};
 pub use messages::{Effect, Forgiveness, Input, Now, Order, Said, Seen, Sight, Wishes};
 
+use hours::Calendar;
 use migos_events::{
     DeviceEvent, DeviceState, Event, History, Outcome, Progress, Record, ReplayError, RunId,
     StepRef, Then,
 };
 use migos_inventory::DeviceId;
-use migos_playbooks::plan::{CheckedPlan, Class, SetAside};
+use migos_playbooks::plan::{CheckedPlan, SetAside};
 use migos_playbooks::policy::Prove;
 use migos_playbooks::step::{Action, Reversal, When};
-use std::collections::{BTreeMap, BTreeSet};
+use roster::Roster;
+use sights::Sights;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Since when a device has been seen well.
-#[derive(Debug, Clone, Copy)]
-struct Well {
-    since: Duration,
-    /// True while its VPN is up.
-    vpn: bool,
-}
 
 /// What the run is heading for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,33 +51,20 @@ pub struct Rollout {
     controller: String,
     history: History,
     mode: Mode,
-    /// Devices that have a task.
-    tasks: BTreeSet<DeviceId>,
-    /// What was not well when balena last answered, or that it did not answer.
-    unwell: Option<String>,
-    /// When balena last answered.
-    seen_at: Option<Duration>,
-    /// Since when each migrated device has been seen well, without a gap, by this controller.
-    well_since: BTreeMap<DeviceId, Well>,
-    /// Since when each arriving device has been seen well, without a gap, by this controller.
-    arriving_since: BTreeMap<DeviceId, Duration>,
-    /// Migrated devices that this controller has settled, or tried to.
-    settling: BTreeSet<DeviceId>,
-    /// Since when a migrated device has not been seen well.
-    unwell_since: BTreeMap<DeviceId, Duration>,
+    /// Where each device stands.
+    roster: Roster,
+    /// What balena has told of them.
+    sights: Sights,
+    /// When their windows open.
+    calendar: Calendar,
     /// The stage whose check has been asked and has not answered.
     checking: Option<usize>,
     /// True until balena has been asked about devices that an earlier controller gave up.
     look_first: bool,
-    /// The devices that a person wants back as they were and that are still to begin; nothing else is done
-    /// in such a run.
-    take_back: Vec<DeviceId>,
+    /// Nothing else is done than to give devices back as they were.
+    only_gives_back: bool,
     /// What this controller was asked for besides.
     wishes: Wishes,
-    /// The devices of each class, in order.
-    classes: BTreeMap<Class, Vec<DeviceId>>,
-    /// The stage of each device, by index.
-    stages: BTreeMap<DeviceId, usize>,
 }
 
 impl Rollout {
@@ -97,40 +80,29 @@ impl Rollout {
     ) -> Result<Self, ReplayError> {
         let history = History::replay(past)?;
         let look_first = history.tally().lost > 0;
-        let mut classes: BTreeMap<Class, Vec<DeviceId>> = BTreeMap::new();
-        for (id, device) in &plan.devices {
-            classes.entry(device.class.clone()).or_default().push(id.clone());
-        }
-        let stages = plan.stages.iter().enumerate();
-        let stages =
-            stages.flat_map(|(n, stage)| stage.devices.iter().map(move |id| (id.clone(), n)));
-        let stages = stages.collect();
+        let roster = Roster::new(&plan, &history);
+        let sights = Sights::of(&roster);
         Ok(Rollout {
             plan,
             run,
             controller: controller.to_owned(),
             history,
             mode: Mode::NotBegun,
-            tasks: BTreeSet::new(),
-            unwell: None,
-            seen_at: None,
-            well_since: BTreeMap::new(),
-            arriving_since: BTreeMap::new(),
-            settling: BTreeSet::new(),
-            unwell_since: BTreeMap::new(),
+            roster,
+            sights,
+            calendar: Calendar::default(),
             checking: None,
             look_first,
-            take_back: Vec::new(),
+            only_gives_back: false,
             wishes: Wishes::default(),
-            classes,
-            stages,
         })
     }
 
     /// The same run, but only to give these devices back as they were.
     #[must_use]
     pub fn taking_back(mut self, devices: Vec<DeviceId>) -> Self {
-        self.take_back = devices;
+        self.only_gives_back = !devices.is_empty();
+        self.roster.give_back(&devices);
         self
     }
 
@@ -139,13 +111,6 @@ impl Rollout {
     pub fn wishing(mut self, wishes: Wishes) -> Self {
         self.wishes = wishes;
         self
-    }
-
-    /// True if some device of this class has done this.
-    fn class_has(&self, device: &DeviceId, done: impl Fn(&Progress) -> bool) -> bool {
-        let class = self.plan.devices.get(device).and_then(|it| self.classes.get(&it.class));
-        let progress = |id: &DeviceId| self.history.devices.get(id).is_some_and(&done);
-        class.is_some_and(|members| members.iter().any(progress))
     }
 
     /// What has happened so far.
@@ -169,6 +134,7 @@ impl Rollout {
             Input::TaskEnded(device) => turn.task_ended(&device),
             Input::Order(order) => turn.order(order),
             Input::Seen(seen) => turn.seen(seen),
+            Input::SeenOtherwise(changes) => turn.seen_otherwise(changes),
             Input::BalenaAway(message) => turn.balena_away(message),
             Input::Checked(stage, verdict, message) => turn.checked(stage, verdict, message),
             Input::Tick => {}
@@ -179,12 +145,6 @@ impl Rollout {
 
     fn state(&self, device: &DeviceId) -> &DeviceState {
         self.history.devices.get(device).map_or(&DeviceState::Pending, |progress| &progress.state)
-    }
-
-    /// In flight: it has a task, or it is on its way to balena.
-    fn in_flight(&self, device: &DeviceId) -> bool {
-        self.tasks.contains(device)
-            || matches!(self.state(device), DeviceState::Arriving | DeviceState::Late)
     }
 }
 
@@ -206,6 +166,7 @@ impl Turn<'_> {
         let record = Record { seq: history.records, at: self.now.wall, elapsed, event };
         let taken = history.take(&record).is_ok();
         if taken {
+            self.rollout.roster.note(&record, &self.rollout.history);
             self.effects.push(Effect::Record(record));
         }
         taken
@@ -238,7 +199,7 @@ impl Turn<'_> {
             };
             self.say(event);
         }
-        if !self.rollout.take_back.is_empty() {
+        if self.rollout.only_gives_back {
             self.rollout.mode = Mode::Closing(Outcome::TakenBack);
             return;
         }
@@ -276,12 +237,12 @@ impl Turn<'_> {
     }
 
     fn launch(&mut self, device: DeviceId, progress: Progress) {
-        self.rollout.tasks.insert(device.clone());
+        self.rollout.roster.set_task(&device, true);
         self.effects.push(Effect::Launch(device, Box::new(progress)));
     }
 
     fn said(&mut self, device: DeviceId, said: Said) {
-        if !self.rollout.tasks.contains(&device) {
+        if !self.rollout.roster.has_task(&device) {
             return;
         }
         let steps = &self.rollout.plan.steps;
@@ -357,7 +318,7 @@ impl Turn<'_> {
         // One proof serves the class, but a proof that was begun is brought to its end.
         let skip = is_proof
             && self.rollout.plan.prove == Prove::PerClass
-            && self.rollout.class_has(device, |other| other.proven)
+            && self.rollout.roster.is_proven(device)
             && self.rollout.mode == Mode::Going;
         if skip && self.say_of(device, DeviceEvent::StepSkipped { step }) {
             self.effects.push(Effect::Skip(device.clone()));
@@ -382,9 +343,10 @@ impl Turn<'_> {
     }
 
     fn task_ended(&mut self, device: &DeviceId) {
-        if !self.rollout.tasks.remove(device) {
+        if !self.rollout.roster.has_task(device) {
             return;
         }
+        self.rollout.roster.set_task(device, false);
         let left_alone = matches!(
             self.rollout.state(device),
             DeviceState::Running { .. } | DeviceState::InMigos | DeviceState::Undoing { .. }

@@ -10,6 +10,9 @@ use migos_playbooks::plan::{CheckedPlan, DevicePlan, Handover};
 use migos_playbooks::step::Action;
 use std::time::Duration;
 
+/// The next moment after another one.
+const MOMENT: Duration = Duration::from_nanos(1);
+
 /// A simulated device.
 #[derive(Debug, Clone)]
 pub(super) struct Body {
@@ -67,11 +70,12 @@ impl Body {
         what: &DeviceEvent,
         at: Duration,
     ) {
-        let by_itself = plan.devices.get(id).is_some_and(|it| it.handover == Handover::Unattended);
+        let by_itself =
+            || plan.devices.get(id).is_some_and(|it| it.handover == Handover::Unattended);
         match what {
             DeviceEvent::StepDone { step, .. } => match step.action {
                 Action::Commit => _ = self.crossed.get_or_insert(at),
-                Action::Arm | Action::Reboot if by_itself => {
+                Action::Arm | Action::Reboot if by_itself() => {
                     self.crossed.get_or_insert(at + self.own_commit);
                 }
                 _ => {}
@@ -100,6 +104,14 @@ impl Body {
             None if never => None,
             None => Some(crossed + self.flash + self.first_start + behaviour.late),
         }
+    }
+
+    /// When next after this moment balena may see it otherwise, if nothing is done to it before.
+    pub(super) fn next_change(&self, now: Duration, heartbeat: Duration) -> Option<Duration> {
+        let silent = |dark: &Period| dark.from.checked_add(heartbeat * 3 / 2 + MOMENT);
+        let of_dark = |dark: &Period| [Some(dark.from), Some(dark.to), silent(dark)];
+        let moments = self.dark.iter().flat_map(of_dark).chain([self.arrives()]);
+        moments.flatten().filter(|moment| *moment > now).min()
     }
 
     /// The time without network that touches this stretch of time.

@@ -1,11 +1,12 @@
 //! One simulated controller: the core, the tasks of its devices, its poller and its clock.
 
 use super::circumstances::{Deed, Moment};
+use super::sky::Sky;
 use super::task::{
     Next, Permitted, TakenBack, Task, Way, Work, learned, taken_up, to_be_taken_back,
 };
 use super::{Ended, Errand, Simulation, SimulationError};
-use crate::rollout::{Effect, Input, Now, Rollout, Said, Seen};
+use crate::rollout::{Effect, Input, Now, Rollout, Said};
 use migos_events::{
     CheckVerdict, DeviceEvent, DeviceState, Event, Progress, Record, ReplayError, StepRef, Then,
 };
@@ -39,6 +40,7 @@ pub(super) struct Controller<'a> {
     world: &'a mut Simulation,
     rollout: Rollout,
     tasks: BTreeMap<DeviceId, Task>,
+    sky: Sky,
     /// What is to happen, by moment, and in the order in which it was decided.
     agenda: BTreeMap<(Duration, u64), Happening>,
     number: u64,
@@ -55,6 +57,7 @@ impl<'a> Controller<'a> {
             .wishing(errand.wishes)
             .taking_back(errand.take_back);
         let mut controller = Controller {
+            sky: Sky::over(world.bodies.keys()),
             begun: world.clock,
             before: rollout.history().elapsed,
             world,
@@ -137,18 +140,13 @@ impl<'a> Controller<'a> {
         }
     }
 
-    fn poll(&self) -> Input {
+    fn poll(&mut self) -> Input {
         let now = self.world.clock;
         if self.world.circumstances.balena_away.iter().any(|period| period.holds(now)) {
             return Input::BalenaAway("connection refused".into());
         }
         let heartbeat = self.world.plan.arrival.heartbeat.0;
-        let seen = self.world.bodies.iter().map(|(id, body)| Seen {
-            device: id.clone(),
-            uuid: body.uuid.clone(),
-            sight: body.sight(now, heartbeat),
-        });
-        Input::Seen(seen.collect())
+        Input::SeenOtherwise(self.sky.look(&self.world.bodies, now, heartbeat))
     }
 
     fn now(&self) -> Now {
@@ -184,17 +182,26 @@ impl<'a> Controller<'a> {
         if let Event::Device { device, what } = &record.event {
             let (plan, now) = (self.world.plan.clone(), self.world.clock);
             if let Some(body) = self.world.bodies.get_mut(device) {
+                let before = body.crossed;
                 body.live_through(&plan, device, what, now);
+                if body.crossed != before {
+                    self.sky.changed(device);
+                }
             }
         }
-        if let Event::Device { device, what: DeviceEvent::StepStarted { step } } = &record.event {
+        if let Event::Device { device, what: DeviceEvent::StepStarted { step } } = &record.event
+            && !self.world.deeds.is_empty()
+        {
             let moment = Moment::Begins(device.clone(), step.action);
             let deed = self.world.deeds.iter().find(|(when, _)| *when == moment).cloned();
             if let Some((moment, deed)) = deed {
                 self.after(Duration::ZERO, Happening::Deed(moment, deed));
             }
         }
-        self.world.journal.push(record);
+        match &mut self.world.forecast {
+            Some(forecast) => forecast.take(&record),
+            None => self.world.journal.push(record),
+        }
     }
 
     /// The last of these steps is taken back, since this moment.

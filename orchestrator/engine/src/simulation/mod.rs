@@ -14,12 +14,14 @@ mod controller;
 mod pace;
 mod predict;
 mod referee;
+mod sky;
 mod task;
 #[cfg(test)]
 mod tests;
 
 pub use circumstances::{Behaviour, Circumstances, Deed, Failing, Moment, Period};
 pub use pace::Pace;
+use predict::Forecast;
 pub use predict::predict;
 pub use referee::breaches;
 
@@ -43,6 +45,8 @@ pub struct Simulation {
     deeds: Vec<(Moment, Deed)>,
     bodies: BTreeMap<DeviceId, Body>,
     journal: Vec<Record>,
+    /// What is predicted from the records of the last controller, which are not kept: nobody takes up its journal.
+    forecast: Option<Forecast>,
     /// The wall clock at the start of the simulation.
     start: Timestamp,
     /// Since then.
@@ -98,6 +102,7 @@ impl Simulation {
             circumstances,
             bodies,
             journal: Vec::new(),
+            forecast: None,
             start,
             clock: Duration::ZERO,
             breaches: Vec::new(),

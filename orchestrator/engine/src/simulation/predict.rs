@@ -2,7 +2,7 @@
 
 use super::{Circumstances, Ended, Errand, Pace, Simulation, SimulationError};
 use jiff::Timestamp;
-use migos_events::{DeviceEvent, Event, Outcome};
+use migos_events::{DeviceEvent, Event, Outcome, Record};
 use migos_inventory::DeviceId;
 use migos_playbooks::estimate::{Journey, Prediction, StagePrediction};
 use migos_playbooks::plan::CheckedPlan;
@@ -22,40 +22,67 @@ pub fn predict(plan: &CheckedPlan, start: Timestamp) -> Result<Prediction, Simul
     let mut simulation = Simulation::new(plan.clone(), circumstances, start);
     let gates = plan.stages.iter().filter(|stage| stage.gate.pause.is_some()).count();
     let mut pauses = 0;
-    while simulation.carry_out(Errand::default(), LONGEST)? != Ended::Outcome(Outcome::Finished) {
-        if pauses == gates {
-            let history = simulation.history()?;
-            let reason = history.stopped.or(history.paused).unwrap_or_default();
-            return Err(SimulationError::Unfinished(reason));
-        }
-        pauses += 1;
+    let mut ended = None;
+    while pauses < gates && ended != Some(Ended::Outcome(Outcome::Finished)) {
+        ended = Some(simulation.carry_out(Errand::default(), LONGEST)?);
+        pauses += usize::from(ended != Some(Ended::Outcome(Outcome::Finished)));
     }
-    let mut stages = Vec::new();
-    let mut began = Duration::ZERO;
-    let mut devices: BTreeMap<DeviceId, Journey> = BTreeMap::new();
-    for record in simulation.journal() {
+    let mut forecast = Forecast::default();
+    simulation.journal().iter().for_each(|record| forecast.take(record));
+    if ended != Some(Ended::Outcome(Outcome::Finished)) {
+        simulation.forecast = Some(forecast);
+        ended = Some(simulation.carry_out(Errand::default(), LONGEST)?);
+        forecast = simulation.forecast.take().unwrap_or_default();
+    }
+    if ended != Some(Ended::Outcome(Outcome::Finished)) {
+        return Err(SimulationError::Unfinished(forecast.why));
+    }
+    let stage = |(stage, takes): (usize, Duration)| {
+        let name = plan.stages.get(stage).map(|it| it.name.clone()).unwrap_or_default();
+        StagePrediction { name, takes }
+    };
+    let stages = forecast.stages.into_iter().map(stage).collect();
+    let devices = forecast.devices;
+    Ok(Prediction { stages, whole: simulation.clock(), pauses, begun: start, devices })
+}
+
+/// What records predict, as far as they have been taken.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Forecast {
+    /// When the present stage began.
+    began: Duration,
+    /// What each stage took that is over.
+    stages: Vec<(usize, Duration)>,
+    devices: BTreeMap<DeviceId, Journey>,
+    /// Why the run was paused or stopped last.
+    why: String,
+}
+
+impl Forecast {
+    pub(super) fn take(&mut self, record: &Record) {
         let at = record.elapsed;
         match &record.event {
-            Event::StageStarted { .. } => began = at,
-            Event::StagePassed { stage } => {
-                let name = plan.stages.get(*stage).map(|it| it.name.clone()).unwrap_or_default();
-                stages.push(StagePrediction { name, takes: at - began });
+            Event::StageStarted { .. } => self.began = at,
+            Event::StagePassed { stage } => self.stages.push((*stage, at - self.began)),
+            Event::Paused { reason, .. } | Event::Stopped { reason, .. } => {
+                self.why.clone_from(reason);
             }
-            Event::Device { device, what } => {
-                let begins = Journey { starts: at, leaves: at, commits: at, arrives: at };
-                let journey = devices.entry(device.clone()).or_insert(begins);
-                match what {
-                    DeviceEvent::StepStarted { step } => match step.action {
-                        Action::Arm | Action::Reboot => journey.leaves = at,
-                        Action::Commit | Action::AwaitCommit => journey.commits = at,
-                        _ => {}
-                    },
-                    DeviceEvent::Migrated { .. } => journey.arrives = at,
-                    _ => {}
-                }
-            }
+            Event::Device { device, what } => self.take_of_device(device, what, at),
             _ => {}
         }
     }
-    Ok(Prediction { stages, whole: simulation.clock(), pauses, begun: start, devices })
+
+    fn take_of_device(&mut self, device: &DeviceId, what: &DeviceEvent, at: Duration) {
+        let begins = Journey { starts: at, leaves: at, commits: at, arrives: at };
+        let journey = self.devices.entry(device.clone()).or_insert(begins);
+        match what {
+            DeviceEvent::StepStarted { step } => match step.action {
+                Action::Arm | Action::Reboot => journey.leaves = at,
+                Action::Commit | Action::AwaitCommit => journey.commits = at,
+                _ => {}
+            },
+            DeviceEvent::Migrated { .. } => journey.arrives = at,
+            _ => {}
+        }
+    }
 }

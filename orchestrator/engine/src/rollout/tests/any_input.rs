@@ -4,6 +4,7 @@ use super::*;
 use migos_events::CheckVerdict;
 use migos_playbooks::step::{ACTIONS, Reversal};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn any_input(devices: usize) -> impl Strategy<Value = Input> {
     let device = (0..devices + 1).prop_map(sample::id);
@@ -63,7 +64,10 @@ fn permitted(record: &Record) -> Option<&DeviceId> {
 /// Invariant 3.
 pub(super) fn assert_within_limits(rollout: &Rollout) {
     let plan = &rollout.plan;
-    let flying: Vec<_> = plan.devices.keys().filter(|id| rollout.in_flight(id)).collect();
+    let is_arriving =
+        |id: &DeviceId| matches!(rollout.state(id), DeviceState::Arriving | DeviceState::Late);
+    let flies = |id: &&DeviceId| rollout.roster.has_task(id) || is_arriving(id);
+    let flying: Vec<_> = plan.devices.keys().filter(flies).collect();
     assert!(flying.len() <= plan.parallel as usize);
     let mut sites: BTreeMap<_, u32> = BTreeMap::new();
     for id in &flying {
