@@ -13,11 +13,13 @@ PACKAGES := openssh-server openssh-client dropbear-bin openssl sudo dash busybox
 EMULATION := mmdebstrap cpio device-tree-compiler
 # What links MIGOS's program for 32-bit Pis.
 CROSS := gcc-arm-linux-gnueabi libc6-dev-armel-cross
+# What the program is compared with, besides what Python's index has: tests/benches/requirements.txt.
+PEERS := rsync
 # What balena's own client runs in; wherever it comes from, it has to be there.
 NODE := command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: test fuzz packages payloads programs emulated raspi3b watch-emulated check deny lab
+.PHONY: test fuzz packages payloads programs emulated raspi3b watch-emulated bench bench-quick check deny lab
 
 # Needs root: the tests start a real sshd in a mount namespace of its own.
 test: packages
@@ -56,6 +58,19 @@ raspi3b: packages
 watch-emulated: MORE := $(EMULATION)
 watch-emulated: packages
 	@$(EMULATED) run --quiet --release -p migos-tests --example watch
+
+# The comparison with other tools: writes the figures and pictures of docs/performance.md. ONLY="upload lab" runs these
+# contests alone. It starts real servers in namespaces of its own, so it needs root.
+COMPARE = cargo build --release --workspace --bin compare && \
+	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" "$${CARGO_TARGET_DIR:-target}/release/compare"
+bench: MORE := $(PEERS)
+bench: packages
+	$(COMPARE) $(ONLY)
+
+# The same in a minute, to see that it works; writes nothing.
+bench-quick: MORE := $(PEERS)
+bench-quick: packages
+	$(COMPARE) --quick $(ONLY)
 
 # Installs the Debian packages that the tests need, if any is missing.
 packages:

@@ -66,6 +66,14 @@ impl Sshd {
         Self::listening(Userland::Debian, here, port, &[], lines)
     }
 
+    /// Starts a Debian server at this address and port, with these lines before all others in its configuration.
+    ///
+    /// # Errors
+    /// If it cannot be started; the message says what is missing.
+    pub fn start_at(address: Ipv4Addr, port: u16, lines: &str) -> Result<Self> {
+        Self::listening(Userland::Debian, address, port, &[], lines)
+    }
+
     /// Starts a server that is a computer of its own on a network, and waits until it listens.
     ///
     /// # Errors
@@ -131,6 +139,11 @@ impl Sshd {
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The process that all others of the server descend from.
+    pub fn process(&self) -> u32 {
+        self.process.id()
     }
 
     /// The private key that all users log in with.

@@ -19,7 +19,7 @@ pub(super) fn probe(bytes: &[u8]) {
 
 /// A saved plan: it is written again as it was read, and only an unchanged one passes.
 pub(super) fn plan(bytes: &[u8]) {
-    let Ok(plan) = Plan::from_json(&text(bytes)) else { return };
+    let Ok(mut plan) = Plan::from_json(&text(bytes)) else { return };
     let again = plan.to_json().map(|written| Plan::from_json(&written).ok());
     assert_eq!(again.ok().flatten().as_ref(), Some(&plan));
     let is_whole = plan.digest().ok() == Some(plan.id);

@@ -48,6 +48,9 @@ for name in null zero full random urandom tty; do
   : >"dev/$name"
   mount --bind "/dev/$name" "dev/$name"
 done
+mkdir dev/pts
+mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
 
 # Stand-ins for what only a Pi has.
 cat >usr/local/bin/systemctl <<'END'
