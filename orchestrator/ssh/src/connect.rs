@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// What a server without instructions for AES is offered, and the slow end counts. AES-128-GCM is not in russh's
 /// own list.
@@ -66,10 +66,8 @@ pub(crate) async fn connect(
 ) -> Result<Connection, TransportError> {
     let Target { host, port, .. } = target;
     let stream = dial(host, *port, timeouts.connect).await;
-    let (stream, round_trip) = stream.map_err(|why| unreachable(host, *port, why))?;
-    let connection = shake_hands(stream, None, target, expected, timeouts).await?;
-    connection.round_trip.took(round_trip);
-    Ok(connection)
+    let stream = stream.map_err(|why| unreachable(host, *port, why))?;
+    shake_hands(stream, None, target, expected, timeouts).await
 }
 
 /// The same, through a command.
@@ -210,8 +208,7 @@ fn config(expected: &Expected, target: &Target, timeouts: &Timeouts) -> client::
     }
 }
 
-/// A TCP connection, and how long the other side took to take it: one round trip, whatever it is busy with.
-async fn dial(host: &str, port: u16, limit: Duration) -> Result<(QuickAck, Duration), String> {
+async fn dial(host: &str, port: u16, limit: Duration) -> Result<QuickAck, String> {
     let seconds = limit.as_secs();
     let addresses: Vec<SocketAddr> = match timeout(limit, lookup_host((host, port))).await {
         Ok(Ok(addresses)) => addresses.collect(),
@@ -220,13 +217,8 @@ async fn dial(host: &str, port: u16, limit: Duration) -> Result<(QuickAck, Durat
     };
     let mut failed = "the name has no address".to_owned();
     for address in addresses {
-        let start = Instant::now();
         failed = match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let round_trip = start.elapsed();
-                let stream = QuickAck::new(stream).map_err(|error| error.to_string())?;
-                return Ok((stream, round_trip));
-            }
+            Ok(Ok(stream)) => return QuickAck::new(stream).map_err(|error| error.to_string()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {seconds} s"),
         };

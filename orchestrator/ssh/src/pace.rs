@@ -28,7 +28,8 @@ const SHORTEST_SPAN: Duration = Duration::from_millis(20);
 /// The fastest of so many rates counts, so that a hiccup slows nothing down.
 const RATES: usize = 8;
 
-/// The shortest round trip to a server that was seen.
+/// The shortest round trip to a server that was seen, as channels were opened: the time that TCP takes for a connection
+/// says less, since satellite links and proxies take it themselves.
 #[derive(Debug)]
 pub(crate) struct RoundTrip(AtomicU64);
 
