@@ -375,7 +375,7 @@ fn nobody_there_to_confirm() {
     let (_, stderr) = rest.split_once("----- stderr\n").unwrap();
     insta::assert_snapshot!(format!("{code}\n{stderr}"), @r"
     exit code 2
-    probing 1 devices, 64 at a time
+    probing 1 devices, 1 at a time
     1 of 1 devices answered
     error: nobody is there to confirm that 1 devices are erased
     hint: run it in a terminal, or add --yes

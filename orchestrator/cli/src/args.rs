@@ -1,11 +1,13 @@
 //! What can be typed.
 
 mod assess;
+mod cipher;
 mod format;
 mod inventory;
 mod stock;
 
 pub(crate) use assess::Assess;
+pub(crate) use cipher::CipherChoice;
 pub(crate) use format::{Format, ReportFormat, SchemaName};
 pub(crate) use inventory::{Init, Show};
 pub(crate) use stock::{
@@ -14,8 +16,6 @@ pub(crate) use stock::{
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use migos_engine::port::Cipher;
-use migos_payload::board::BoardType;
 use migos_playbooks::policy::Allow;
 use std::path::PathBuf;
 
@@ -72,25 +72,6 @@ pub(crate) struct Global {
     /// Tell more on stderr: -v steps, -vv what is done, -vvv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CipherChoice {
-    Auto,
-    Chacha20,
-    Aes,
-}
-
-impl CipherChoice {
-    /// The cipher for such a board; `None`: it is not known yet.
-    pub(crate) fn of(self, board: Option<BoardType>) -> Cipher {
-        match self {
-            CipherChoice::Chacha20 => Cipher::ChaCha20,
-            CipherChoice::Aes => Cipher::Aes,
-            CipherChoice::Auto if board.is_some_and(BoardType::has_aes) => Cipher::Aes,
-            CipherChoice::Auto => Cipher::ChaCha20,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
