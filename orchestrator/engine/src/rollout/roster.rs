@@ -5,6 +5,8 @@
 
 mod class;
 mod queue;
+#[cfg(test)]
+mod recount;
 mod standing;
 mod turn;
 

@@ -88,6 +88,7 @@ impl World {
                     };
                     assert!(self.tasks.insert(device, task).is_none(), "launched twice");
                     assert_within_limits(&self.rollout);
+                    self.rollout.roster.assert_is_as_counted_anew(&self.rollout.history);
                 }
                 Effect::Grant(device) => {
                     let task = match self.tasks.remove(&device).unwrap() {

@@ -61,7 +61,7 @@ impl Standing {
         self.has_task || self.arriving
     }
 
-    fn waits(self) -> bool {
+    pub(super) fn waits(self) -> bool {
         self.counted == Counted::Pending && !self.is_in_flight()
     }
 
@@ -70,8 +70,23 @@ impl Standing {
     }
 
     /// What a device's link or a change of its files does is not its class's fault.
-    fn has_failed(self) -> bool {
+    pub(super) fn has_failed(self) -> bool {
         matches!(self.counted, Counted::Failed | Counted::Stuck | Counted::Lost) && !self.forgiven
+    }
+}
+
+#[cfg(test)]
+impl Standing {
+    pub(super) fn counted(self) -> Counted {
+        self.counted
+    }
+
+    pub(super) fn is_forgiven(self) -> bool {
+        self.forgiven
+    }
+
+    pub(super) fn is_proven(self) -> bool {
+        self.proven
     }
 }
 

@@ -117,7 +117,8 @@ pub(super) fn assert_nobody_is_undone_with_a_permit(journal: &[Record]) {
 
 proptest! {
     /// Invariants 2 and 4: whatever comes in, the records replay to the very state of the core, and no
-    /// permit for the point of no return follows a pause, a stop or an interruption.
+    /// permit for the point of no return follows a pause, a stop or an interruption. After each input the roster
+    /// counts what a look at all devices finds.
     #[test]
     fn any_inputs_leave_a_legal_state(inputs in prop::collection::vec(any_input(4), 0..400)) {
         let plan = Arc::new(sample::plan_with_handovers(4));
@@ -130,6 +131,7 @@ proptest! {
                     journal.push(record);
                 }
             }
+            core.roster.assert_is_as_counted_anew(core.history());
         }
         prop_assert_eq!(&History::replay(&journal).unwrap(), core.history());
         assert_no_permit_after_the_close(&journal);
