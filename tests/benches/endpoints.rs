@@ -25,6 +25,7 @@ const CONFIGURATION: &str = "\
 MaxStartups 2000:30:4000
 LogLevel INFO
 KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org
+Ciphers aes128-gcm@openssh.com
 Subsystem sftp /usr/lib/openssh/sftp-server
 ";
 
