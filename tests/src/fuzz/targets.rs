@@ -271,6 +271,7 @@ mod tests {
         serde_json::from_str::<Status>(seed("status")).unwrap();
         serde_json::from_str::<Job>(seed("job")).unwrap();
         serde_json::from_str::<Record>(seed("journal")).unwrap();
-        assert_eq!(migos_ssh::known_keys(seed("known-hosts"), "kiosk-1", 22).len(), 2);
+        // Two, and one that is revoked, as `ssh-keygen -F kiosk-1` has it.
+        assert_eq!(migos_ssh::known_keys(seed("known-hosts"), "kiosk-1", 22).len(), 3);
     }
 }
