@@ -43,15 +43,24 @@ fn fleet(devices: usize, of_site: usize, policy: &str) -> CheckedPlan {
     plan(&groups, &Policy::parse("policy", policy).unwrap()).unwrap()
 }
 
-/// The processor time that this thread takes for something.
-fn work(act: impl FnOnce()) -> Duration {
+/// The kernel counts in steps of some milliseconds.
+const ENOUGH: Duration = Duration::from_millis(100);
+
+/// The processor time that this thread takes for something, done as often as it takes to tell.
+fn work(act: impl Fn()) -> Duration {
     let so_far = || {
         let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
         Duration::from_nanos(told.split(' ').next().unwrap().parse().unwrap())
     };
-    let before = so_far();
-    act();
-    so_far() - before
+    let (before, mut rounds) = (so_far(), 0);
+    loop {
+        act();
+        rounds += 1;
+        let spent = so_far() - before;
+        if spent >= ENOUGH {
+            return spent / rounds;
+        }
+    }
 }
 
 /// Fails if many devices take much more work for each than few do.

@@ -99,7 +99,9 @@ fn whatever_is_written_and_read_is_valid() {
 /// What is not found needs a look from one place to another, or is no matter of the form.
 #[test]
 fn of_broken_inventories_those_with_a_wrong_form_are_found() {
-    let names = names("tests/broken", ".yaml");
+    let mut names = names("tests/broken", ".yaml");
+    // Those of Ansible have no schema.
+    names.retain(|name| !name.starts_with("ansible-"));
     let texts: Vec<String> =
         names.iter().map(|name| read(&format!("tests/broken/{name}"))).collect();
     let values: Vec<Option<Value>> = texts.iter().map(|text| plain(text)).collect();
