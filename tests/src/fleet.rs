@@ -102,6 +102,16 @@ impl Home {
         Ok(Home(tempfile::tempdir()?))
     }
 
+    /// A folder with these files, by name and text.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn with(files: &[(&str, &str)]) -> Result<Self> {
+        let home = Self::new()?;
+        files.iter().try_for_each(|(name, text)| home.write(name, text))?;
+        Ok(home)
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         self.0.path()

@@ -9,11 +9,7 @@ use std::process::Output;
 const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ansible.md");
 
 fn home(files: &[(&str, &str)]) -> Home {
-    let home = Home::new().unwrap();
-    for (name, text) in files {
-        home.write(name, text).unwrap();
-    }
-    home
+    Home::with(files).unwrap()
 }
 
 /// What it printed, and its exit code.

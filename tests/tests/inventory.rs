@@ -29,11 +29,7 @@ devices: { kiosk-1: { host: 10.0.0.9 } }
 ";
 
 fn home(files: &[(&str, &str)]) -> Home {
-    let home = Home::new().unwrap();
-    for (name, text) in files {
-        home.write(name, text).unwrap();
-    }
-    home
+    Home::with(files).unwrap()
 }
 
 /// What it printed, and its exit code.

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
 use crate::wire;
+use migos_playbooks::plan::Plan;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// A device in flight needs its connection twice while that is young, the file that is sent, and the one that is written
@@ -55,11 +56,16 @@ impl Capacity {
         wanted.min(most)
     }
 
-    /// Refuses to begin what needs more files than may be open: it would fail in the middle.
+    /// Refuses a plan that may need more files than can be open: it would fail in the middle.
     ///
     /// # Errors
-    /// If so many devices at a time are too many.
-    pub(crate) fn check(self, devices: u32, printer: Printer) -> Result<(), Failure> {
+    /// If it has too many devices in flight.
+    pub(crate) fn check_plan(self, plan: &Plan, printer: Printer) -> Result<(), Failure> {
+        let devices = u32::try_from(plan.devices.len()).unwrap_or(u32::MAX);
+        self.check(plan.parallel.min(devices), printer)
+    }
+
+    fn check(self, devices: u32, printer: Printer) -> Result<(), Failure> {
         if let (Some(files), Some(most)) = (self.files, self.most())
             && most < devices
         {

@@ -37,4 +37,5 @@ fn fewer_are_probed_at_a_time_and_too_many_are_not_migrated() {
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("enough for 6 devices at a time and not for 8"), "{said}");
     assert_eq!(writes(), before, "{said}");
+    assert!(bench.home.only_run().is_err(), "no run was begun");
 }

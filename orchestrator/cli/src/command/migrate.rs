@@ -6,6 +6,7 @@ use super::resume::{locked, stage_named};
 use super::rollout::{Ready, carry_out};
 use super::stock::Gathered;
 use crate::args::{Global, Migrate};
+use crate::capacity::Capacity;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::{self, LoadedInventory};
 use crate::printer::Printer;
@@ -35,6 +36,7 @@ pub(super) async fn run(args: &Migrate, global: &Global, printer: Printer) -> Re
         printer.say("nothing to do: no device of the selection is to be migrated");
         return Ok(exit_code(&prepared.plan));
     }
+    Capacity::here().check_plan(&prepared.plan, printer)?;
     let until = args.until.as_deref();
     let until = until.map(|stage| stage_named(&prepared.plan, stage)).transpose()?;
     // A value that cannot be read is told before anything begins.

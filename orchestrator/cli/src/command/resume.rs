@@ -3,6 +3,7 @@
 use super::rollout::{Ready, carry_out, finish};
 use super::stock::Stock;
 use crate::args::{Global, Resume};
+use crate::capacity::Capacity;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::{self, Sources};
 use crate::printer::Printer;
@@ -42,6 +43,7 @@ pub(super) async fn run(args: &Resume, global: &Global, printer: Printer) -> Res
     let stock = Stock::again(&plan, &sources)?;
     let balena =
         wire::balena(&plan.api, &sources.base, sources.token.as_ref(), sources.ca.as_deref())?;
+    Capacity::here().check_plan(&plan, printer)?;
     carry_out(
         Ready { run, lock, plan, sources, stock, balena, take_back: Vec::new(), wishes },
         global,

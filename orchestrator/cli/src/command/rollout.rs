@@ -5,7 +5,6 @@ use super::stock::Stock;
 use crate::announce::Announcer;
 use crate::args::Global;
 use crate::awake::Awake;
-use crate::capacity::Capacity;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::hooks::Checks;
 use crate::input::Sources;
@@ -58,8 +57,6 @@ pub(super) async fn carry_out(
     printer: Printer,
 ) -> Result<u8, Failure> {
     let Ready { run, lock, plan, sources, stock, balena, take_back, wishes } = ready;
-    let devices = u32::try_from(plan.devices.len()).unwrap_or(u32::MAX);
-    Capacity::here().check(plan.parallel.min(devices), printer)?;
     // Nothing is left to pause in a run that only gives devices back.
     let control = take_back.is_empty().then(|| Control::from_now(&run));
     let path = run.path().join("controller.log");

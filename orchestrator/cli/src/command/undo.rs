@@ -4,6 +4,7 @@ use super::resume::{locked, open};
 use super::rollout::{Ready, carry_out};
 use super::stock::Stock;
 use crate::args::Global;
+use crate::capacity::Capacity;
 use crate::failure::{Failure, Kind, OrFail};
 use crate::input::{self, Sources};
 use crate::printer::Printer;
@@ -60,5 +61,6 @@ pub(super) async fn run(
         wire::balena(&plan.api, &sources.base, sources.token.as_ref(), sources.ca.as_deref())?;
     let wishes = Wishes::default();
     let ready = Ready { run, lock, plan, sources, stock, balena, take_back, wishes };
+    Capacity::here().check_plan(&ready.plan, printer)?;
     carry_out(ready, global, printer).await
 }
