@@ -141,7 +141,7 @@ const NASTY: &str = "/var/lib/migos/it's; $(reboot) `x` \\ \"-rf *";
 /// All cases.
 pub fn cases() -> Vec<Case> {
     let files =
-        [identity(), read(), write(), sums(), part(), receive(), settle(), remove()].concat();
+        [identity(), read(), write(), sums(), receive(), remove()].concat();
     [files, data::cases(), folders::cases(), machine::cases(), own::cases()].concat()
 }
 
@@ -257,101 +257,120 @@ fn sums() -> Vec<Case> {
     ]
 }
 
-fn part() -> Vec<Case> {
+/// `receive`: what is there is told, and what is missing taken.
+fn receive() -> Vec<Case> {
     let abc = sha("abc");
+    let part = |there: &str| format!("part {} {}\n", there.len(), sha(there));
+    let receive = |name, args: &[&str]| case(name, Verb::Receive, args);
+    let nasty_part = "/var/lib/migos/it's; $(reboot) `x` \\ \"-rf *.part";
     vec![
-        case("part of nothing", Verb::Part, &["/boot/a"]).stdout("none\n"),
-        case("part of a beginning", Verb::Part, &["/boot/a"])
+        receive("receive begins", &["/var/lib/migos/i/a", "3", &abc])
+            .stdin("0\nabc")
+            .stdout("none\n")
+            .after("/var/lib/migos/i/a", "abc")
+            .gone("/var/lib/migos/i/a.part"),
+        receive("receive goes on", &["/boot/a", "6", &sha("abcdef")])
             .before("/boot/a.part", "abc")
-            .stdout(format!("part 3 {abc}\n")),
-        case("part of an empty beginning", Verb::Part, &["/boot/a"])
+            .stdin("3\ndef")
+            .stdout(part("abc"))
+            .after("/boot/a", "abcdef")
+            .gone("/boot/a.part"),
+        receive("receive cuts off what is behind", &["/boot/a", "4", &sha("abcd")])
+            .before("/boot/a.part", "abXYZXYZ")
+            .stdin("2\ncd")
+            .stdout(part("abXYZXYZ"))
+            .after("/boot/a", "abcd"),
+        receive("receive begins anew", &["/boot/a", "2", &sha("ab")])
+            .before("/boot/a.part", "XYZ")
+            .stdin("0\nab")
+            .stdout(part("XYZ"))
+            .after("/boot/a", "ab"),
+        receive("receive of a name that is missing", &["/boot/a", "3", &abc])
+            .before("/boot/a.part", "abc")
+            .stdin("3\n")
+            .stdout(part("abc"))
+            .after("/boot/a", "abc")
+            .gone("/boot/a.part"),
+        receive("receive of nothing at all", &["/boot/a", "0", &sha("")])
+            .stdin("0\n")
+            .stdout("none\n")
+            .after("/boot/a", ""),
+        receive("receive takes an empty beginning for none", &["/boot/a", "3", &abc])
             .before("/boot/a.part", "")
-            .stdout(format!("part 0 {}\n", sha(""))),
-        case("part of a whole file", Verb::Part, &["/boot/a"])
+            .stdin("0\nabc")
+            .stdout("none\n")
+            .after("/boot/a", "abc"),
+        receive("receive of what is there takes nothing", &["/boot/a", "3", &abc])
             .before("/boot/a", "abc")
             .before("/boot/a.part", "x")
-            .stdout(format!("whole 3 {abc}\n")),
-        case("part needs one path", Verb::Part, &[]).exit(64),
-        case("part needs an absolute path", Verb::Part, &["a"]).exit(64),
-    ]
-}
-
-fn receive() -> Vec<Case> {
-    vec![
-        case("receive begins", Verb::Receive, &["/var/lib/migos/i/a", "0", "3"])
-            .stdin("abc")
-            .after("/var/lib/migos/i/a.part", "abc")
-            .gone("/var/lib/migos/i/a"),
-        case("receive goes on", Verb::Receive, &["/boot/a", "3", "6"])
-            .before("/boot/a.part", "abc")
-            .stdin("def")
-            .after("/boot/a.part", "abcdef"),
-        case("receive cuts off what is behind", Verb::Receive, &["/boot/a", "2", "4"])
-            .before("/boot/a.part", "abXYZXYZ")
-            .stdin("cd")
-            .after("/boot/a.part", "abcd"),
-        case("receive begins anew", Verb::Receive, &["/boot/a", "0", "2"])
-            .before("/boot/a.part", "XYZ")
-            .stdin("ab")
-            .after("/boot/a.part", "ab"),
-        case("receive of nothing more", Verb::Receive, &["/boot/a", "3", "3"])
-            .before("/boot/a.part", "abc")
-            .after("/boot/a.part", "abc"),
-        case("receive leaves the file alone", Verb::Receive, &["/boot/a", "0", "1"])
-            .before("/boot/a", "old")
-            .stdin("x")
-            .after("/boot/a", "old")
+            .stdout("whole\n")
+            .after("/boot/a", "abc")
             .after("/boot/a.part", "x"),
-        case("receive of a nasty name", Verb::Receive, &[NASTY, "0", "1"]).stdin("x"),
-        case("receive keeps what came before a cut", Verb::Receive, &["/boot/a", "0", "9"])
-            .stdin("abc")
-            .exit(65)
-            .after("/boot/a.part", "abc"),
-        case("receive cannot leave a gap", Verb::Receive, &["/boot/a", "4", "6"])
-            .before("/boot/a.part", "abc")
-            .stdin("ef")
-            .exit(65)
-            .after("/boot/a.part", "abc"),
-        case("receive needs a size", Verb::Receive, &["/boot/a", "0"]).exit(64),
-        case("receive needs numbers", Verb::Receive, &["/boot/a", "-1", "2"]).exit(64),
-        case("receive needs an absolute path", Verb::Receive, &["a", "0", "0"]).exit(64),
-    ]
-}
-
-fn settle() -> Vec<Case> {
-    let abc = sha("abc");
-    vec![
-        case("settle names a good file", Verb::Settle, &["/boot/a", "3", &abc])
-            .before("/boot/a.part", "abc")
-            .after("/boot/a", "abc")
-            .gone("/boot/a.part"),
-        case("settle replaces a file", Verb::Settle, &["/boot/a", "3", &abc])
+        receive("receive replaces a file", &["/boot/a", "3", &abc])
             .before("/boot/a", "old")
-            .before("/boot/a.part", "abc")
+            .stdin("0\nabc")
+            .stdout("none\n")
             .after("/boot/a", "abc")
             .gone("/boot/a.part"),
-        case("settle of a nasty name", Verb::Settle, &[NASTY, "3", &abc])
-            .before("/var/lib/migos/it's; $(reboot) `x` \\ \"-rf *.part", "abc")
+        receive("receive of a nasty name", &[NASTY, "1", &sha("x")])
+            .stdin("0\nx")
+            .stdout("none\n")
+            .after(NASTY, "x"),
+        receive("receive goes on with a nasty name", &[NASTY, "3", &abc])
+            .before(nasty_part, "ab")
+            .stdin("2\nc")
+            .stdout(part("ab"))
             .after(NASTY, "abc"),
-        case("settle throws away another content", Verb::Settle, &["/boot/a", "3", &abc])
+        receive("receive keeps what came before a cut", &["/boot/a", "9", &abc])
             .before("/boot/a", "old")
-            .before("/boot/a.part", "abd")
+            .stdin("0\nabc")
+            .stdout("none\n")
+            .exit(65)
+            .after("/boot/a", "old")
+            .after("/boot/a.part", "abc"),
+        receive("receive throws away another content", &["/boot/a", "3", &abc])
+            .before("/boot/a", "old")
+            .stdin("0\nabd")
+            .stdout("none\n")
             .exit(65)
             .after("/boot/a", "old")
             .gone("/boot/a.part"),
-        case("settle throws away another size", Verb::Settle, &["/boot/a", "4", &abc])
-            .before("/boot/a.part", "abc")
+        receive("receive throws away what is too long", &["/boot/a", "3", &abc])
+            .stdin("0\nabcd")
+            .stdout("none\n")
             .exit(65)
             .gone("/boot/a")
             .gone("/boot/a.part"),
-        case("settle of nothing", Verb::Settle, &["/boot/a", "3", &abc]).exit(66),
-        case("settle does not replace a folder", Verb::Settle, &["/boot/a", "3", &abc])
+        receive("receive throws away another beginning", &["/boot/a", "3", &abc])
+            .before("/boot/a.part", "xy")
+            .stdin("2\nc")
+            .stdout(part("xy"))
+            .exit(65)
+            .gone("/boot/a")
+            .gone("/boot/a.part"),
+        receive("receive cannot leave a gap", &["/boot/a", "6", &abc])
+            .before("/boot/a.part", "abc")
+            .stdin("4\nef")
+            .stdout(part("abc"))
+            .exit(65)
+            .after("/boot/a.part", "abc"),
+        receive("receive changes nothing until it is told where to go on", &["/boot/b/a", "6", &abc])
+            .stdout("none\n")
+            .exit(1)
+            .gone("/boot/b/a.part"),
+        receive("receive is told a number", &["/boot/a", "6", &abc])
+            .stdin("x\n")
+            .stdout("none\n")
+            .exit(64),
+        receive("receive does not replace a folder", &["/boot/a", "3", &abc])
             .before("/boot/a/b", "b")
             .before("/boot/a.part", "abc")
+            .stdin("3\n")
             .exit(1)
             .after("/boot/a/b", "b"),
-        case("settle needs a digest", Verb::Settle, &["/boot/a", "3"]).exit(64),
-        case("settle needs an absolute path", Verb::Settle, &["a", "3", &abc]).exit(64),
+        receive("receive needs a digest", &["/boot/a", "3"]).exit(64),
+        receive("receive needs a size", &["/boot/a", "-1", &abc]).exit(64),
+        receive("receive needs an absolute path", &["a", "3", &abc]).exit(64),
     ]
 }
 

@@ -45,6 +45,11 @@ pub(crate) trait Program: Send {
     /// Takes the next piece of input; an answer if the command ends before its input does.
     fn take(&mut self, input: &[u8]) -> Option<Answer>;
 
+    /// What it has printed since this was asked last, while it waits for input.
+    fn prints(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// The input has ended.
     fn end(self: Box<Self>) -> Answer;
 }
@@ -143,6 +148,17 @@ impl Connection {
         if self.shell.accepts(user, key) { Auth::Accept } else { Auth::reject() }
     }
 
+    fn print(
+        channel: ChannelId,
+        program: &mut dyn Program,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        match program.prints() {
+            nothing if nothing.is_empty() => Ok(()),
+            said => session.data(channel, said),
+        }
+    }
+
     fn answer(
         channel: ChannelId,
         answer: Answer,
@@ -198,7 +214,8 @@ impl Handler for Connection {
         session.channel_success(channel)?;
         match Arc::clone(&self.shell).run(&String::from_utf8_lossy(line)) {
             Run::Ended(answer) => Self::answer(channel, answer, session),
-            Run::Reading(program) => {
+            Run::Reading(mut program) => {
+                Self::print(channel, program.as_mut(), session)?;
                 self.programs.insert(channel, program);
                 Ok(())
             }
@@ -232,7 +249,9 @@ impl Handler for Connection {
     ) -> Result<(), russh::Error> {
         // Input for a command that has ended is thrown away.
         let Some(program) = self.programs.get_mut(&channel) else { return Ok(()) };
-        let Some(answer) = program.take(data) else { return Ok(()) };
+        let Some(answer) = program.take(data) else {
+            return Self::print(channel, program.as_mut(), session);
+        };
         self.programs.remove(&channel);
         Self::answer(channel, answer, session)
     }

@@ -76,6 +76,13 @@ impl Program for Asking {
         }
     }
 
+    fn prints(&mut self) -> Vec<u8> {
+        match self {
+            Asking::Running(program) => program.prints(),
+            Asking::Password { .. } => Vec::new(),
+        }
+    }
+
     fn end(self: Box<Self>) -> Answer {
         match *self {
             Asking::Running(program) => program.end(),

@@ -52,7 +52,6 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("sums"), paths) if !paths.is_empty() => {
             return ended(files::sums(system, paths));
         }
-        (Some("part"), [path]) => return ended(upload::part(system, path)),
         (Some("tree"), [path]) => return ended(folders::tree(system, path)),
         (Some("pack"), [path]) => return ended(folders::pack(system, path)),
         (Some("sizes"), paths) if !paths.is_empty() => return ended(data::sizes(system, paths)),
@@ -69,8 +68,7 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
     match (known, arguments) {
         (Some("write"), [path, mode, size]) => files::write(system, path, mode, size),
         (Some("remove"), paths) if !paths.is_empty() => ended(files::remove(system, paths)),
-        (Some("receive"), [path, offset, size]) => upload::receive(system, path, offset, size),
-        (Some("settle"), [path, size, sha256]) => ended(upload::settle(system, path, size, sha256)),
+        (Some("receive"), [path, size, sha256]) => upload::receive(system, path, size, sha256),
         (Some("update"), [what]) => ended(update::update(system, what)),
         (Some("run"), [key, seconds, _, _, command]) => {
             ended(own::run(system, key, seconds, command))
@@ -82,8 +80,8 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("unlock"), [owner]) => ended(lock::unlock(system, owner)),
         (
             Some(
-                "probe" | "identity" | "read" | "sums" | "part" | "tree" | "pack" | "sizes"
-                | "save" | "write" | "remove" | "receive" | "settle" | "update" | "run" | "arm"
+                "probe" | "identity" | "read" | "sums" | "tree" | "pack" | "sizes"
+                | "save" | "write" | "remove" | "receive" | "update" | "run" | "arm"
                 | "reboot" | "backup" | "lock" | "unlock",
             ),
             _,

@@ -9,6 +9,7 @@ use crate::archive::Archive;
 use crate::connect::Connection;
 use crate::content::Pieces;
 use crate::pace::Pace;
+use crate::send::offset;
 use crate::timeouts::Timeouts;
 use bytes::Bytes;
 use migos_contract::Part;
@@ -18,6 +19,7 @@ use russh::client::Msg;
 use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// sshd frees the place of a command a little after it told of its end, so that a server with few places
@@ -65,6 +67,15 @@ pub(crate) enum Input<'a> {
         content: &'a Content,
         part: Part,
         /// Told the bytes of the content that are sent.
+        progress: &'a (dyn Fn(u64) + Send + Sync),
+        /// Counts the bytes that crossed the network.
+        sent: &'a AtomicU64,
+    },
+    /// What a command lacks of a content: the first line of its output says what is there of it, and it is told where
+    /// to go on.
+    Rest {
+        content: &'a Content,
+        /// Told the bytes of the content that are there.
         progress: &'a (dyn Fn(u64) + Send + Sync),
         /// Counts the bytes that crossed the network.
         sent: &'a AtomicU64,
@@ -151,13 +162,16 @@ async fn converse(
         Output::Kept(_) => timeouts.answer,
         Output::Archive { .. } => timeouts.progress,
     };
-    let feeding = feed(command.password, command.input, writer, pace);
+    let waits_for_answer = matches!(command.input, Input::Rest { .. });
+    let (first_line, line) = oneshot::channel();
+    let (mut first_line, goes_on) = (Some(first_line), Notify::new());
+    let feeding = feed(command.password, command.input, writer, pace, line, &goes_on);
     tokio::pin!(feeding);
     let (mut started, mut fed) = (false, false);
     let mut end = None;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut too_long = false;
-    let mut patience = timeouts.progress;
+    let mut patience = if waits_for_answer { answer } else { timeouts.progress };
     let mut deadline = Instant::now() + patience;
     loop {
         let message = tokio::select! {
@@ -165,6 +179,11 @@ async fn converse(
                 result?;
                 fed = true;
                 patience = answer;
+                deadline = Instant::now() + patience;
+                continue;
+            }
+            () = goes_on.notified() => {
+                patience = timeouts.progress;
                 deadline = Instant::now() + patience;
                 continue;
             }
@@ -186,6 +205,13 @@ async fn converse(
                     let room = limit.saturating_sub(stdout.len());
                     too_long |= data.len() > room;
                     stdout.extend(&data[..data.len().min(room)]);
+                    if let Some(end) = stdout.iter().position(|byte| *byte == b'\n')
+                        && let Some(first_line) = first_line.take()
+                    {
+                        // Nobody but an upload listens.
+                        let line = String::from_utf8_lossy(&stdout[..=end]).into_owned();
+                        let _ = first_line.send(line);
+                    }
                 }
                 Output::Archive { archive, progress } => {
                     // What is not taken off the channel is not sent by the device.
@@ -203,10 +229,7 @@ async fn converse(
             Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
                 end = Some(Err(format!("killed by signal {signal_name:?}")));
             }
-            Some(ChannelMsg::Success) => {
-                started = true;
-                pace.start();
-            }
+            Some(ChannelMsg::Success) => started = true,
             Some(ChannelMsg::Failure) => {
                 let message = "the device runs no commands for this login".to_owned();
                 return Err(TransportError::Refused { verb: name, message });
@@ -229,28 +252,48 @@ async fn feed(
     input: Input<'_>,
     writer: &ChannelWriteHalf<Msg>,
     pace: &Pace,
+    line: oneshot::Receiver<String>,
+    goes_on: &Notify,
 ) -> Result<(), TransportError> {
     if let Some(password) = password {
         let _ = writer.data_bytes(format!("{password}\n").into_bytes()).await;
     }
-    match input {
-        Input::Nothing => {}
-        Input::Bytes(bytes) => {
-            send(bytes, writer, pace, |_| ()).await;
+    let (content, part, progress, sent) = match input {
+        Input::Nothing => {
+            let _ = writer.eof().await;
+            return Ok(());
         }
-        Input::Part { content, part, progress, sent } => {
-            let mut pieces = Pieces::of(content, part).await?;
-            let mut there = part.offset;
-            while let Some(piece) = pieces.next().await? {
-                let went = send(piece, writer, pace, |bytes| {
-                    there += bytes;
-                    sent.fetch_add(bytes, Ordering::Relaxed);
-                    progress(there);
-                });
-                if !went.await {
-                    return Ok(());
-                }
+        Input::Bytes(bytes) => {
+            pace.start();
+            if send(bytes, writer, pace, |_| ()).await {
+                let _ = writer.eof().await;
             }
+            return Ok(());
+        }
+        Input::Part { content, part, progress, sent } => (content, part, progress, sent),
+        Input::Rest { content, progress, sent } => {
+            // A command that ends without a line says by its end why.
+            let Ok(line) = line.await else { return Ok(()) };
+            let offset = offset(content, &line).await?;
+            progress(offset.unwrap_or(content.size));
+            let Some(offset) = offset else { return Ok(()) };
+            let _ = writer.data_bytes(format!("{offset}\n").into_bytes()).await;
+            goes_on.notify_one();
+            let part = Part { offset, length: content.size - offset };
+            (content, part, progress, sent)
+        }
+    };
+    pace.start();
+    let mut pieces = Pieces::of(content, part).await?;
+    let mut there = part.offset;
+    while let Some(piece) = pieces.next().await? {
+        let went = send(piece, writer, pace, |bytes| {
+            there += bytes;
+            sent.fetch_add(bytes, Ordering::Relaxed);
+            progress(there);
+        });
+        if !went.await {
+            return Ok(());
         }
     }
     let _ = writer.eof().await;

@@ -25,12 +25,8 @@ pub enum Verb {
     Write,
     /// PATH...: digests, read from the medium.
     Sums,
-    /// PATH: what is there of an upload.
-    Part,
-    /// PATH OFFSET SIZE: the rest of an upload.
+    /// PATH SIZE SHA256: a large file. It tells what is there of it, is told where to go on, and takes the rest.
     Receive,
-    /// PATH SIZE SHA256: the end of an upload.
-    Settle,
     /// PATH...: files and folders go.
     Remove,
     /// WHAT: newer firmware from the packages of the device's release.
@@ -63,15 +59,13 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 22] = [
+    pub const ALL: [Verb; 20] = [
         Verb::Probe,
         Verb::Identity,
         Verb::Read,
         Verb::Write,
         Verb::Sums,
-        Verb::Part,
         Verb::Receive,
-        Verb::Settle,
         Verb::Remove,
         Verb::Update,
         Verb::Run,
@@ -96,9 +90,7 @@ impl Verb {
             Verb::Read => "read",
             Verb::Write => "write",
             Verb::Sums => "sums",
-            Verb::Part => "part",
             Verb::Receive => "receive",
-            Verb::Settle => "settle",
             Verb::Remove => "remove",
             Verb::Update => "update",
             Verb::Run => "run",
@@ -124,9 +116,7 @@ impl Verb {
             Verb::Read => script!("prelude.sh", "read.sh"),
             Verb::Write => script!("prelude.sh", "writing.sh", "write.sh"),
             Verb::Sums => script!("prelude.sh", "sums.sh"),
-            Verb::Part => script!("prelude.sh", "part.sh"),
             Verb::Receive => script!("prelude.sh", "writing.sh", "receive.sh"),
-            Verb::Settle => script!("prelude.sh", "writing.sh", "settle.sh"),
             Verb::Remove => script!("prelude.sh", "writing.sh", "remove.sh"),
             Verb::Update => script!("prelude.sh", "update.sh"),
             Verb::Run => script!("prelude.sh", "run.sh"),
@@ -228,7 +218,7 @@ pub(crate) fn failure(verb: Verb, args: &[&str], code: u32, said: &str) -> Trans
         return TransportError::Root(said.to_owned());
     }
     match (code, verb) {
-        (exit::DAMAGED, Verb::Write | Verb::Receive | Verb::Settle | Verb::Backup) => {
+        (exit::DAMAGED, Verb::Write | Verb::Receive | Verb::Backup) => {
             TransportError::Damaged { path: path() }
         }
         (exit::BUSY, _) => TransportError::Busy(said.to_owned()),
@@ -300,7 +290,7 @@ mod tests {
                 "cat: write error: No space left on device",
                 TransportError::NoSpace { path: path.clone() },
             ),
-            (Verb::Settle, 65, "x", TransportError::Damaged { path: path.clone() }),
+            (Verb::Receive, 65, "x", TransportError::Damaged { path: path.clone() }),
             (Verb::Read, 65, "/boot/x has 9 bytes", refused("read", "/boot/x has 9 bytes")),
             (Verb::Arm, 75, "dpkg is locked", TransportError::Busy("dpkg is locked".to_owned())),
             (Verb::Lock, 73, "", TransportError::NoSpace { path: LOCK.to_owned() }),

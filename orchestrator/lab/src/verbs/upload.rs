@@ -1,126 +1,167 @@
-//! Verbs for large files, sent in pieces that survive a lost connection: `part`, `receive`,
-//! `settle`.
+//! The verb for large files, `receive`: a lost connection costs no more than what was on the way.
 
 use std::sync::Arc;
 
 use super::files::make_folders_for;
-use super::{Outcome, absolute, answer, code, ended, fs_failure, number};
-use crate::card::{FileSystem, FsError};
+use super::{absolute, answer, code, ended, fs_failure, number};
+use crate::card::{Content, FileSystem, FsError};
 use crate::mounts::Remounted;
 use crate::raspbian::Raspbian;
 use crate::server::{Answer, Program, Run};
 
-/// `part PATH`
-pub(super) fn part(system: &Raspbian, path: &str) -> Outcome {
-    absolute(path)?;
-    let partial = format!("{path}.part");
-    for (word, name) in [("whole", path), ("part", partial.as_str())] {
-        let found = system.pi.on(name, |files, inner| Ok(files.content(inner, system.pool())));
-        if let Ok(Some(content)) = found {
-            let size = content.bytes().len();
-            return Ok(format!("{word} {size} {}\n", content.sha256()).into_bytes());
-        }
-    }
-    Ok(b"none\n".to_vec())
-}
-
-/// `receive PATH OFFSET SIZE`, the bytes from OFFSET on standard input
-pub(super) fn receive(system: &Arc<Raspbian>, path: &str, offset: &str, size: &str) -> Run {
-    match Receive::open(system, path, offset, size) {
-        Ok(receive) => Run::Reading(Box::new(receive)),
+/// `receive PATH SIZE SHA256`, the offset to go on from and the bytes from there on standard input
+pub(super) fn receive(system: &Arc<Raspbian>, path: &str, size: &str, sha256: &str) -> Run {
+    match Receive::begin(system, path, size, sha256) {
+        Ok(Some(receive)) => Run::Reading(Box::new(receive)),
+        Ok(None) => ended(Ok(b"whole\n".to_vec())),
         Err(failure) => ended(Err(failure)),
     }
 }
 
 struct Receive {
     system: Arc<Raspbian>,
+    path: String,
     /// The partial file.
     partial: String,
+    size: u64,
+    sha256: String,
+    /// What is there of it, until it is told.
+    says: Vec<u8>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The line with the offset, as far as it has come, and the bytes that are there.
+    Asked { line: Vec<u8>, is_there: usize },
     /// Where the next piece belongs. It is kept here and not taken from the file's end: the tail of
     /// an upload that was cut off may still arrive on another connection.
-    position: usize,
-    size: u64,
-    _writable: Option<Remounted>,
+    Writing { position: usize, _writable: Option<Remounted> },
 }
 
 impl Receive {
-    fn open(system: &Arc<Raspbian>, path: &str, offset: &str, size: &str) -> Result<Self, Answer> {
-        let (offset, size) = (number(offset, 10)?, number(size, 10)?);
-        let partial = format!("{}.part", absolute(path)?);
+    /// Nothing if all of it is there.
+    fn begin(
+        system: &Arc<Raspbian>,
+        path: &str,
+        size: &str,
+        sha256: &str,
+    ) -> Result<Option<Self>, Answer> {
+        let (size, partial) = (number(size, 10)?, format!("{}.part", absolute(path)?));
+        if system.pi.on(path, |files, inner| Ok(files.is_folder(inner))) == Ok(true) {
+            return Err(fs_failure(path, FsError::IsAFolder));
+        }
+        if content(system, path).is_some_and(|whole| is(&whole, size, sha256)) {
+            return Ok(None);
+        }
+        let part = content(system, &partial).filter(|part| !part.bytes().is_empty());
+        let (says, is_there) = part.map_or_else(
+            || ("none\n".to_owned(), 0),
+            |part| {
+                let size = part.bytes().len();
+                (format!("part {size} {}\n", part.sha256()), size)
+            },
+        );
+        Ok(Some(Self {
+            system: Arc::clone(system),
+            path: path.to_owned(),
+            partial,
+            size,
+            sha256: sha256.to_owned(),
+            says: says.into_bytes(),
+            stage: Stage::Asked { line: Vec::new(), is_there },
+        }))
+    }
+
+    /// Opens the partial file where the line says.
+    fn open(&self, line: &[u8], is_there: usize) -> Result<Stage, Answer> {
+        let Self { system, path, partial, .. } = self;
+        let offset = number(&String::from_utf8_lossy(line), 10)?;
+        let keep = usize::try_from(offset).ok().filter(|offset| *offset <= is_there);
+        let keep = keep.ok_or_else(|| {
+            let message = format!("{is_there} bytes are there, not {offset}: {partial}");
+            Answer::fail(code::DAMAGED, message)
+        })?;
         let writable = system.hands.remount(path);
-        let is_there = system
-            .hands
-            .change(&partial, |files, inner| {
-                make_folders_for(files, inner)?;
-                Ok(files.bytes(inner).map_or(0, |bytes| bytes.len() as u64))
-            })
-            .map_err(|error| fs_failure(&partial, error))?;
-        let keep =
-            usize::try_from(offset).ok().filter(|_| offset <= is_there).ok_or_else(|| {
-                Answer::fail(code::DAMAGED, format!("shorter than {offset} bytes: {partial}"))
-            })?;
-        system
-            .hands
-            .change(&partial, |files, inner| files.open(inner, keep))
-            .map_err(|error| fs_failure(&partial, error))?;
-        Ok(Self { system: Arc::clone(system), partial, position: keep, size, _writable: writable })
+        let open = |files: &mut FileSystem, inner: &str| {
+            make_folders_for(files, inner)?;
+            files.open(inner, keep)
+        };
+        system.hands.change(partial, open).map_err(|error| fs_failure(partial, error))?;
+        Ok(Stage::Writing { position: keep, _writable: writable })
+    }
+
+    /// Every piece is on the card before the next one is taken, so that a cut loses nothing that came.
+    fn write(&mut self, input: &[u8]) -> Result<(), Answer> {
+        let Stage::Writing { position, .. } = &mut self.stage else { return Ok(()) };
+        let at = *position;
+        *position += input.len();
+        let write = |files: &mut FileSystem, inner: &str| files.write_at(inner, at, input);
+        let written = self.system.hands.change(&self.partial, write);
+        written.map_err(|error| fs_failure(&self.partial, error))
+    }
+
+    fn step(&mut self, input: &[u8]) -> Result<(), Answer> {
+        let Stage::Asked { line, is_there } = &mut self.stage else { return self.write(input) };
+        line.extend_from_slice(input);
+        let Some(end) = line.iter().position(|byte| *byte == b'\n') else { return Ok(()) };
+        let (line, is_there) = (std::mem::take(line), *is_there);
+        self.stage = self.open(&line[..end], is_there)?;
+        match &line[end + 1..] {
+            [] => Ok(()),
+            rest => self.write(rest),
+        }
+    }
+
+    /// All of it came: compares it and gives it its name.
+    fn settle(&self) -> Result<(), Answer> {
+        let Self { system, path, partial, size, sha256, .. } = self;
+        let Stage::Writing { .. } = self.stage else {
+            return Err(Answer::fail(code::FAILED, "nobody told where to go on"));
+        };
+        let found = content(system, partial).ok_or_else(|| fs_failure(partial, FsError::NotFound))?;
+        let length = found.bytes().len() as u64;
+        if length < *size {
+            let message = format!("{length} of {size} bytes are there: {partial}");
+            return Err(Answer::fail(code::DAMAGED, message));
+        }
+        let hands = &system.hands;
+        hands.sync();
+        if !is(&found, *size, sha256) {
+            hands.change(partial, FileSystem::remove).map_err(|error| fs_failure(partial, error))?;
+            let message = format!("size or SHA-256 differs: {partial}");
+            return Err(Answer::fail(code::DAMAGED, message));
+        }
+        let name = |files: &mut FileSystem, inner: &str| {
+            let partial = format!("{inner}.part");
+            // The same bytes, but the copy that all cards share.
+            files.write(&partial, found)?;
+            files.rename(&partial, inner)
+        };
+        hands.change(path, name).map_err(|error| fs_failure(path, error))?;
+        hands.sync();
+        Ok(())
     }
 }
 
 impl Program for Receive {
-    /// Every piece is on the card before the next one is taken, so that a cut loses nothing that
-    /// came.
     fn take(&mut self, input: &[u8]) -> Option<Answer> {
-        let position = self.position;
-        self.position += input.len();
-        let write = |files: &mut FileSystem, inner: &str| files.write_at(inner, position, input);
-        let written = self.system.hands.change(&self.partial, write);
-        written.err().map(|error| fs_failure(&self.partial, error))
+        self.step(input).err()
+    }
+
+    fn prints(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.says)
     }
 
     fn end(self: Box<Self>) -> Answer {
-        let Self { system, partial, size, .. } = *self;
-        let found = system.pi.on(&partial, |files, inner| {
-            files.bytes(inner).map(|bytes| bytes.len() as u64).ok_or(FsError::NotFound)
-        });
-        answer(match found {
-            Ok(found) if found == size => Ok(Vec::new()),
-            Ok(found) => Err(Answer::fail(
-                code::DAMAGED,
-                format!("{found} bytes instead of {size}: {partial}"),
-            )),
-            Err(error) => Err(fs_failure(&partial, error)),
-        })
+        answer(self.settle().map(|()| Vec::new()))
     }
 }
 
-/// `settle PATH SIZE SHA256`
-pub(super) fn settle(system: &Raspbian, path: &str, size: &str, sha256: &str) -> Outcome {
-    let partial = format!("{}.part", absolute(path)?);
-    let size = number(size, 10)?;
-    let content = system
-        .pi
-        .on(&partial, |files, inner| files.content(inner, system.pool()).ok_or(FsError::NotFound))
-        .map_err(|error| fs_failure(&partial, error))?;
-    let is_folder = system.pi.on(path, |files, inner| Ok(files.is_folder(inner)));
-    if is_folder == Ok(true) {
-        return Err(fs_failure(path, FsError::IsAFolder));
-    }
-    let hands = &system.hands;
-    let _writable = hands.remount(path);
-    hands.sync();
-    if content.bytes().len() as u64 != size || content.sha256().to_string() != sha256 {
-        hands.change(&partial, FileSystem::remove).map_err(|error| fs_failure(&partial, error))?;
-        return Err(Answer::fail(code::DAMAGED, format!("size or SHA-256 differs: {partial}")));
-    }
-    hands
-        .change(path, |files, inner| {
-            let partial = format!("{inner}.part");
-            // The same bytes, but the copy that all cards share.
-            files.write(&partial, content)?;
-            files.rename(&partial, inner)
-        })
-        .map_err(|error| fs_failure(path, error))?;
-    hands.sync();
-    Ok(Vec::new())
+fn content(system: &Raspbian, path: &str) -> Option<Content> {
+    let found = system.pi.on(path, |files, inner| Ok(files.content(inner, system.pool())));
+    found.ok().flatten()
+}
+
+fn is(content: &Content, size: u64, sha256: &str) -> bool {
+    content.bytes().len() as u64 == size && content.sha256().to_string() == sha256
 }

@@ -25,7 +25,9 @@ async fn a_full_boot_partition_takes_no_payload() {
     let before = pi.boot_tree();
     let ssh = operator.login(pi).await;
     let path = format!("{}/migos/kernel7.img", pi.release().boot_path());
-    let full = ssh.verb("receive", &[&path, "0", "300000"], &[0; 300_000]).await;
+    let sum = Sha256::of(&[0; 300_000]).to_string();
+    let content = [b"0\n".as_slice(), &[0; 300_000]].concat();
+    let full = ssh.verb("receive", &[&path, "300000", &sum], &content).await;
     assert_eq!(
         (full.code, full.stderr),
         (Some(73), format!("no space left on device: {path}.part\n"))
@@ -40,7 +42,9 @@ async fn a_full_boot_partition_takes_no_payload() {
 async fn a_full_root_file_system_takes_no_image() {
     let operator = Operator::with(1, "kiosk-001: [root-full]").await;
     let ssh = operator.login(operator.first().await).await;
-    let full = ssh.verb("receive", &["/var/lib/migos/image", "0", "300000"], &[0; 300_000]).await;
+    let (path, content) = ("/var/lib/migos/image", [b"0\n".as_slice(), &[0; 300_000]].concat());
+    let sum = Sha256::of(&content[2..]).to_string();
+    let full = ssh.verb("receive", &[path, "300000", &sum], &content).await;
     assert_eq!(full.code, Some(73));
 }
 
@@ -96,16 +100,18 @@ async fn a_cut_upload_is_resumed_where_it_broke() {
     let operator = Operator::with(1, "kiosk-001: [{ cut-upload: 200000 }]").await;
     let pi = operator.first().await;
     let content: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 253) as u8).collect();
-    let (path, sum) = ("/var/lib/migos/image", Sha256::of(&content));
-    let cut = operator.login(pi).await.verb("receive", &[path, "0", "1000000"], &content).await;
+    let sum = Sha256::of(&content).to_string();
+    let arguments = ["/var/lib/migos/image", "1000000", &sum];
+    let whole = [b"0\n", &content[..]].concat();
+    let cut = operator.login(pi).await.verb("receive", &arguments, &whole).await;
     assert_eq!(cut.code, None, "the connection was lost");
 
     let ssh = operator.login(pi).await;
-    let part = ssh.must("part", &[path], b"").await;
+    let part = ssh.verb("receive", &arguments, b"").await.stdout;
     let offset: usize = part.split(' ').nth(1).unwrap().parse().unwrap();
     assert!(part.starts_with("part ") && (100_000..=200_000).contains(&offset), "{part}");
-    ssh.must("receive", &[path, &offset.to_string(), "1000000"], &content[offset..]).await;
-    ssh.must("settle", &[path, "1000000", &sum.to_string()], b"").await;
+    let rest = [format!("{offset}\n").as_bytes(), &content[offset..]].concat();
+    ssh.must("receive", &arguments, &rest).await;
     assert_eq!(pi.boot_count(), 1, "the device itself never went away");
 }
 

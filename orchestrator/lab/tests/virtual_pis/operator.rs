@@ -241,6 +241,13 @@ impl Connection {
         output.stdout
     }
 
+    /// Puts a large file there, all of it.
+    pub(crate) async fn upload(&self, path: &str, content: &[u8]) {
+        let (size, sha256) = (content.len().to_string(), Sha256::of(content).to_string());
+        let input = [b"0\n", content].concat();
+        self.must("receive", &[path, &size, &sha256], &input).await;
+    }
+
     /// Waits until the connection is lost.
     pub(crate) async fn closed(self) {
         let lost = tokio::time::timeout(PATIENCE, self.0).await.expect("the connection stays up");
@@ -322,15 +329,10 @@ impl Trial {
         let payload = payload(operator, pi);
         for file in &payload.manifest().files {
             let content = payload.content(&file.path).unwrap();
-            let (path, size) =
-                (format!("{}/{}", self.prefix, file.path), content.len().to_string());
-            pi_ssh.must("receive", &[&path, "0", &size], content).await;
-            pi_ssh.must("settle", &[&path, &size, &file.sha256.to_string()], b"").await;
+            pi_ssh.upload(&format!("{}/{}", self.prefix, file.path), content).await;
         }
         let image = self.image(operator, pi);
-        let size = image.len().to_string();
-        pi_ssh.must("receive", &[IMAGE, "0", &size], &image).await;
-        pi_ssh.must("settle", &[IMAGE, &size, &self.job.image.sha256], b"").await;
+        pi_ssh.upload(IMAGE, &image).await;
 
         let switch = switch(operator, pi);
         // Under `rewrite` it is the last, and takes the place of the original.

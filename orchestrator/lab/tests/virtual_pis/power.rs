@@ -4,6 +4,7 @@ use crate::operator::{Operator, Trial, until};
 use migos_contract::Command;
 use migos_lab::State::{BalenaOs, Booting, Migos, Off, Raspbian};
 use migos_lab::{Loss, VirtualPi};
+use migos_payload::digest::Sha256;
 
 const LOSSES: [Loss; 2] = [Loss::Nothing, Loss::Unsynced];
 
@@ -44,11 +45,12 @@ async fn an_upload_keeps_the_pieces_before_the_cut() {
     for (loss, kept) in [(Loss::Unsynced, false), (Loss::Nothing, true)] {
         let (boots, ssh) = (pi.boot_count(), operator.login(pi).await);
         pi.cut_power_at_write(pi.writes() + 4, loss);
-        let output = ssh.verb("receive", &[path, "0", "500000"], &[7; 500_000]).await;
-        assert_eq!(output.code, None);
+        let content = [b"0\n".as_slice(), &[7; 500_000]].concat();
+        let arguments = [path, "500000", &Sha256::of(&content[2..]).to_string()];
+        assert_eq!(ssh.verb("receive", &arguments, &content).await.code, None);
         back(pi, boots + 1).await;
-        let part = operator.login(pi).await.must("part", &[path], b"").await;
-        assert_eq!(part.starts_with("part "), kept, "{part}");
+        let there = operator.login(pi).await.verb("receive", &arguments, b"").await.stdout;
+        assert_eq!(there.starts_with("part "), kept, "{there}");
     }
 }
 

@@ -101,8 +101,8 @@ async fn wrong_arguments_and_wrong_users_are_refused() {
         ("probe", &["now", "again"]),
         ("write", &["/a", "rw", "1"]),
         ("write", &["a", "600", "1"]),
-        ("receive", &["/a/b", "-1", "1"]),
-        ("settle", &["/a/b", "1"]),
+        ("receive", &["/a/b", "-1", "x"]),
+        ("receive", &["/a/b", "1"]),
         ("remove", &[]),
         ("remove", &["/boot"]),
         ("remove", &["/boot/../etc"]),
@@ -129,28 +129,33 @@ async fn large_files_come_in_pieces() {
     let ssh = operator.login(operator.first().await).await;
     let path = "/var/lib/migos/image";
     let content: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
-    let (half, sum) = (150_000, Sha256::of(&content).to_string());
+    let sum = Sha256::of(&content).to_string();
+    let arguments = [path, "300000", &sum];
+    let input = |offset: usize, bytes: &[u8]| [format!("{offset}\n").as_bytes(), bytes].concat();
+    let says = |code, stdout: &str, stderr: &str| Output {
+        code: Some(code),
+        stdout: stdout.to_owned(),
+        stderr: stderr.to_owned(),
+    };
 
-    assert_eq!(ssh.must("part", &[path], b"").await, "none\n");
-    ssh.must("receive", &[path, "0", "150000"], &content[..half]).await;
-    let part = format!("part 150000 {}\n", Sha256::of(&content[..half]));
-    assert_eq!(ssh.must("part", &[path], b"").await, part);
+    let cut = ssh.verb("receive", &arguments, &input(0, &content[..150_000])).await;
+    let few = "150000 of 300000 bytes are there: /var/lib/migos/image.part\n";
+    assert_eq!(cut, says(65, "none\n", few));
+    let part = format!("part 150000 {}\n", Sha256::of(&content[..150_000]));
+    let gap = ssh.verb("receive", &arguments, &input(150_001, b"")).await;
+    let few = "150000 bytes are there, not 150001: /var/lib/migos/image.part\n";
+    assert_eq!(gap, says(65, &part, few));
+    let nothing = ssh.verb("receive", &arguments, b"").await;
+    assert_eq!(nothing, says(1, &part, "nobody told where to go on\n"));
+    let rest = input(150_000, &content[150_000..]);
+    assert_eq!(ssh.must("receive", &arguments, &rest).await, part);
+    assert_eq!(ssh.must("receive", &arguments, b"").await, "whole\n");
 
-    let gap = ssh.verb("receive", &[path, "150001", "300000"], b"").await;
-    assert_eq!(gap, failed(65, "shorter than 150001 bytes: /var/lib/migos/image.part"));
-    let short = ssh.verb("receive", &[path, "150000", "300000"], b"x").await;
-    assert_eq!(short, failed(65, "150001 bytes instead of 300000: /var/lib/migos/image.part"));
-    ssh.must("receive", &[path, "150000", "300000"], &content[half..]).await;
-
-    ssh.must("settle", &[path, "300000", &sum], b"").await;
-    assert_eq!(ssh.must("part", &[path], b"").await, format!("whole 300000 {sum}\n"));
-    assert_eq!(ssh.verb("settle", &[path, "300000", &sum], b"").await.code, Some(66));
-
-    ssh.must("receive", &[path, "0", "1"], b"x").await;
-    let damaged = ssh.verb("settle", &[path, "1", &sum], b"").await;
-    assert_eq!(damaged, failed(65, "size or SHA-256 differs: /var/lib/migos/image.part"));
+    let damaged = ssh.verb("receive", &[path, "1", &sum], b"0\nx").await;
+    let differs = "size or SHA-256 differs: /var/lib/migos/image.part\n";
+    assert_eq!(damaged, says(65, "none\n", differs));
     ssh.must("remove", &[path], b"").await;
-    assert_eq!(ssh.must("part", &[path], b"").await, "none\n");
+    assert_eq!(ssh.verb("receive", &arguments, b"").await.stdout, "none\n");
 }
 
 #[tokio::test]
@@ -162,7 +167,8 @@ async fn removing_takes_folders_and_leftovers_and_nothing_else() {
     let boot = pi.release().boot_path();
     let (folder, file) = (format!("{boot}/migos"), format!("{boot}/tryboot.txt"));
     ssh.must("write", &[&format!("{folder}/job/job.json"), "600", "2"], b"{}").await;
-    ssh.must("receive", &[&file, "0", "1"], b"x").await;
+    let cut = [&*file, "2", &Sha256::of(b"xy").to_string()];
+    assert_eq!(ssh.verb("receive", &cut, b"0\nx").await.code, Some(65));
     assert_eq!(pi.boot_tree().len(), before.len() + 2);
     ssh.must("remove", &[&folder, &file], b"").await;
     ssh.must("remove", &[&folder, &file], b"").await;
@@ -209,7 +215,7 @@ async fn what_is_in_the_way_of_raspbian_is_told() {
     let path = format!("{}/tryboot.txt", boot.path);
     let part = format!("{path}.x");
     ssh.must("write", &[&path, "644", "1"], b"x").await;
-    ssh.must("receive", &[&part, "0", "1"], b"x").await;
+    ssh.upload(&part, b"x").await;
     assert!(pi.is_boot_read_only() && pi.boot_tree().contains_key("tryboot.txt"));
     assert_eq!(ssh.verb("write", &[&path, "644", "2"], b"x").await.code, Some(65));
     assert!(pi.is_boot_read_only(), "also where the verb fails");

@@ -25,7 +25,7 @@ writable() {
 folder_of() {
   writable "$1"
   case $1 in /var/lib/migos/*) umask 077 ;; *) umask 022 ;; esac
-  run mkdir -p "${1%/*}/"
+  [ -d "${1%/*}/" ] || run mkdir -p "${1%/*}/"
   umask 077
 }
 removable() {
