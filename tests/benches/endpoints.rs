@@ -6,6 +6,7 @@
 use crate::account::Group;
 use crate::contest::Arena;
 use anyhow::{Context, Result, ensure};
+use migos_engine::port::Cipher;
 use migos_engine::run::write_whole;
 use migos_payload::digest::{Hasher, Sha256};
 use migos_tests::fleet::wait;
@@ -25,7 +26,6 @@ const CONFIGURATION: &str = "\
 MaxStartups 2000:30:4000
 LogLevel INFO
 KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org
-Ciphers aes128-gcm@openssh.com
 Subsystem sftp /usr/lib/openssh/sftp-server
 ";
 
@@ -55,6 +55,8 @@ pub(crate) struct Endpoints {
     pub(crate) key: PathBuf,
     /// The host keys of all.
     pub(crate) known_hosts: PathBuf,
+    /// The only cipher that all have.
+    pub(crate) cipher: Cipher,
     at_rest: usize,
     /// They end before their group does.
     servers: Vec<Sshd>,
@@ -67,7 +69,7 @@ impl Endpoints {
     ///
     /// # Errors
     /// If a server does not start.
-    pub(crate) fn start(count: usize) -> Result<Self> {
+    pub(crate) fn start(count: usize, cipher: Cipher) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let key = folder.path().join("id");
         keygen(&key, "ed25519")?;
@@ -81,7 +83,9 @@ impl Endpoints {
             let (first, others) = addresses.split_first().context("a chunk is not empty")?;
             let lines: String =
                 others.iter().map(|one| format!("ListenAddress {one}:{port}\n")).collect();
-            let server = Sshd::start_at(*first, port, &format!("{CONFIGURATION}{lines}"))?;
+            let cipher = crate::send::name(cipher);
+            let lines = format!("{CONFIGURATION}Ciphers {cipher}\n{lines}");
+            let server = Sshd::start_at(*first, port, &lines)?;
             server.authorize(public.trim_end())?;
             group.adopt(server.process())?;
             let host_key = server.host_key("ed25519")?;
@@ -98,7 +102,17 @@ impl Endpoints {
         let known_hosts = folder.path().join("known_hosts");
         write_whole(&known_hosts, hosts.as_bytes(), 0o644)?;
         let at_rest = group.processes(None).len();
-        Ok(Endpoints { all, port, key, known_hosts, group, at_rest, servers, _folder: folder })
+        Ok(Endpoints {
+            all,
+            port,
+            key,
+            known_hosts,
+            cipher,
+            group,
+            at_rest,
+            servers,
+            _folder: folder,
+        })
     }
 
     /// The first one, as it is reached through a port of this computer, and the file of known hosts for that.

@@ -5,6 +5,7 @@
 //! `peers`, how turns are taken in `contest`; each contest is a file of its own, and what comes out is a `finding`.
 
 mod account;
+mod alone;
 mod contest;
 mod endpoints;
 mod far;
@@ -29,11 +30,12 @@ mod upload;
 use anyhow::{Context, Result, bail, ensure};
 use endpoints::Endpoints;
 use finding::Finding;
+use migos_engine::port::Cipher;
 use peers::Peers;
 use scale::Scale;
 
 /// The contests, in the page's order.
-const CONTESTS: [&str; 7] = ["login", "upload", "image", "far", "again", "lab", "profile"];
+const CONTESTS: [&str; 8] = ["login", "upload", "alone", "image", "far", "again", "lab", "profile"];
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -79,10 +81,11 @@ fn one(name: &str, scale: &Scale, peers: &Peers) -> Result<Vec<Finding>> {
     if name == "lab" {
         return lab::migrate(scale, peers);
     }
-    let endpoints = Endpoints::start(scale.endpoints)?;
+    let endpoints = Endpoints::start(scale.endpoints, Cipher::Aes)?;
     let finding = match name {
         "login" => login::compare(scale, &endpoints, peers),
         "upload" => upload::to_all(scale, &endpoints, peers),
+        "alone" => alone::compare(scale, &endpoints, peers),
         "image" => upload::to_one(scale, &endpoints, peers),
         "far" => far::compare(scale, &endpoints, peers),
         "again" => upload::again(scale, &endpoints, peers),

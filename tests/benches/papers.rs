@@ -137,7 +137,7 @@ fn multiply(lab: &Lab, devices: usize) -> Result<()> {
     let inventory = fs::read_to_string(inside(lab, "lab/inventory.yaml"))?;
     let (head, _) = inventory.split_once("groups:").context("there are no groups")?;
     // Its paths start at the lab's folder.
-    let folder = lab.folder.path().join("lab");
+    let folder = lab.folder.join("lab");
     let mut text = head
         .replace("file: token", &format!("file: {}/token", folder.display()))
         .replace("payloads: ", &format!("payloads: {}/", folder.display()))

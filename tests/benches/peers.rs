@@ -1,7 +1,9 @@
 //! The peers: what else a fleet's owner would take, each called as its manual says for many hosts.
 
 use crate::endpoints::{Endpoint, Endpoints};
+use crate::send;
 use anyhow::{Context, Result, ensure};
+use migos_engine::port::Cipher;
 use migos_engine::run::write_whole;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,7 +82,10 @@ impl Peers {
     /// If the list cannot be written.
     pub(crate) fn ours(&self, crowd: &Crowd<'_>, file: &Path) -> Result<Command> {
         let mut command = self.command(std::env::current_exe()?);
-        command.arg(crate::send::WORD).args([&crowd.key, &crowd.known_hosts]);
+        command
+            .arg(send::WORD)
+            .arg(send::name(crowd.cipher))
+            .args([&crowd.key, &crowd.known_hosts]);
         command.arg(crowd.parallel.to_string()).arg(file).arg(self.list(crowd)?);
         Ok(command)
     }
@@ -210,13 +215,15 @@ pub(crate) struct Crowd<'a> {
     pub(crate) key: PathBuf,
     /// The host keys of all.
     pub(crate) known_hosts: PathBuf,
+    /// The only cipher that the servers have.
+    pub(crate) cipher: Cipher,
 }
 
 impl<'a> Crowd<'a> {
     /// Some of the endpoints, as they are.
     pub(crate) fn of(endpoints: &Endpoints, to: &'a [Endpoint], parallel: usize) -> Self {
         let (key, known_hosts) = (endpoints.key.clone(), endpoints.known_hosts.clone());
-        Crowd { to, parallel, port: endpoints.port, key, known_hosts }
+        Crowd { to, parallel, port: endpoints.port, key, known_hosts, cipher: endpoints.cipher }
     }
 
     /// The options that OpenSSH's programs are given.

@@ -40,7 +40,7 @@ pub(crate) fn look(scale: &Scale, endpoints: &Endpoints, peers: &Peers) -> Resul
     let upload = peers.ours(&crowd, &parcel.path)?;
     let devices = endpoints.all.len();
     finding.tables.push(table("of an upload", &client, &upload, folder.path())?);
-    let lab = Lab::start(scale.labs.iter().min().copied().unwrap_or(1))?;
+    let lab = Lab::start(scale.labs.iter().min().copied().unwrap_or(1), folder.path())?;
     let parallel = scale.lab_parallel.to_string();
     let migrate = lab.program(&[&MIGRATE[..], &["--parallel", &parallel]].concat())?;
     finding.tables.push(table("of a migration", &client, &migrate, folder.path())?);

@@ -12,7 +12,6 @@ use migos_payload::digest::Sha256;
 use migos_ssh::{Ssh, Timeouts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -22,8 +21,16 @@ const IN_MEMORY: u64 = 16 << 20;
 /// The word that makes this program a sender.
 pub(crate) const WORD: &str = "send";
 
+/// A cipher as OpenSSH calls it.
+pub(crate) fn name(cipher: Cipher) -> &'static str {
+    match cipher {
+        Cipher::Aes => "aes128-gcm@openssh.com",
+        Cipher::ChaCha20 => "chacha20-poly1305@openssh.com",
+    }
+}
+
 /// One line of the list of receivers.
-fn target(line: &str, key: &Path, known_hosts: &Path) -> Result<(Target, String)> {
+fn target(line: &str, cipher: Cipher, key: &Path, known_hosts: &Path) -> Result<(Target, String)> {
     let words: Vec<&str> = line.split(' ').collect();
     let [name, address, port, user, path] = words[..] else { bail!("not a receiver: {line}") };
     let target = Target {
@@ -37,25 +44,27 @@ fn target(line: &str, key: &Path, known_hosts: &Path) -> Result<(Target, String)
         via: None,
         proxy_command: None,
         old_algorithms: false,
-        cipher: Cipher::Aes,
+        cipher,
         meter: Meter::default(),
     };
     Ok((target, path.to_owned()))
 }
 
-/// `send KEY KNOWN_HOSTS PARALLEL FILE LIST`: sends a file, and says how many bytes crossed the network.
+/// `send CIPHER KEY KNOWN_HOSTS PARALLEL FILE LIST`: sends a file, and says how many bytes crossed the network.
 ///
 /// # Errors
 /// If it does not reach everybody.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let [key, known_hosts, parallel, file, list] = args else {
-        bail!("usage: send KEY KNOWN_HOSTS PARALLEL FILE LIST");
+    let [cipher, key, known_hosts, parallel, file, list] = args else {
+        bail!("usage: send CIPHER KEY KNOWN_HOSTS PARALLEL FILE LIST");
     };
     let (key, known_hosts) = (PathBuf::from(key), PathBuf::from(known_hosts));
+    let cipher = if cipher == name(Cipher::Aes) { Cipher::Aes } else { Cipher::ChaCha20 };
     let list = std::fs::read_to_string(list)?;
     let targets: Result<Vec<_>> =
-        list.lines().map(|line| target(line, &key, &known_hosts)).collect();
-    let bytes = Runtime::new()?.block_on(send(targets?, Path::new(file), parallel.parse()?))?;
+        list.lines().map(|line| target(line, cipher, &key, &known_hosts)).collect();
+    let bytes =
+        migos_ssh::runtime()?.block_on(send(targets?, Path::new(file), parallel.parse()?))?;
     crate::page::say(&format!("{bytes} bytes"));
     Ok(())
 }
@@ -106,10 +115,17 @@ mod tests {
 
     #[test]
     fn a_receiver_is_read_from_its_line() {
-        let (target, path) =
-            target("device-001 127.0.9.1 2222 root /srv/001/x", Path::new("k"), Path::new("h"))
-                .unwrap();
+        let (target, path) = target(
+            "device-001 127.0.9.1 2222 root /srv/001/x",
+            Cipher::Aes,
+            Path::new("k"),
+            Path::new("h"),
+        )
+        .unwrap();
         assert_eq!((target.port, &*target.user, &*path), (2222, "root", "/srv/001/x"));
-        assert!(super::target("device-001 127.0.9.1", Path::new("k"), Path::new("h")).is_err());
+        assert!(
+            super::target("device-001 127.0.9.1", Cipher::Aes, Path::new("k"), Path::new("h"))
+                .is_err()
+        );
     }
 }

@@ -140,8 +140,7 @@ const NASTY: &str = "/var/lib/migos/it's; $(reboot) `x` \\ \"-rf *";
 
 /// All cases.
 pub fn cases() -> Vec<Case> {
-    let files =
-        [identity(), read(), write(), sums(), receive(), remove()].concat();
+    let files = [identity(), read(), write(), sums(), receive(), remove()].concat();
     [files, data::cases(), folders::cases(), machine::cases(), own::cases()].concat()
 }
 
@@ -321,7 +320,7 @@ fn receive() -> Vec<Case> {
             .stdin("2\nc")
             .stdout(part("ab"))
             .after(NASTY, "abc"),
-        receive("receive keeps what came before a cut", &["/boot/a", "9", &abc])
+        receive("receive keeps what came before a cut", &["/boot/a", "9", &sha("abcdefghi")])
             .before("/boot/a", "old")
             .stdin("0\nabc")
             .stdout("none\n")
@@ -354,10 +353,13 @@ fn receive() -> Vec<Case> {
             .stdout(part("abc"))
             .exit(65)
             .after("/boot/a.part", "abc"),
-        receive("receive changes nothing until it is told where to go on", &["/boot/b/a", "6", &abc])
-            .stdout("none\n")
-            .exit(1)
-            .gone("/boot/b/a.part"),
+        receive(
+            "receive changes nothing until it is told where to go on",
+            &["/boot/b/a", "6", &abc],
+        )
+        .stdout("none\n")
+        .exit(1)
+        .gone("/boot/b/a.part"),
         receive("receive is told a number", &["/boot/a", "6", &abc])
             .stdin("x\n")
             .stdout("none\n")

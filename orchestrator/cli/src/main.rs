@@ -39,7 +39,12 @@ fn main() -> ExitCode {
     let printer = printer::Printer::new(args.global.color);
     log::start(args.global.verbose);
     capacity::raise();
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match args.command {
+        // Virtual devices work as real ones would: beside each other.
+        args::Command::Lab { .. } => tokio::runtime::Runtime::new(),
+        _ => migos_ssh::runtime(),
+    };
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             printer.failure(&failure::Failure::internal("failed to start", &error));

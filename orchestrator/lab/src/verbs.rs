@@ -80,9 +80,9 @@ pub(crate) fn run(system: &Arc<Raspbian>, root: bool, name: &str, arguments: &[&
         (Some("unlock"), [owner]) => ended(lock::unlock(system, owner)),
         (
             Some(
-                "probe" | "identity" | "read" | "sums" | "tree" | "pack" | "sizes"
-                | "save" | "write" | "remove" | "receive" | "update" | "run" | "arm"
-                | "reboot" | "backup" | "lock" | "unlock",
+                "probe" | "identity" | "read" | "sums" | "tree" | "pack" | "sizes" | "save"
+                | "write" | "remove" | "receive" | "update" | "run" | "arm" | "reboot" | "backup"
+                | "lock" | "unlock",
             ),
             _,
         ) => ended(Err(Answer::fail(code::USAGE, format!("wrong arguments for {name}")))),

@@ -1,12 +1,13 @@
 //! Reads what is to be sent, piece by piece.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use migos_contract::Part;
 use migos_engine::port::{Content, Source, TransportError};
 use migos_payload::digest::{Hasher, Sha256};
-use std::io::{self, Read, SeekFrom};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
 use tokio::task;
 
 /// How much of a file is read at once, and so held in memory for each upload.
@@ -16,7 +17,7 @@ const PIECE: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) enum Pieces {
     Memory(Bytes),
-    File { path: String, file: File, left: u64 },
+    File { path: String, file: Arc<File>, left: u64 },
 }
 
 impl Pieces {
@@ -30,13 +31,13 @@ impl Pieces {
             }
             Source::File(path) => {
                 let name = path.display().to_string();
-                let open = async {
-                    let mut file = File::open(path.as_path()).await?;
-                    file.seek(SeekFrom::Start(offset)).await?;
-                    file.set_max_buf_size(PIECE);
+                let path = Arc::clone(path);
+                let open = move || {
+                    let mut file = File::open(path.as_path())?;
+                    file.seek(SeekFrom::Start(offset))?;
                     Ok(file)
                 };
-                let file = open.await.map_err(|error| local(&name, &error))?;
+                let file = Arc::new(aside(&name, open).await?);
                 Ok(Pieces::File { path: name, file, left: length })
             }
         }
@@ -50,10 +51,18 @@ impl Pieces {
             Pieces::File { left: 0, .. } => Ok(None),
             Pieces::File { path, file, left } => {
                 let size = PIECE.min(usize::try_from(*left).unwrap_or(PIECE));
-                let mut piece = BytesMut::zeroed(size);
-                file.read_exact(&mut piece).await.map_err(|error| local(path, &error))?;
+                let file = Arc::clone(file);
+                // Without a runtime's own buffer between, and without zeros that are overwritten.
+                let read = move || {
+                    let mut piece = Vec::with_capacity(size);
+                    match (&*file).take(size as u64).read_to_end(&mut piece)? {
+                        read if read < size => Err(io::ErrorKind::UnexpectedEof.into()),
+                        _ => Ok(piece),
+                    }
+                };
+                let piece = aside(path, read).await?;
                 *left -= size as u64;
-                Ok(Some(piece.freeze()))
+                Ok(Some(Bytes::from(piece)))
             }
         }
     }
@@ -64,21 +73,30 @@ pub(crate) async fn prefix_digest(
     content: &Content,
     length: u64,
 ) -> Result<Sha256, TransportError> {
-    let source = content.source.clone();
-    let digest = task::spawn_blocking(move || match source {
+    match content.source.clone() {
         Source::Memory(bytes) => {
             let end = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len());
-            Ok(Sha256::of(&bytes[..end]))
+            aside("", move || Ok(Sha256::of(&bytes[..end]))).await
         }
         Source::File(path) => {
-            hash_file(&path, length).map_err(|error| local(&path.display().to_string(), &error))
+            let name = path.display().to_string();
+            aside(&name, move || hash_file(&path, length)).await
         }
-    });
-    digest.await.unwrap_or_else(|error| Err(local("", &io::Error::other(error))))
+    }
 }
 
-fn hash_file(path: &std::path::Path, length: u64) -> io::Result<Sha256> {
-    let mut file = std::fs::File::open(path)?.take(length);
+/// Does what waits for the disk or the processor where no connection waits for it.
+async fn aside<T: Send + 'static>(
+    path: &str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, TransportError> {
+    let done =
+        task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    done.map_err(|error| local(path, &error))
+}
+
+fn hash_file(path: &Path, length: u64) -> io::Result<Sha256> {
+    let mut file = File::open(path)?.take(length);
     let mut hasher = Hasher::default();
     let mut piece = vec![0; PIECE];
     loop {
@@ -102,13 +120,12 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     #![allow(clippy::disallowed_methods, reason = "files for tests")]
     use super::*;
-    use std::sync::Arc;
 
     fn bytes(size: usize) -> Bytes {
         (0..size).map(|at| (at % 251) as u8).collect()
     }
 
-    fn both(all: &Bytes, file: &std::path::Path) -> [Content; 2] {
+    fn both(all: &Bytes, file: &Path) -> [Content; 2] {
         std::fs::write(file, all).unwrap();
         let (size, sha256) = (all.len() as u64, Sha256::of(all));
         [Source::Memory(all.clone()), Source::File(Arc::new(file.to_owned()))]

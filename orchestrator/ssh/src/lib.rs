@@ -12,7 +12,8 @@
 //! that nothing has to be installed on a device; its arguments are quoted by `quote` alone, and its
 //! standard input is data only. `exec` runs one command so that neither a dead command, nor a full window,
 //! nor a lost network can make it hang; `pace` keeps uploads gentle to the device, and `send` makes them
-//! resumable; an `archive` takes what a device packs up. `session` puts the engine's words to all this, and a [`Transcript`] tells what was done.
+//! resumable; an `archive` takes what a device packs up. `session` puts the engine's words to all this, and a [`Transcript`]
+//! tells what was done.
 
 mod agent;
 mod archive;
@@ -27,6 +28,7 @@ mod pace;
 mod proxy;
 mod quote;
 mod root;
+mod runtime;
 mod send;
 mod session;
 mod ssh;
@@ -35,6 +37,7 @@ mod transcript;
 pub mod verb;
 
 pub use known_hosts::known_keys;
+pub use runtime::runtime;
 pub use session::Session;
 pub use ssh::Ssh;
 pub use timeouts::Timeouts;

@@ -16,8 +16,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Bytes that may always be on the way, not yet taken by the command on the device. OpenSSH tells what was taken
-/// after every 96 KiB.
-const ON_THE_WAY: i64 = 256 << 10;
+/// after every 96 KiB, so with less it would stand still.
+const ON_THE_WAY: i64 = 128 << 10;
+
+/// The rate that is taken for a link before it has shown one, in bytes per second.
+const ASSUMED_RATE: f64 = 1e6;
 
 /// How much more than the link holds at the rate of now: room to find out that it could be faster.
 const GAIN: f64 = 2.0;
@@ -113,7 +116,7 @@ impl Link {
 
     /// The bytes that may be on the way.
     fn holds(&self, round_trip: Duration) -> i64 {
-        let rate = self.rates.iter().copied().fold(0.0, f64::max);
+        let rate = self.rates.iter().copied().reduce(f64::max).unwrap_or(ASSUMED_RATE);
         ON_THE_WAY + (GAIN * rate * round_trip.as_secs_f64()) as i64
     }
 }
@@ -157,7 +160,7 @@ impl Pace {
     pub(crate) fn start(&self) {
         let mut state = self.state();
         state.paced = state.window > ON_THE_WAY;
-        state.credit = ON_THE_WAY;
+        state.credit = state.link.holds(self.round_trip).min(state.window);
         state.link.since = Some((Instant::now(), 0));
     }
 
@@ -215,13 +218,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_than_the_credit_is_on_the_way() {
         let pace = started(Duration::ZERO);
-        assert_eq!(pieces(&pace).await, 8);
-        // 96 KiB of the 256 KiB were taken.
-        pace.window_is(WINDOW - (256 << 10) + (96 << 10));
+        assert_eq!(pieces(&pace).await, 4);
+        // 96 KiB of the 128 KiB were taken.
+        pace.window_is(WINDOW - (128 << 10) + (96 << 10));
         assert_eq!(pieces(&pace).await, 3);
         // All of it was.
         pace.window_is(WINDOW);
-        assert_eq!(pieces(&pace).await, 8);
+        assert_eq!(pieces(&pace).await, 4);
     }
 
     /// How many pieces go in each round trip of so many milliseconds to a device that takes so many at most.
@@ -242,7 +245,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_long_link_is_filled_within_few_round_trips() {
-        assert_eq!(by_round_trip(200, 64).await, [8, 23, 53, 64, 64, 64, 64, 64]);
+        assert_eq!(by_round_trip(200, 64).await, [16, 35, 64, 64, 64, 64, 64, 64]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,7 +29,8 @@ pub(crate) async fn send(
     let sent = AtomicU64::new(0);
     let (size, sha256) = (content.size.to_string(), content.sha256.to_string());
     let args = [path, &size, &sha256];
-    let attempt = || session.verb(Verb::Receive, &args, Input::Rest { content, progress, sent: &sent });
+    let attempt =
+        || session.verb(Verb::Receive, &args, Input::Rest { content, progress, sent: &sent });
     match attempt().await {
         Err(TransportError::Damaged { .. }) => attempt().await?,
         result => result?,

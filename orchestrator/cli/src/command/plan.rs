@@ -22,6 +22,7 @@ use migos_playbooks::requirement::Verdict;
 use migos_report::{Around, checks_text, plan_html, plan_text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use tokio::task::spawn_blocking;
 
 /// What is wanted of a plan.
 pub(super) struct Wanted<'a> {
@@ -51,32 +52,39 @@ pub(super) async fn run(
 ) -> Result<u8, Failure> {
     let (prepared, verdicts) = prepare(args, wanted.detail, global, printer).await?;
     let plan = &prepared.plan;
-    let saved = match wanted.output {
-        Some(path) => {
-            let text = plan.to_json().or_fail(Kind::Internal)?;
-            write_whole(path, text.as_bytes(), 0o644).or_fail(Kind::Internal)?;
-            format!(" --plan {}", path.display())
-        }
-        None => String::new(),
-    };
+    // A plan of thousands is saved while it is carried out on a virtual clock.
+    let saving = wanted.output.map(|path| {
+        let (plan, path) = (plan.clone(), path.to_owned());
+        spawn_blocking(move || save(&plan, &path))
+    });
+    let saved = wanted.output.map(|path| format!(" --plan {}", path.display())).unwrap_or_default();
     let source = &prepared.sources.inventory;
     let hint = format!("Run it with: migos-fleet migrate {source}{saved}");
     if let Some(path) = wanted.html {
         let page = around(plan, source, &hint, |around| plan_html(plan, around));
         write_whole(path, page.as_bytes(), 0o644).or_fail(Kind::Internal)?;
     }
-    match (wanted.format, wanted.detail.map(DeviceId::new)) {
+    let style = printer.out_style();
+    let text = match (wanted.format, wanted.detail.map(DeviceId::new)) {
         (Format::Table, Some(Ok(device))) => {
-            printer.out(&(checks_text(&device, verdicts.as_deref(), printer.out_style()) + "\n"));
             let alone = plan.alone(&device);
-            let style = printer.out_style();
+            let checks = checks_text(&device, verdicts.as_deref(), style);
             let text = around(plan, source, &hint, |around| plan_text(&alone, style, around));
-            printer.out(&text);
+            format!("{checks}\n{text}")
         }
-        (Format::Table, _) => print(plan, source, &hint, printer),
-        (Format::Json, _) => printer.out(&plan.to_json().or_fail(Kind::Internal)?),
+        (Format::Table, _) => around(plan, source, &hint, |around| plan_text(plan, style, around)),
+        (Format::Json, _) => plan.to_json().or_fail(Kind::Internal)?,
+    };
+    if let Some(saving) = saving {
+        saving.await.or_fail(Kind::Internal)??;
     }
+    printer.out(&text);
     Ok(if wanted.strict { exit_code(plan) } else { 0 })
+}
+
+fn save(plan: &CheckedPlan, path: &Path) -> Result<(), Failure> {
+    let text = plan.to_json().or_fail(Kind::Internal)?;
+    write_whole(path, text.as_bytes(), 0o644).or_fail(Kind::Internal)
 }
 
 /// Prints a plan with how long it takes, begun now.
@@ -111,6 +119,8 @@ pub(super) async fn prepare(
     global: &Global,
     printer: Printer,
 ) -> Result<(Prepared, Option<Verdicts>), Failure> {
+    // Both take a while where a fleet is large.
+    let saved = args.facts.clone().map(|path| spawn_blocking(move || input::facts(&path)));
     let inventory = LoadedInventory::read(&args.inventory, &global.runs, printer)?;
     let detail = detail.map(|name| named(name, &inventory)).transpose()?;
     let mut policy = input::policy(&inventory, args.policy.as_deref())?;
@@ -138,8 +148,8 @@ pub(super) async fn prepare(
     let selected = inventory.selection.iter().filter_map(|id| inventory.fleet.devices.get(id));
     let view = look_at_balena(&balena, selected.collect(), global).await?;
 
-    let facts = match &args.facts {
-        Some(path) => input::facts(path)?,
+    let facts = match saved {
+        Some(reading) => reading.await.or_fail(Kind::Internal)??,
         None => {
             let parallel = args.parallel.unwrap_or(probe::PARALLEL);
             probe::facts(&inventory, parallel, global, printer).await?

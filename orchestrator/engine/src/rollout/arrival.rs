@@ -77,25 +77,37 @@ impl Turn<'_> {
 
     /// Late, lost and in need of hands are said only when balena has just answered.
     fn judge_arrivals(&mut self) {
+        let now = self.now.run;
+        if now < self.rollout.sights.judge_at {
+            return;
+        }
         let arrival = self.rollout.plan.arrival;
-        let (late, lost) = (arrival.late.0, arrival.lost.0);
+        let (late, lost) = (arrival.late.0, arrival.lost.0.saturating_sub(arrival.late.0));
+        // Whoever starts to arrive after this, or to be late, has so long at least.
+        let mut judge_at = now.saturating_add(late.min(lost));
         for number in self.rollout.roster.arriving() {
             let Some(device) = self.rollout.roster.name(number).cloned() else { continue };
             let Some(progress) = self.rollout.history.devices.get(&device) else { continue };
-            let since = self.now.run.saturating_sub(progress.since);
-            let what = match (&progress.state, self.rollout.sights.ailment(number)) {
-                _ if self.rollout.sights.is_arriving(number) => continue,
-                (DeviceState::Arriving, _) if since >= late => DeviceEvent::Late,
-                (DeviceState::Late, why) if since >= lost.saturating_sub(late) => match why {
-                    // A device that answers is not lost.
-                    Some(why) => DeviceEvent::Stuck { message: why.to_owned() },
-                    None => DeviceEvent::Lost {
-                        message: "balena has not seen it since it was flashed".to_owned(),
-                    },
-                },
+            let is_late = match progress.state {
+                DeviceState::Arriving => false,
+                DeviceState::Late => true,
                 _ => continue,
             };
-            self.say_of(&device, what);
+            let due = progress.since.saturating_add(if is_late { lost } else { late });
+            let sights = &self.rollout.sights;
+            let what = match sights.ailment(number) {
+                _ if now < due || sights.is_arriving(number) => None,
+                _ if !is_late => Some(DeviceEvent::Late),
+                // A device that answers is not lost.
+                Some(why) => Some(DeviceEvent::Stuck { message: why.to_owned() }),
+                None => Some(DeviceEvent::Lost {
+                    message: "balena has not seen it since it was flashed".to_owned(),
+                }),
+            };
+            if !what.is_some_and(|what| self.say_of(&device, what)) {
+                judge_at = judge_at.min(due);
+            }
         }
+        self.rollout.sights.judge_at = judge_at;
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Sights {
     pub(super) unwell: Option<String>,
     /// When balena last answered.
     pub(super) seen_at: Option<Duration>,
+    /// Until this moment no arriving device has taken too long.
+    pub(super) judge_at: Duration,
     /// Since when balena has answered without a gap; `None` while it does not.
     steady_since: Option<Duration>,
     /// How each device was that balena has named, when it last answered.

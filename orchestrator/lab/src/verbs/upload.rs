@@ -18,6 +18,9 @@ pub(super) fn receive(system: &Arc<Raspbian>, path: &str, size: &str, sha256: &s
     }
 }
 
+/// What goes to the card at once: so many bytes, however many came, so that equal uploads are equal writes.
+const BLOCK: usize = 32 << 10;
+
 struct Receive {
     system: Arc<Raspbian>,
     path: String,
@@ -33,9 +36,9 @@ struct Receive {
 enum Stage {
     /// The line with the offset, as far as it has come, and the bytes that are there.
     Asked { line: Vec<u8>, is_there: usize },
-    /// Where the next piece belongs. It is kept here and not taken from the file's end: the tail of
-    /// an upload that was cut off may still arrive on another connection.
-    Writing { position: usize, _writable: Option<Remounted> },
+    /// Where the next block belongs, and what there is of it. It is kept here and not taken from the file's end: the
+    /// tail of an upload that was cut off may still arrive on another connection.
+    Writing { position: usize, block: Vec<u8>, _writable: Option<Remounted> },
 }
 
 impl Receive {
@@ -87,17 +90,30 @@ impl Receive {
             files.open(inner, keep)
         };
         system.hands.change(partial, open).map_err(|error| fs_failure(partial, error))?;
-        Ok(Stage::Writing { position: keep, _writable: writable })
+        Ok(Stage::Writing { position: keep, block: Vec::new(), _writable: writable })
     }
 
-    /// Every piece is on the card before the next one is taken, so that a cut loses nothing that came.
     fn write(&mut self, input: &[u8]) -> Result<(), Answer> {
-        let Stage::Writing { position, .. } = &mut self.stage else { return Ok(()) };
-        let at = *position;
-        *position += input.len();
-        let write = |files: &mut FileSystem, inner: &str| files.write_at(inner, at, input);
-        let written = self.system.hands.change(&self.partial, write);
-        written.map_err(|error| fs_failure(&self.partial, error))
+        let Stage::Writing { position, block, .. } = &mut self.stage else { return Ok(()) };
+        block.extend_from_slice(input);
+        while *position % BLOCK + block.len() >= BLOCK {
+            let rest = block.split_off(BLOCK - *position % BLOCK);
+            put(&self.system, &self.partial, position, block)?;
+            *block = rest;
+        }
+        Ok(())
+    }
+
+    /// What came so far is on the card.
+    fn flush(&mut self) -> Result<(), Answer> {
+        match &mut self.stage {
+            Stage::Writing { position, block, .. } if !block.is_empty() => {
+                put(&self.system, &self.partial, position, block)?;
+                block.clear();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn step(&mut self, input: &[u8]) -> Result<(), Answer> {
@@ -113,12 +129,14 @@ impl Receive {
     }
 
     /// All of it came: compares it and gives it its name.
-    fn settle(&self) -> Result<(), Answer> {
-        let Self { system, path, partial, size, sha256, .. } = self;
+    fn settle(&mut self) -> Result<(), Answer> {
         let Stage::Writing { .. } = self.stage else {
             return Err(Answer::fail(code::FAILED, "nobody told where to go on"));
         };
-        let found = content(system, partial).ok_or_else(|| fs_failure(partial, FsError::NotFound))?;
+        self.flush()?;
+        let Self { system, path, partial, size, sha256, .. } = self;
+        let found =
+            content(system, partial).ok_or_else(|| fs_failure(partial, FsError::NotFound))?;
         let length = found.bytes().len() as u64;
         if length < *size {
             let message = format!("{length} of {size} bytes are there: {partial}");
@@ -127,7 +145,9 @@ impl Receive {
         let hands = &system.hands;
         hands.sync();
         if !is(&found, *size, sha256) {
-            hands.change(partial, FileSystem::remove).map_err(|error| fs_failure(partial, error))?;
+            hands
+                .change(partial, FileSystem::remove)
+                .map_err(|error| fs_failure(partial, error))?;
             let message = format!("size or SHA-256 differs: {partial}");
             return Err(Answer::fail(code::DAMAGED, message));
         }
@@ -152,9 +172,25 @@ impl Program for Receive {
         std::mem::take(&mut self.says)
     }
 
-    fn end(self: Box<Self>) -> Answer {
+    fn end(mut self: Box<Self>) -> Answer {
         answer(self.settle().map(|()| Vec::new()))
     }
+}
+
+impl Drop for Receive {
+    /// A lost connection costs nothing that came; without power there is nothing left to do.
+    fn drop(&mut self) {
+        let _ = self.flush();
+    }
+}
+
+/// Writes a block where it belongs.
+fn put(system: &Raspbian, partial: &str, position: &mut usize, block: &[u8]) -> Result<(), Answer> {
+    let at = *position;
+    let write = |files: &mut FileSystem, inner: &str| files.write_at(inner, at, block);
+    system.hands.change(partial, write).map_err(|error| fs_failure(partial, error))?;
+    *position += block.len();
+    Ok(())
 }
 
 fn content(system: &Raspbian, path: &str) -> Option<Content> {
