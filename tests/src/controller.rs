@@ -168,7 +168,8 @@ impl Ground {
             self.fleet.order.iter().map(|device| self.target(device)).collect();
         let hosts = hosts(&self.fleet.settings.api);
         let facts =
-            probe_all(&self.ssh(&self.lab), targets?, &hosts, &BTreeMap::new(), PROBES).await;
+            probe_all(Arc::new(self.ssh(&self.lab)), targets?, hosts, BTreeMap::new(), PROBES)
+                .await;
         let slugs = self.fleet.devices.values().filter_map(|device| device.balena_fleet.clone());
         let balena = self.balena()?;
         let mut view = FleetView::default();

@@ -1,12 +1,13 @@
 //! Reads the facts of many devices; changes nothing.
 
 use crate::port::{Session, Target, Transport, TransportError};
-use futures::{StreamExt, stream};
 use migos_inventory::DeviceId;
 use migos_payload::size::ByteCount;
 use migos_playbooks::facts::{Facts, FactsByDevice, Probed, parse};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 /// What files and folders take, by path.
@@ -18,18 +19,31 @@ const TRIES: u32 = 3;
 /// Probes these devices, so many at a time. Each tries which of these hosts it reaches, each `HOST:PORT`,
 /// and tells what those of these files and folders take that are its own.
 pub async fn probe_all<T: Transport>(
-    transport: &T,
+    transport: Arc<T>,
     targets: Vec<Target>,
-    hosts: &[String],
-    data: &BTreeMap<DeviceId, Vec<String>>,
+    hosts: Vec<String>,
+    mut data: BTreeMap<DeviceId, Vec<String>>,
     parallel: usize,
 ) -> FactsByDevice {
-    let probes = targets.into_iter().map(|target| async move {
-        let paths = data.get(&target.device).map(Vec::as_slice).unwrap_or_default();
-        let probed = probe(transport, &target, hosts, paths).await;
-        (target.device, probed)
-    });
-    stream::iter(probes).buffer_unordered(parallel.max(1)).collect().await
+    let (hosts, mut waiting) = (Arc::new(hosts), targets.into_iter());
+    let (mut at_work, mut all) = (JoinSet::new(), FactsByDevice::new());
+    loop {
+        let free = parallel.max(1).saturating_sub(at_work.len());
+        for target in waiting.by_ref().take(free) {
+            let (transport, hosts) = (transport.clone(), hosts.clone());
+            let paths = data.remove(&target.device).unwrap_or_default();
+            // Where the sessions are: they and whoever waits for them would else wake each other in other threads.
+            at_work.spawn(async move {
+                let probed = probe(&*transport, &target, &hosts, &paths).await;
+                (target.device, probed)
+            });
+        }
+        match at_work.join_next().await {
+            Some(Ok((device, probed))) => _ = all.insert(device, probed),
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => return all,
+        }
+    }
 }
 
 async fn probe<T: Transport>(

@@ -121,24 +121,25 @@ impl Known {
     fn take_in(&mut self, text: &str, path: &Path, host: &HostName) {
         let file: Arc<Path> = path.into();
         for (index, text) in text.lines().enumerate() {
-            let line = Line { file: file.clone(), number: index + 1 };
-            let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-            let (marker, hosts, key) = match fields[..] {
-                [] => continue,
-                [first, ..] if first.starts_with('#') => continue,
-                [marker, hosts, kind, key, ..] if marker.starts_with('@') => {
-                    (marker, hosts, format!("{kind} {key}"))
-                }
-                [hosts, kind, key, ..] => ("", hosts, format!("{kind} {key}")),
-                _ => {
-                    skipped(&line, "it is no key of a host");
-                    continue;
-                }
+            let mut fields = text.split_ascii_whitespace();
+            let Some(first) = fields.next().filter(|first| !first.starts_with('#')) else {
+                continue;
             };
+            let (marker, hosts) = match first.starts_with('@') {
+                true => (first, fields.next()),
+                false => ("", Some(first)),
+            };
+            let line = || Line { file: file.clone(), number: index + 1 };
+            let (Some(hosts), Some(kind), Some(key)) = (hosts, fields.next(), fields.next()) else {
+                skipped(&line(), "it is no key of a host");
+                continue;
+            };
+            // A fleet's file has a line for each device, and each device asks: nearly all lines are of others.
             if !names(hosts, host) {
                 continue;
             }
-            match (marker, PublicKey::from_openssh(&key)) {
+            let line = line();
+            match (marker, PublicKey::from_openssh(&format!("{kind} {key}"))) {
                 ("@cert-authority", _) => {
                     skipped(&line, "certificates of hosts are not supported");
                 }
@@ -179,6 +180,9 @@ fn names(field: &str, host: &HostName) -> bool {
 
 /// Letters are compared without regard to case.
 fn is_like(pattern: &str, host: &str) -> bool {
+    if !pattern.contains(['*', '?']) {
+        return pattern.eq_ignore_ascii_case(host);
+    }
     glob(&pattern.to_ascii_lowercase(), &host.to_ascii_lowercase())
 }
 

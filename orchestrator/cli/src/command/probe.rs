@@ -16,6 +16,7 @@ use migos_playbooks::requirement::hosts;
 use migos_report::probe_table;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Devices probed at a time, unless the command line says otherwise.
 pub(super) const PARALLEL: u32 = 64;
@@ -76,7 +77,7 @@ pub(super) async fn facts(
     printer.say(&format!("probing {} devices, {parallel} at a time", targets.len()));
     let read = wire::SystemClock.now();
     let hosts = hosts(&inventory.fleet.settings.api);
-    let facts = probe_all(&ssh, targets, &hosts, &data, parallel as usize).await;
+    let facts = probe_all(Arc::new(ssh), targets, hosts, data, parallel as usize).await;
     let answered = facts.values().filter(|probed| matches!(probed, Probed::Facts(_))).count();
     printer.say(&format!("{answered} of {} devices answered", facts.len()));
     Ok(FactsFile { schema: FACTS_SCHEMA, read, devices: facts })
