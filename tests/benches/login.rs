@@ -83,7 +83,7 @@ pub(crate) fn compare(scale: &Scale, endpoints: &Endpoints, peers: &Peers) -> Re
     let said = |said: &str| all_answered(said, devices);
     let arena = Logins { endpoints, said: &said };
     let client = Group::new("login");
-    let entries = hold(&contestants, scale.rounds.min(2), &client, &arena, folder.path())?;
+    let entries = hold(&contestants, scale.rounds, &client, &arena, folder.path())?;
     let best = |metric| {
         let libraries = entries[1..3].iter().map(|one| ratio(&entries[0], one, metric));
         libraries.fold(f64::NEG_INFINITY, f64::max)

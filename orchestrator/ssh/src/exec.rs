@@ -171,7 +171,7 @@ async fn converse(
     let mut end = None;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut too_long = false;
-    let mut patience = if waits_for_answer { answer } else { timeouts.progress };
+    let mut patience = timeouts.progress;
     let mut deadline = Instant::now() + patience;
     loop {
         let message = tokio::select! {
@@ -229,7 +229,12 @@ async fn converse(
             Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
                 end = Some(Err(format!("killed by signal {signal_name:?}")));
             }
-            Some(ChannelMsg::Success) => started = true,
+            Some(ChannelMsg::Success) => {
+                started = true;
+                if waits_for_answer {
+                    patience = answer;
+                }
+            }
             Some(ChannelMsg::Failure) => {
                 let message = "the device runs no commands for this login".to_owned();
                 return Err(TransportError::Refused { verb: name, message });

@@ -31,9 +31,12 @@ pub(super) async fn run(
 ) -> Result<u8, Failure> {
     let inventory = LoadedInventory::read(args, &global.runs, printer)?;
     let facts = facts(&inventory, parallel, global, printer).await?;
-    let json = serde_json::to_string_pretty(&facts).or_fail(Kind::Internal)? + "\n";
+    let json = || {
+        let json = serde_json::to_string_pretty(&facts).or_fail(Kind::Internal);
+        json.map(|json| json + "\n")
+    };
     if let Some(path) = output {
-        write_whole(path, json.as_bytes(), 0o644).or_fail(Kind::Internal)?;
+        write_whole(path, json()?.as_bytes(), 0o644).or_fail(Kind::Internal)?;
         printer.say(&format!(
             "facts of {} devices saved in {}",
             facts.devices.len(),
@@ -42,7 +45,7 @@ pub(super) async fn run(
     }
     match format {
         Format::Table => printer.out(&probe_table(&facts.devices, printer.out_style())),
-        Format::Json => printer.out(&json),
+        Format::Json => printer.out(&json()?),
     }
     Ok(0)
 }
