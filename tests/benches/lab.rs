@@ -286,7 +286,7 @@ fn fleet_finding(
             "The controller alone is counted; the lab, with its virtual Pis and its balena API, is another process on the \
              same processors. At most {} devices at a time, all in one stage. All of them arrive, or there is no figure \
              here. What bytes cost was measured by sending {} MiB to an OpenSSH server, {} s per GB with \
-             ChaCha20-Poly1305, as here; AES-128-GCM, for boards with instructions for it, costs half of that.",
+             ChaCha20-Poly1305, as here; boards with instructions for AES are sent AES-128-GCM, which costs less.",
             scale.lab_parallel,
             BYTES >> 20,
             digits(byte * 1e9)

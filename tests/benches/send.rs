@@ -59,7 +59,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         bail!("usage: send CIPHER KEY KNOWN_HOSTS PARALLEL FILE LIST");
     };
     let (key, known_hosts) = (PathBuf::from(key), PathBuf::from(known_hosts));
-    let cipher = if cipher == name(Cipher::Aes) { Cipher::Aes } else { Cipher::ChaCha20 };
+    let known = [Cipher::Aes, Cipher::ChaCha20].into_iter().find(|one| cipher == name(*one));
+    let cipher = known.with_context(|| format!("not a cipher: {cipher}"))?;
     let list = std::fs::read_to_string(list)?;
     let targets: Result<Vec<_>> =
         list.lines().map(|line| target(line, cipher, &key, &known_hosts)).collect();

@@ -320,7 +320,7 @@ fn receive() -> Vec<Case> {
             .stdin("2\nc")
             .stdout(part("ab"))
             .after(NASTY, "abc"),
-        receive("receive keeps what came before a cut", &["/boot/a", "9", &sha("abcdefghi")])
+        receive("receive keeps what came before a cut", &["/boot/a", "9", &abc])
             .before("/boot/a", "old")
             .stdin("0\nabc")
             .stdout("none\n")
@@ -330,6 +330,13 @@ fn receive() -> Vec<Case> {
         receive("receive throws away another content", &["/boot/a", "3", &abc])
             .before("/boot/a", "old")
             .stdin("0\nabd")
+            .stdout("none\n")
+            .exit(65)
+            .after("/boot/a", "old")
+            .gone("/boot/a.part"),
+        receive("receive throws away another size", &["/boot/a", "2", &abc])
+            .before("/boot/a", "old")
+            .stdin("0\nabc")
             .stdout("none\n")
             .exit(65)
             .after("/boot/a", "old")

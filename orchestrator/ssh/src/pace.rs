@@ -152,7 +152,7 @@ impl Pace {
         self.changed.notify_one();
     }
 
-    /// The command has started; nothing was sent yet.
+    /// The content begins: the command has started, and has had no more than a line so far.
     ///
     /// OpenSSH opens a channel without a window, and gives one now. Other servers give it with the channel,
     /// and tell what was taken only when half of it is used up: pacing would never let that happen, so

@@ -36,11 +36,11 @@ store() {
 }
 [ "$offset" -eq 0 ] || run dd if=/dev/null of="$part" bs=1 seek="$offset"
 run store
+have=$(stat -c %s "$part")
+[ "$have" -ge "$2" ] || fail 65 "$have of $2 bytes are there"
 forget "$part"
 sum=$(digest "$2" <"$part")
-if [ "${sum%% *}" != "$3" ]; then
-  have=$(stat -c %s "$part")
-  [ "$have" -ge "$2" ] || fail 65 "$have of $2 bytes are there"
+if [ "$have" -ne "$2" ] || [ "${sum%% *}" != "$3" ]; then
   rm -f "$part"
   fail 65 "$part has $have bytes with digest ${sum%% *}"
 fi
